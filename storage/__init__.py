@@ -1,0 +1,1 @@
+"""What outlives the process: the store behind the ports of core, its schema, and the sealed credentials."""

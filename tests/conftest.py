@@ -1,0 +1,31 @@
+"""What every test shares: where a browser is, and what happens to browser tests when there is none."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+
+def find_chromium() -> Path | None:
+    """Give the browser that browser tests drive: `$CHROMIUM`, else Debian's `chromium`, else nothing."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    return Path(found) if found else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is marked `browser` where none is installed; playwright's own download is never used."""
+    if find_chromium() is not None:
+        return
+    reason = "no chromium found: apt install chromium, or name one in CHROMIUM"
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Path:
+    """Give the browser for playwright's `executable_path`; as root it needs the argument `--no-sandbox`."""
+    found = find_chromium()
+    assert found is not None, "a test that asks for the browser carries @pytest.mark.browser"
+    return found
