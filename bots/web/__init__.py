@@ -1,0 +1,1 @@
+"""The HTTP surface that every platform shares: who may call, health, metrics."""
