@@ -1,0 +1,10 @@
+"""Words that the prompt composer and a model driver must agree on.
+
+Knows: markers inside a request. Must not know: what a person sees.
+"""
+
+from __future__ import annotations
+
+# After a cut, the messages end with assistant{what was said} and user{a text that begins so}. A prefill
+# (ending with the assistant) is a 400 on every model since 4.6 (`facts/model.md` section 2).
+CONTINUE_PREFIX = "[Continue]"

@@ -1,0 +1,1 @@
+"""Doubles for what is outside the program, each over a real interface; no mock of our own ports."""
