@@ -1,0 +1,1 @@
+"""The session core: pure rules, the engine that carries them out, and the drivers at the rim."""

@@ -1,0 +1,56 @@
+"""`decide(view, event, stamp) -> Decision`: dispatch by type, nothing else.
+
+The same three values always give the same decision, so a logged triple is a regression test.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from core.domain import events
+from core.domain.decision import Decision, View
+from core.domain.rules import answer, arrive, commands, mailbag, outcomes
+from core.domain.stamp import Stamp
+
+
+def decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
+    """What follows from `event`, given what the view shows, at the moment and with the chance of `stamp`."""
+    match event:
+        case events.MessageReceived():
+            return arrive.on_message(view, event, stamp)
+        case events.ButtonPressed():
+            return commands.on_button(view, event, stamp)
+        case events.CommandIssued():
+            return commands.on_command(view, event, stamp)
+        case events.ModelReplied():
+            return answer.on_replied(view, event, stamp)
+        case events.ModelCut():
+            return answer.on_cut(view, event, stamp)
+        case events.ModelStopped():
+            return answer.on_stopped(view, event, stamp)
+        case events.ModelBusy():
+            return answer.on_busy(view, event, stamp)
+        case events.ModelRefused():
+            return answer.on_refused(view, event, stamp)
+        case events.HistoryLost():
+            return answer.on_history_lost(view, event, stamp)
+        case events.Delivered():
+            return outcomes.on_delivered(event)
+        case events.CardShown():
+            return outcomes.on_card_shown(view, event, stamp)
+        case events.FileFetched():
+            return outcomes.on_file_fetched(event)
+        case events.EffectDone():
+            return Decision()
+        case events.EffectWaits():
+            return outcomes.on_waits(view, event, stamp)
+        case events.EffectStumbled():
+            return outcomes.on_stumbled(view, event, stamp)
+        case events.EffectRefused():
+            return outcomes.on_refused(view, event)
+        case events.CaughtUp():
+            return mailbag.on_caught_up(view, event, stamp)
+        case events.TimerDue():
+            return Decision()
+        case _:
+            assert_never(event)

@@ -1,0 +1,64 @@
+"""What to do in the outside world, imperative; a closed set (DESIGN section 4).
+
+Payloads carry ids only, never a person's words. A performer looks the rest up when it runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class MarkKind(StrEnum):
+    """Small signs on a message; best effort."""
+
+    SEEN = "seen"
+    WORKING = "working"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskModel:
+    """One streaming model call for a turn."""
+
+    turn_id: str
+    reserved: int = 0  # millionths of a dollar reserved for it
+    accounts: tuple[str, ...] = ()  # the accounts of the reservation
+    day: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deliver:
+    """Open the live message of a turn, follow the draft, write the final text."""
+
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowCard:
+    """Bring the card (session of the effect, `card_key`) up to its wanted version."""
+
+    card_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFile:
+    """Copy an attachment from its platform."""
+
+    platform: str
+    file_id: str
+    handle: str
+    name: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """Show a sign on a person's message."""
+
+    platform: str
+    ref: str
+    mark: MarkKind
+
+
+Effect = AskModel | Deliver | ShowCard | FetchFile | Mark

@@ -1,0 +1,231 @@
+"""What happened, past tense. An event names its subject, so that the store can load the view.
+
+Knows: facts that came from a platform, a timer or a performer. Must not know: payload shapes.
+`source_keys` are the idempotency keys of one delivery: any of them seen before = the event was seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.domain.entities import FileRef, Part
+from core.domain.keys import ButtonId, PersonKey, Place
+
+
+class Address(StrEnum):
+    """How a message relates to the bot (DESIGN section 3, threads with people in them)."""
+
+    DIRECT = "direct"  # a DM, or a thread opened for this person: everything is for the bot
+    MENTION = "mention"  # the bot was mentioned
+    PLAIN = "plain"  # an unmentioned message in a thread with people in it
+    OTHER = "other"  # starts with a mention of somebody else or replies to another human
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who did it, as the platform names them."""
+
+    key: PersonKey
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReceived:
+    """A person wrote something. `caught_up` = it was said while we were away."""
+
+    source_keys: tuple[str, ...]
+    author: Author
+    place: Place
+    text: str
+    ref: str
+    address: Address = Address.DIRECT
+    files: tuple[FileRef, ...] = ()
+    caught_up: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ButtonPressed:
+    """A person pressed one of our buttons."""
+
+    source_keys: tuple[str, ...]
+    author: Author
+    place: Place
+    button: ButtonId
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandIssued:
+    """A person issued a command: `name` without the slash, `rest` is what followed it."""
+
+    source_keys: tuple[str, ...]
+    author: Author
+    place: Place
+    name: str
+    rest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """Tokens of a model call and what it cost, in millionths of a US dollar."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    cost: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelReplied:
+    """The model finished. `text` is what this call said; `stop_reason` as the Messages API names it."""
+
+    turn_id: str
+    text: str
+    blocks: str
+    prefix: str
+    stop_reason: str
+    model: str
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCut:
+    """The call ended early (crash, cut, silence, drain); `text` is what this call had said."""
+
+    turn_id: str
+    text: str
+    code: str
+    blameless: bool = False  # our own drain: no attempt is counted
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStopped:
+    """The call was ended because the person pressed Stop; `text` is what this call had said."""
+
+    turn_id: str
+    text: str
+    usage: Usage = Usage()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelBusy:
+    """The model could not be asked; nothing was spent. `retry_ms` None = our choice."""
+
+    turn_id: str
+    code: str
+    retry_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRefused:
+    """A definite no from the model's side: wrong key, unknown model, too long, spend limit ..."""
+
+    turn_id: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryLost:
+    """The stored conversation of a turn cannot be read; the originals stay."""
+
+    turn_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """The whole answer of a turn stands in its place."""
+
+    turn_id: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardShown:
+    """A card stands in its place at `version`."""
+
+    session_id: str
+    card_key: str
+    version: int
+    ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFetched:
+    """An attachment was copied, or could not be (`problem`)."""
+
+    session_id: str
+    file_id: str
+    media_type: str
+    data: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectDone:
+    """An effect without a result of its own is finished."""
+
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectWaits:
+    """Nothing happened (429, refused connection ...): it waits until `retry_ms`."""
+
+    session_id: str
+    code: str
+    retry_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectStumbled:
+    """It may have happened, or the process died while it was started: look first, then again."""
+
+    session_id: str
+    code: str
+    blameless: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectRefused:
+    """A definite no from the outside."""
+
+    session_id: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerDue:
+    """A session's timer rang."""
+
+    source_keys: tuple[str, ...]
+    session_id: str
+    idle_epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaughtUp:
+    """A platform has told everything that was said while we were away; the session's held messages are complete."""
+
+    session_id: str
+
+
+Arrival = MessageReceived | ButtonPressed | CommandIssued
+Outcome = (
+    ModelReplied
+    | ModelCut
+    | ModelStopped
+    | ModelBusy
+    | ModelRefused
+    | HistoryLost
+    | Delivered
+    | CardShown
+    | FileFetched
+    | EffectDone
+    | EffectWaits
+    | EffectStumbled
+    | EffectRefused
+)
+Event = Arrival | Outcome | TimerDue | CaughtUp

@@ -1,0 +1,198 @@
+"""The model's side of a turn: it replies, is cut, is stopped, is busy, refuses.
+
+Knows: how a turn goes on and how it ends. The invariants:
+
+* at most one open turn in a session, and at most one open model call for it;
+* a turn ends exactly once, in ANSWERED, STOPPED or FAILED; its delivery, open all the while, tells which;
+* a cut keeps what was said, and the next call goes on from it; three calls in a row without a new word end it;
+* whatever waited meanwhile becomes the next turn in the same commit.
+
+Must not know: how the model is called, how the answer is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.domain.decision import Decision, View
+from core.domain.entities import EffectState, Level, Message, Role, Session, Turn, TurnState
+from core.domain.events import (
+    HistoryLost,
+    ModelBusy,
+    ModelCut,
+    ModelRefused,
+    ModelReplied,
+    ModelStopped,
+    Usage,
+)
+from core.domain.prices import cost
+from core.domain.rules import attempts
+from core.domain.rules.making import Making
+from core.domain.rules.recall import estimate
+from core.domain.rules.stitch import stitch
+from core.domain.stamp import Stamp
+
+TELL_WAITING_MS = 20_000  # a shorter wait is not worth a word
+CONTINUED_MAX = 4  # how often an answer goes on after the model's length limit
+_LENGTH_LIMITS = ("max_tokens", "model_context_window_exceeded", "pause_turn")
+
+
+def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
+    """The model finished: the turn is answered, or goes on after a length limit."""
+    making, turn = _begin(view, stamp)
+    making.settle(event.usage)
+    text = stitch(turn.said, event.text)
+    if event.stop_reason == "refusal":
+        _fail(making, replace(turn, said=""), "model_refusal")
+    elif not event.text.strip() and not (turn.said and event.stop_reason == "end_turn"):
+        _again(making, turn, text, "model_empty", grew=False)
+    elif event.stop_reason in _LENGTH_LIMITS and turn.continued < CONTINUED_MAX and turn.state is TurnState.OPEN:
+        more = replace(turn, said=text, stitched=True, stalls=0, continued=turn.continued + 1)
+        making.ask(more, not_before_ms=making.now_ms)
+    else:
+        long = "cut_long" if event.stop_reason in _LENGTH_LIMITS else turn.finish_note
+        verbatim = "" if turn.stitched or turn.said else event.blocks
+        final = replace(turn, finish_note=long, model=event.model or turn.model)
+        _end(making, final, TurnState.ANSWERED, text, blocks=verbatim, prefix=event.prefix if verbatim else "")
+    return making.done()
+
+
+def on_cut(view: View, event: ModelCut, stamp: Stamp) -> Decision:
+    """The call ended early: go on from what was said."""
+    making, turn = _begin(view, stamp)
+    making.settle(event.usage if event.usage.cost else _guess(view, making.session, event.text))
+    text = stitch(turn.said, event.text)
+    if turn.state is TurnState.STOPPING:
+        _end(making, turn, TurnState.STOPPED, text)
+    elif event.blameless:
+        making.ask(replace(turn, said=text, stitched=bool(text)), not_before_ms=making.now_ms)
+    else:
+        _again(making, turn, text, event.code, grew=len(text) > len(turn.said))
+    return making.done()
+
+
+def on_stopped(view: View, event: ModelStopped, stamp: Stamp) -> Decision:
+    """The person pressed Stop: what was said is kept."""
+    making, turn = _begin(view, stamp)
+    making.settle(event.usage if event.usage.cost else _guess(view, making.session, event.text))
+    _end(making, turn, TurnState.STOPPED, stitch(turn.said, event.text))
+    return making.done()
+
+
+def on_busy(view: View, event: ModelBusy, stamp: Stamp) -> Decision:
+    """The model could not be asked: wait, say so once after 20 s, give up at the deadline."""
+    making, turn = _begin(view, stamp)
+    row = view.finishing
+    assert row is not None  # noqa: S101  (the store loads it for every outcome)
+    waiting = attempts.postpone(row, stamp.now_ms, event.retry_ms, event.code)
+    if turn.state is TurnState.STOPPING:
+        making.settle(Usage())
+        _end(making, turn, TurnState.STOPPED, turn.said)
+    elif waiting.state is EffectState.FAILED:
+        making.settle(Usage())
+        _fail(making, turn, event.code)
+    else:
+        since_ms = turn.waiting_since_ms if turn.waiting_since_ms is not None else stamp.now_ms
+        told = turn.told_waiting or waiting.not_before_ms - since_ms >= TELL_WAITING_MS
+        making.put(
+            waiting,
+            replace(turn, waiting_since_ms=since_ms, retry_ms=waiting.not_before_ms, told_waiting=told),
+        )
+    return making.done()
+
+
+def on_refused(view: View, event: ModelRefused, stamp: Stamp) -> Decision:
+    """A definite no. History bound to another conversation is asked once more without signed thinking."""
+    making, turn = _begin(view, stamp)
+    making.settle(Usage())
+    if turn.state is TurnState.STOPPING:
+        _end(making, turn, TurnState.STOPPED, turn.said)
+    elif event.code == "model_bound_thinking" and not turn.stripped:
+        making.ask(replace(turn, stripped=True), not_before_ms=making.now_ms)
+    else:
+        _fail(making, turn, event.code)
+    return making.done()
+
+
+def on_history_lost(view: View, event: HistoryLost, stamp: Stamp) -> Decision:
+    """The stored history cannot be read: an acknowledged fresh start; the original stays."""
+    making, turn = _begin(view, stamp)
+    making.settle(Usage())
+    if event.turn_id == turn.id and turn.level is not Level.FRESH and turn.state is TurnState.OPEN:
+        making.session = replace(making.session, fresh_from_seq=turn.first_seq, level=Level.FRESH)
+        making.ask(replace(turn, level=Level.FRESH, finish_note="fresh"), not_before_ms=making.now_ms)
+    elif turn.state is TurnState.STOPPING:
+        _end(making, turn, TurnState.STOPPED, turn.said)
+    else:
+        _fail(making, turn, "history_unreadable")
+    return making.done()
+
+
+def stop(making: Making, turn: Turn) -> None:
+    """End a turn whose model call is not running."""
+    _end(making, turn, TurnState.STOPPED, turn.said)
+
+
+def _begin(view: View, stamp: Stamp) -> tuple[Making, Turn]:
+    assert view.session is not None  # noqa: S101  (an outcome's session and turn exist: it finishes their effect)
+    assert view.turn is not None  # noqa: S101
+    turn = replace(view.turn, waiting_since_ms=None, retry_ms=None, told_waiting=False)
+    return Making(view, stamp, view.session), turn
+
+
+def _again(making: Making, turn: Turn, text: str, code: str, *, grew: bool) -> None:
+    """Go on from `text`; a call that brought nothing new counts as a stall."""
+    stalls = 0 if grew else turn.stalls + 1
+    turn = replace(turn, said=text, stitched=bool(text), stalls=stalls)
+    if turn.state is TurnState.STOPPING:
+        _end(making, turn, TurnState.STOPPED, text)
+    elif stalls >= attempts.ATTEMPTS_MAX:
+        _fail(making, turn, code)
+    else:
+        pause_ms = 0 if grew or code == attempts.DIED else attempts.backoff_ms(stalls)
+        making.ask(turn, not_before_ms=making.now_ms + pause_ms)
+
+
+def _fail(making: Making, turn: Turn, code: str) -> None:
+    _end(making, replace(turn, failure=code), TurnState.FAILED, turn.said)
+
+
+def _end(making: Making, turn: Turn, state: TurnState, text: str, *, blocks: str = "", prefix: str = "") -> None:
+    """The turn is over: its text becomes a message of the history, what waited becomes the next turn."""
+    turn = replace(turn, state=state, said="" if state is TurnState.ANSWERED else text)
+    if text:
+        turn = _store_answer(making, turn, text, blocks, prefix)
+    if state is TurnState.ANSWERED:
+        recovered_ms = making.now_ms if turn.stitched else making.session.recovered_ms
+        making.session = replace(making.session, exchanges=making.session.exchanges + 1, recovered_ms=recovered_ms)
+    making.put(turn)
+    making.next_turn()
+
+
+def _store_answer(making: Making, turn: Turn, text: str, blocks: str, prefix: str) -> Turn:
+    """A repeated turn puts its answer in the place where it stood; a new one at the end."""
+    seq = turn.answer_seq if turn.answer_seq is not None else making.session.next_seq
+    message = Message(
+        session_id=making.session.id,
+        seq=seq,
+        role=Role.ASSISTANT,
+        text=text,
+        created_ms=making.now_ms,
+        blocks=blocks,
+        prefix=prefix,
+        tokens=estimate(text),
+        turn_id=turn.id,
+    )
+    if turn.answer_seq is None:
+        making.add(message)
+    else:
+        making.put(message)
+    return replace(turn, answer_seq=seq)
+
+
+def _guess(view: View, session: Session, text: str) -> Usage:
+    """What a call that died has cost: the prompt was read, the text was written."""
+    tokens_in = min(session.tokens, view.policy.recall_budget_tokens)
+    tokens_out = estimate(text)
+    price = cost(view.policy.model, tokens_in, tokens_out, 0, 0)
+    return Usage(tokens_in=tokens_in, tokens_out=tokens_out, cost=price)

@@ -1,0 +1,93 @@
+"""A person's message comes in.
+
+Knows: when a message is for the bot (DESIGN section 3), and whether it opens a turn, joins the one that is still
+collecting, or waits. No model call ever misses a message that joined it: joining ends when the call starts.
+Must not know: payloads, or how the answer is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.domain.decision import Decision, View
+from core.domain.effects import AskModel
+from core.domain.entities import EffectRow, EffectState, Phase, Session, Turn, TurnState, Waiting
+from core.domain.events import Address, MessageReceived
+from core.domain.keys import SessionKey
+from core.domain.rules import people
+from core.domain.rules.making import Making, incoming, new_session
+from core.domain.stamp import Stamp
+
+DEBOUNCE_MAX_MS = 3_000  # somebody who keeps typing is answered all the same
+
+
+def for_us(view: View, event: MessageReceived) -> bool:
+    """Whether the bot was spoken to."""
+    match event.address:
+        case Address.DIRECT | Address.MENTION:
+            return True
+        case Address.PLAIN:
+            return view.addressed_before
+        case Address.OTHER:
+            return False
+
+
+def key_of(view: View, event: MessageReceived) -> SessionKey:
+    """Under which key the person's session in this place lives."""
+    shared = view.policy.shared_threads and event.place.thread
+    return SessionKey.at(event.place, "" if shared else event.author.key.user)
+
+
+def on_message(view: View, event: MessageReceived, stamp: Stamp) -> Decision:
+    """A message opens a turn, joins one, waits, or is not for us."""
+    if view.person is None or not for_us(view, event):
+        return Decision()
+    session = view.session
+    if session is None or session.phase in (Phase.CLOSED, Phase.ERASED):
+        session = new_session(key_of(view, event), view.person, stamp)
+    making = Making(view, stamp, session)
+    making.put(*people.remember(view.person, newcomer=view.newcomer))
+    making.human_act()
+    message = incoming(event, session.id, stamp)
+    turn = view.running if session is view.session else None
+    if message.held:
+        making.put(message)
+    elif turn is None:
+        making.open_turn((message,), pause_ms=view.policy.debounce_ms)
+    elif (asking := _collecting(view, turn, message)) is not None:
+        _join(making, turn, asking, message)
+    else:
+        making.wait(message)
+    return making.done(received=1)
+
+
+def asking_of(view: View, turn: Turn) -> EffectRow | None:
+    """The open model call of `turn`."""
+    for each in view.open_effects:
+        if isinstance(each.effect, AskModel) and each.effect.turn_id == turn.id:
+            return each
+    return None
+
+
+def _collecting(view: View, turn: Turn, message: Waiting) -> EffectRow | None:
+    """The pending first call of a turn that this message may join."""
+    asking = asking_of(view, turn)
+    if asking is None or asking.state is not EffectState.PENDING or asking.attempt:
+        return None
+    first = turn.state is TurnState.OPEN and not turn.said and turn.asker == message.asker
+    return asking if first else None
+
+
+def _join(making: Making, turn: Turn, asking: EffectRow, message: Waiting) -> None:
+    taken = making.take((message,), turn.id)
+    latest_ms = min(making.now_ms + making.view.policy.debounce_ms, turn.created_ms + DEBOUNCE_MAX_MS)
+    making.put(
+        replace(turn, last_seq=taken[-1].seq, reply_to=message.ref or turn.reply_to),
+        replace(asking, not_before_ms=latest_ms, waits=(*asking.waits, *making.fetch((message,)))),
+    )
+
+
+def open_session(view: View) -> Session | None:
+    """The session of the view when it is still alive."""
+    session = view.session
+    return None if session is None or session.phase is Phase.ERASED else session

@@ -1,0 +1,51 @@
+"""How long an effect is tried: the waiting and attempt rules of DESIGN section 4.
+
+Knows: an effect row and what became of the last try. `NotSent` only waits, until the deadline; a fault of the
+outside, and a death while started, count: three, then it has failed with the true reason. Deliveries and cards
+look first and write under one key, so a death of ours says nothing about them and is allowed more often.
+Must not know: what the effect is good for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.domain.entities import EffectRow, EffectState
+
+DIED = "died"  # the failure code of a death while started
+ATTEMPTS_MAX = 3
+DEATHS_MAX = 10  # of an idempotent effect; a crash loop of ten starts is not the platform's fault
+WAIT_MAX_MS = 15 * 60_000  # Retry-After is obeyed up to here
+_BACKOFF_FIRST_MS = 1_000
+_BACKOFF_MAX_MS = 60_000
+
+
+def backoff_ms(tries: int) -> int:
+    """1, 2, 4 ... 60 seconds after the first, second, third ... try."""
+    return min(_BACKOFF_MAX_MS, _BACKOFF_FIRST_MS << min(max(tries, 1) - 1, 10))
+
+
+def wait_until(row: EffectRow, now_ms: int, retry_ms: int | None) -> int | None:
+    """When `row` may be tried again after `NotSent`; None when that is beyond its deadline."""
+    asked = now_ms + backoff_ms(row.attempt) if retry_ms is None else max(retry_ms, now_ms + 1)
+    at_ms = min(asked, now_ms + WAIT_MAX_MS)
+    return None if row.deadline_ms is not None and at_ms > row.deadline_ms else at_ms
+
+
+def postpone(row: EffectRow, now_ms: int, retry_ms: int | None, code: str) -> EffectRow:
+    """The row after `NotSent`: pending again, or failed when its deadline has passed."""
+    at_ms = wait_until(row, now_ms, retry_ms)
+    if at_ms is None:
+        return replace(row, state=EffectState.FAILED, failure=code)
+    return replace(row, state=EffectState.PENDING, boot="", not_before_ms=at_ms)
+
+
+def stumble(row: EffectRow, now_ms: int, code: str, *, blameless: bool) -> EffectRow:
+    """The row after an unclear end: pending again, or failed after too many tries."""
+    if blameless:
+        return replace(row, state=EffectState.PENDING, boot="", attempt=max(row.attempt - 1, 0))
+    allowed = DEATHS_MAX if code == DIED else ATTEMPTS_MAX
+    if row.attempt >= allowed:
+        return replace(row, state=EffectState.FAILED, failure=code)
+    pause = 0 if code == DIED else backoff_ms(row.attempt)
+    return replace(row, state=EffectState.PENDING, boot="", not_before_ms=now_ms + pause)

@@ -1,0 +1,77 @@
+"""Money: reserved before a model call, settled after it, so that neither a crash nor a crowd can overspend.
+
+Knows: the spends of today's accounts and the limits of the policy, in millionths of a US dollar.
+Must not know: who asks the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from core.domain.decision import Policy
+from core.domain.effects import AskModel
+from core.domain.entities import Session, Spend
+from core.domain.events import Usage
+from core.domain.prices import cost
+
+ANSWER_TOKENS_MAX = 16_000  # max_tokens of one call: what a reservation has to cover
+_OVERHEAD_TOKENS = 2_000  # system prompt and framing
+
+
+def day_of(now_ms: int) -> str:
+    """The UTC day of a moment, YYYY-MM-DD."""
+    return datetime.fromtimestamp(now_ms / 1000, tz=UTC).strftime("%Y-%m-%d")
+
+
+def accounts_of(session: Session) -> tuple[str, ...]:
+    """The accounts that pay for a turn: the session owner's and the workspace's."""
+    return (f"person:{session.owner}", f"workspace:{session.home.platform}/{session.home.workspace}")
+
+
+def price_of_turn(policy: Policy, tokens: int) -> int:
+    """What a call may cost at most: `tokens` of history (as far as the budget lets them in) and a full answer."""
+    tokens_in = min(tokens, policy.recall_budget_tokens) + _OVERHEAD_TOKENS
+    return cost(policy.model, tokens_in, ANSWER_TOKENS_MAX, 0, 0)
+
+
+def over_limit(policy: Policy, spends: tuple[Spend, ...], effect: AskModel) -> str | None:
+    """The failure code of the account that cannot pay what `effect` reserves, None when all can."""
+    limits = (policy.budget_person_day, policy.budget_workspace_day)
+    for spend, limit in zip(_rows(spends, effect.accounts, effect.day), limits, strict=True):
+        if limit is not None and spend.reserved + spend.settled + effect.reserved > limit:
+            return f"budget_{spend.account.partition(':')[0]}"
+    return None
+
+
+def reserve(spends: tuple[Spend, ...], effect: AskModel) -> tuple[Spend, ...]:
+    """The spends after the reservation that `effect` carries."""
+    return tuple(
+        replace(each, reserved=each.reserved + effect.reserved) for each in _rows(spends, effect.accounts, effect.day)
+    )
+
+
+def settle(spends: tuple[Spend, ...], effect: AskModel, usage: Usage) -> tuple[Spend, ...]:
+    """The spends after the call: the reservation is given back, what it cost is booked."""
+    tokens_in = usage.tokens_in + usage.cache_read + usage.cache_write
+    return tuple(
+        replace(
+            each,
+            reserved=max(each.reserved - effect.reserved, 0),
+            settled=each.settled + usage.cost,
+            tokens_in=each.tokens_in + tokens_in,
+            tokens_out=each.tokens_out + usage.tokens_out,
+        )
+        for each in _rows(spends, effect.accounts, effect.day)
+    )
+
+
+def merged(spends: tuple[Spend, ...], newer: tuple[Spend, ...]) -> tuple[Spend, ...]:
+    """`spends` with the rows of `newer` in place of the old ones."""
+    table = {(each.account, each.day): each for each in (*spends, *newer)}
+    return tuple(table.values())
+
+
+def _rows(spends: tuple[Spend, ...], accounts: tuple[str, ...], day: str) -> tuple[Spend, ...]:
+    table = {each.account: each for each in spends if each.day == day}
+    return tuple(table.get(account, Spend(account=account, day=day)) for account in accounts)

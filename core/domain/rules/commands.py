@@ -1,0 +1,117 @@
+"""What a person asks for by a command or a button instead of a message.
+
+Knows: stop, again, new, help. The owner check is here: a wrong person gets a private answer and changes nothing;
+an old button gets the present state. Must not know: where the button or command came from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from core.domain.decision import Decision, Private, View
+from core.domain.entities import EffectState, Phase, Session, Turn, TurnState
+from core.domain.events import ButtonPressed, CommandIssued
+from core.domain.rules import answer, mailbag, people
+from core.domain.rules.arrive import asking_of
+from core.domain.rules.making import Making
+from core.domain.stamp import Stamp
+from core.domain.words import say
+
+COMMANDS = ("help", "stop", "new")  # in the order in which help lists them
+
+
+def on_command(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
+    """Dispatch by name; an unknown one is answered privately."""
+    match event.name.lower():
+        case "help":
+            return _private(view, "help", commands=listing(view.policy.language))
+        case "stop":
+            if view.running is None:
+                return _private(view, "nothing_running")
+            return _stop(view, view.running, stamp)
+        case "new":
+            return _new(view, stamp)
+        case _:
+            return _private(view, "unknown_command", name=event.name[:40])
+
+
+def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
+    """Dispatch by verb after the owner check."""
+    session = view.session
+    if view.person is None or session is None or session.phase is Phase.ERASED:
+        return _private(view, "gone")
+    verb = event.button.verb
+    if verb in mailbag.CHOICES:
+        if view.card is None:
+            return _private(view, "gone")
+        if not people.owns(view.person, session):
+            return _private(view, "not_yours")
+        return mailbag.on_choice(view, event, stamp)
+    steer: dict[str, Callable[[View, Turn, Stamp], Decision]] = {"stop": _stop, "again": _repeat}
+    if verb not in steer or view.turn is None or view.turn.id != event.button.subject:
+        return _private(view, "gone")
+    return steer[verb](view, view.turn, stamp)
+
+
+def listing(language: str) -> str:
+    """The commands and what they do, one a line."""
+    return "\n".join(f"/{name}: {say(language, f'command.{name}')}" for name in COMMANDS)
+
+
+def _stop(view: View, turn: Turn, stamp: Stamp) -> Decision:
+    session = _steerable(view, turn)
+    if session is None:
+        return _private(view, "not_yours")
+    if turn.state is TurnState.STOPPING:
+        return _private(view, "stopped")
+    asking = asking_of(view, turn)
+    if turn.state is not TurnState.OPEN or asking is None:
+        return _private(view, "already_finished")
+    making = Making(view, stamp, session)
+    making.human_act()
+    reply = Private(text=say(view.policy.language, "private.stopped"))
+    if asking.state is EffectState.STARTED:
+        making.put(replace(turn, state=TurnState.STOPPING))
+        return making.done(reply, stop=(asking.id,))
+    making.put(replace(asking, state=EffectState.DONE))
+    making.give_back(asking)
+    answer.stop(making, turn)
+    return making.done(reply)
+
+
+def _repeat(view: View, turn: Turn, stamp: Stamp) -> Decision:
+    """Try a failed turn again: the same message, from where it stopped."""
+    session = _steerable(view, turn)
+    if session is None:
+        return _private(view, "not_yours")
+    if turn.state is not TurnState.FAILED:
+        return _private(view, "already_done")
+    if view.running is not None:
+        return _private(view, "one_at_a_time")
+    making = Making(view, stamp, session)
+    making.human_act()
+    again = replace(turn, state=TurnState.OPEN, failure="", stalls=0, stripped=False)
+    making.deliver(making.ask(again, not_before_ms=stamp.now_ms))
+    return making.done()
+
+
+def _new(view: View, stamp: Stamp) -> Decision:
+    """Close the session that lives here; the next message starts another."""
+    if view.session is None or view.session.phase in (Phase.CLOSED, Phase.ERASED):
+        return _private(view, "new")
+    if view.person is None or not people.owns(view.person, view.session):
+        return _private(view, "not_yours")
+    making = Making(view, stamp, view.session)
+    making.session = replace(making.session, phase=Phase.CLOSED, due_ms=None)
+    return making.done(Private(text=say(view.policy.language, "private.new")))
+
+
+def _steerable(view: View, turn: Turn) -> Session | None:
+    if view.person is None or view.session is None:
+        return None
+    return view.session if people.may_steer(view.person, view.session, turn) else None
+
+
+def _private(view: View, code: str, **values: object) -> Decision:
+    return Decision(reply=Private(text=say(view.policy.language, f"private.{code}", **values)))

@@ -1,0 +1,78 @@
+"""What a person sees of an answer: its text, its state, its buttons.
+
+Knows: a turn and everything said in it so far. The same function serves the live view, the final write and the
+repair after a crash, so they cannot differ. Must not know: platforms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from core.domain.entities import Button, ButtonStyle, Turn, TurnState
+from core.domain.keys import ButtonId
+from core.domain.words import failure, say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """An answer as it shall stand. `final` texts do not change any more by themselves."""
+
+    text: str
+    final: bool
+    state: TurnState
+    buttons: tuple[Button, ...]
+
+
+def present(turn: Turn, text: str, language: str) -> Shown:
+    """The answer of `turn`, of which `text` has been said so far."""
+    head = say(language, "answer.fresh") + "\n\n" if turn.finish_note == "fresh" else ""
+    foot = _foot(turn, text, language)
+    body = head + text + ("\n\n" if foot and text else "") + (f"_{foot}_" if foot and text else foot)
+    return Shown(
+        text=body,
+        final=turn.state not in (TurnState.OPEN, TurnState.STOPPING),
+        state=turn.state,
+        buttons=_buttons(turn, language),
+    )
+
+
+def _foot(turn: Turn, text: str, language: str) -> str:
+    match turn.state:
+        case TurnState.STOPPED:
+            return say(language, "answer.stopped" if text else "answer.stopped_empty")
+        case TurnState.FAILED:
+            return failure(language, turn.failure)
+        case TurnState.ANSWERED:
+            if not text:
+                return say(language, "answer.empty")
+            return say(language, "answer.cut_long") if turn.finish_note == "cut_long" else ""
+        case TurnState.OPEN | TurnState.STOPPING:
+            if turn.told_waiting and turn.retry_ms is not None:
+                return say(language, "answer.busy", model=_model_name(turn.model), time=_clock(turn.retry_ms))
+            return ""
+
+
+def _buttons(turn: Turn, language: str) -> tuple[Button, ...]:
+    if turn.state is TurnState.OPEN:
+        stop = ButtonId(verb="stop", subject=turn.id)
+        return (Button(id=str(stop), label=say(language, "button.stop"), for_user=turn.asker.user),)
+    if turn.state is TurnState.FAILED and turn.failure != "model_refusal":
+        again = ButtonId(verb="again", subject=turn.id)
+        return (
+            Button(
+                id=str(again),
+                label=say(language, "button.again"),
+                style=ButtonStyle.PRIMARY,
+                for_user=turn.asker.user,
+            ),
+        )
+    return ()
+
+
+def _model_name(model: str) -> str:
+    return "Claude" if model.startswith("claude") else model
+
+
+def _clock(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%H:%M")

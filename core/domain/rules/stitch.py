@@ -1,0 +1,30 @@
+"""Putting an answer together from two model calls.
+
+Knows: text. After a cut the model is asked to continue; it may repeat some of what stood there, or all of it.
+Must not know: where the pieces came from.
+"""
+
+from __future__ import annotations
+
+MIN_OVERLAP_CHARS = 8  # shorter coincidences ("the ") are not a repetition
+
+
+def overlap(said: str, more: str) -> int:
+    """How many characters at the start of `more` repeat the end of `said` (0 when fewer than 8)."""
+    for length in range(min(len(said), len(more)), MIN_OVERLAP_CHARS - 1, -1):
+        if more[0] == said[-length] and said.endswith(more[:length]):
+            return length
+    return 0
+
+
+def stitch(said: str, more: str) -> str:
+    """`said` followed by what is new in `more`."""
+    return said + more[overlap(said, more) :]
+
+
+def undecided(said: str, more: str) -> bool:
+    """Whether `more`, a beginning, may still grow into a repetition of the end of `said`.
+
+    While it is so, a live view must not show `more`: it would be taken back.
+    """
+    return bool(said and more) and more in said

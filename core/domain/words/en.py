@@ -1,0 +1,60 @@
+"""English, the language that all others are measured against."""
+
+WORDS: dict[str, str] = {
+    # buttons
+    "button.stop": "Stop",
+    "button.again": "Try again",
+    "button.answer_all": "Answer all",
+    "button.answer_last": "Only the last",
+    "button.ignore": "Ignore",
+    # under or instead of an answer
+    "answer.stopped": "Stopped. What was said so far is kept.",
+    "answer.stopped_empty": "Stopped before I had said anything.",
+    "answer.busy": "{model} is busy, I try again at {time} UTC.",
+    "answer.fresh": "I could not read our earlier conversation. It is kept, but this answer starts afresh.",
+    "answer.cut_long": "This answer reached its longest length. Ask me to go on if you want more.",
+    "answer.empty": "I have nothing to add to that.",
+    # why an answer failed
+    "failed.model_auth": "The key for the language model is not accepted. Whoever runs me has to mend that; your message is kept.",
+    "failed.model_permission": "The key for the language model may not use this model. Whoever runs me has to mend that; your message is kept.",
+    "failed.model_unknown": "The language model that I am set to use does not exist any more. Whoever runs me has to choose another; your message is kept.",
+    "failed.model_billing": "The account for the language model has a billing problem. Whoever runs me has to mend that; your message is kept.",
+    "failed.model_spend_limit": "The account for the language model has reached its spending limit. Your message is kept.",
+    "failed.model_too_long": "This is more text than the language model takes at once. Your message is kept.",
+    "failed.model_invalid": "The language model did not accept my request. Your message is kept.",
+    "failed.model_bound_thinking": "The language model did not accept our earlier conversation. Your message is kept.",
+    "failed.model_refusal": "The language model declined to answer this.",
+    "failed.model_busy": "The language model was busy for half an hour, so I stopped trying. Your message is kept.",
+    "failed.model_cut": "The connection to the language model broke three times. Your message is kept.",
+    "failed.model_silent": "The language model went silent three times. Your message is kept.",
+    "failed.model_error": "The language model reported an error three times. Your message is kept.",
+    "failed.model_empty": "The language model answered with nothing three times. Your message is kept.",
+    "failed.died": "I was stopped three times in the middle of this answer. Your message is kept.",
+    "failed.history_unreadable": "I cannot read this message from my own store. Nothing was deleted.",
+    "failed.budget_person": "Your budget for today is used up. It is full again at midnight UTC; your message is kept.",
+    "failed.budget_workspace": "This workspace's budget for today is used up. It is full again at midnight UTC; your message is kept.",
+    "failed.other": "Something went wrong ({code}). Your message is kept.",
+    # after downtime
+    "mailbag.some": "While I was away {count} messages arrived.",
+    "mailbag.answer_all": "While I was away {count} messages arrived. I answer all of them now.",
+    "mailbag.answer_last": "While I was away {count} messages arrived. I answer the last one now.",
+    "mailbag.ignore": "While I was away {count} messages arrived. I leave them unanswered.",
+    # private answers
+    "private.not_yours": "Only the person who asked can do that.",
+    "private.already_finished": "This answer is already finished.",
+    "private.one_at_a_time": "I am answering something else here. Please press that again when I am done.",
+    "private.already_done": "That is done already.",
+    "private.gone": "This button belongs to something that is no longer there.",
+    "private.stopped": "Stopping.",
+    "private.nothing_running": "Nothing is running here.",
+    "private.new": "A new conversation starts with your next message here. The earlier one is kept.",
+    "private.unknown_command": "I do not know /{name}. /help shows what I can do.",
+    "private.help": "Write to me and I answer in the thread.\n{commands}",
+    # what a command does
+    "command.help": "what I can do",
+    "command.stop": "stop the answer that is running here; what was said is kept",
+    "command.new": "start a new conversation here; the earlier one is kept",
+    # what is refused before anything is stored
+    "refused.full": "My disk is full, so I cannot take new messages just now. Everything up to here is kept.",
+    "refused.closing": "I am restarting. Please send that again in a moment.",
+}

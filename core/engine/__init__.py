@@ -1,0 +1,1 @@
+"""The one loop: accept -> commit -> perform -> accept."""

@@ -1,0 +1,328 @@
+"""The one loop: accept -> commit -> perform -> accept.
+
+Knows: the order of things. An event is committed before anybody acts on it; an effect is committed as started before
+the outside is touched; its outcome is an event like any other and is taken only while its claim still holds. Start-up
+is nothing special: what other boots had started becomes outcomes, then the loop runs.
+Must not know: rules, platforms, SQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Coroutine, Mapping
+from typing import TypeVar, assert_never
+
+import structlog
+
+from core.domain import events
+from core.domain.decide import decide
+from core.domain.decision import Policy
+from core.domain.effects import AskModel, Deliver, FetchFile, Mark, ShowCard
+from core.domain.entities import EffectRow, EffectState, Entity
+from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreError
+from core.domain.events import Event, Outcome
+from core.domain.rules.attempts import DIED
+from core.domain.stamp import Stamp
+from core.engine.asking import DRAIN, STOP, Asking
+from core.engine.delivering import Delivering
+from core.engine.lanes import Lanes
+from core.engine.live import LiveAnswers
+from core.engine.points import Point, nowhere
+from core.engine.ports import Accepted, Claim, Clock, Decide, Model, Platform, Store
+
+T = TypeVar("T")
+
+TICK_S = 0.5  # drafts of all streams are saved together this often
+RETRY_STORE_S = 1.0  # an outcome that finds the disk full waits and tries again
+DRAIN_COMMIT_S = 3.0  # what an interrupted call needs to store its text
+SWEEP_S = 5.0  # the dispatcher looks at the store at least this often, whatever it was told
+
+# How many effects of a kind run at once in this process.
+ROOM: dict[str, int] = {"AskModel": 1024, "Deliver": 2048, "ShowCard": 64, "FetchFile": 16, "Mark": 32}
+
+log = structlog.get_logger(__name__)
+
+
+class Engine:
+    """Accepts events and carries effects out. One per process; the data directory's lock sees to that."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        model: Model,
+        platforms: Mapping[str, Platform],
+        clock: Clock,
+        policy: Policy,
+        boot: str,
+        point: Point = nowhere,
+        decide: Decide = decide,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self._boot = boot
+        self._point = point
+        self._decide = decide
+        self._live = LiveAnswers()
+        self._asking = Asking(store, model, policy, self._live, point)
+        self._delivering = Delivering(store, platforms, policy, self._live, clock, point)
+        self._lanes = Lanes()
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._kinds: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._wake = asyncio.Event()
+        self._pending = True  # the store may hold effects that nobody performs yet
+        self._closing = False
+        self._performing = False
+
+    # ----------------------------------------------------------------------------------- accept
+
+    async def accept(self, event: Event, *, finishes: Claim | None = None) -> Accepted:
+        """Commit the event and set going what follows. Raises `StoreFull`, and `Closing` for arrivals in a drain.
+
+        A caller that is cancelled loses only the answer: the commit and what follows from it go on.
+        """
+        if self._closing and isinstance(event, events.Arrival):
+            raise Closing(code="closing")
+        return await asyncio.shield(self._spawn(self._accept(event, finishes)))
+
+    async def _accept(self, event: Event, finishes: Claim | None) -> Accepted:
+        async with self._lanes.enter(_lane(event)):
+            self._point("accept.before_commit")
+            accepted = await self._store.accept(
+                event,
+                Stamp(now_ms=self._clock.now_ms(), seed=secrets.token_hex(16)),
+                self._decide,
+                policy=self._policy,
+                boot=self._boot,
+                finishes=finishes,
+                room=self._room(),
+            )
+            self._point("accept.after_commit")
+        self._count(event, accepted)
+        self._follow(accepted)
+        return accepted
+
+    def _follow(self, accepted: Accepted) -> None:
+        """Set going what a commit has decided."""
+        changes = accepted.decision.changes
+        self._live.sync(changes)
+        for effect_id in accepted.decision.stop:
+            self._asking.interrupt(effect_id, STOP)
+        for row in accepted.started:
+            self._perform(row)
+        if self._leaves_pending(changes, accepted):
+            self._pending = True
+        if self._pending:
+            self._wake.set()
+
+    @staticmethod
+    def _leaves_pending(changes: tuple[Entity, ...], accepted: Accepted) -> bool:
+        started = {row.id for row in accepted.started}
+        return any(
+            isinstance(row, EffectRow) and row.state is EffectState.PENDING and row.id not in started for row in changes
+        )
+
+    async def caught_up(self, platform: str) -> None:
+        """A platform has told everything that was said while we were away."""
+        for session_id in await self._store.holding(platform):
+            await self.accept(events.CaughtUp(session_id=session_id))
+
+    # ----------------------------------------------------------------------------------- perform
+
+    async def start(self) -> None:
+        """Turn what other boots had started into outcomes, then run."""
+        self._point("recover.before")
+        orphans = await self._store.orphans(self._boot)
+        await asyncio.gather(*(self._recover(row) for row in orphans))
+        self._point("recover.after")
+        if orphans:
+            log.info("recovered", effects=len(orphans))
+        self._performing = True
+        for forever in (self._dispatch(), self._tick()):
+            self._tasks.add(asyncio.create_task(forever))
+
+    async def _recover(self, row: EffectRow) -> None:
+        outcome: Outcome
+        if isinstance(row.effect, AskModel):
+            said = await self._store.draft_of(row.id)
+            outcome = events.ModelCut(turn_id=row.effect.turn_id, text=said, code=DIED)
+        else:
+            outcome = events.EffectStumbled(session_id=row.session_id, code=DIED)
+        self.counts["recovered"] += 1
+        await self.accept(outcome, finishes=Claim(effect_id=row.id, boot=row.boot, attempt=row.attempt))
+
+    async def _dispatch(self) -> None:
+        """Claim what is due; sleep until something is due, something changes, or the sweep's time."""
+        while not self._closing:
+            self._wake.clear()
+            rows = await self._claim()
+            due_ms = None
+            if not rows:
+                due_ms = await self._store.next_effect_ms()
+                self._pending = due_ms is not None
+            if not rows:
+                await self._wait(due_ms)
+
+    async def _claim(self) -> tuple[EffectRow, ...]:
+        room = self._room()
+        rows = await self._store.claim(boot=self._boot, now_ms=self._clock.now_ms(), room=room)
+        for row in rows:
+            self._perform(row)
+        return rows
+
+    async def _wait(self, due_ms: int | None) -> None:
+        pause_s = SWEEP_S
+        if due_ms is not None and due_ms > self._clock.now_ms():
+            pause_s = min(SWEEP_S, (due_ms - self._clock.now_ms()) / 1000)
+        sleeping = asyncio.create_task(self._clock.sleep(pause_s))
+        waking = asyncio.create_task(self._wake.wait())
+        try:
+            await asyncio.wait((sleeping, waking), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeping.cancel()
+            waking.cancel()
+
+    def _room(self) -> dict[str, int]:
+        if self._closing or not self._performing:
+            return {}
+        return {kind: most - self._kinds[kind] for kind, most in ROOM.items()}
+
+    def _perform(self, row: EffectRow) -> None:
+        kind = type(row.effect).__name__
+        self._kinds[kind] += 1
+        task = asyncio.create_task(self._run(row), name=f"{kind}:{row.id}")
+        self._running[row.id] = task
+
+        def finished(_task: asyncio.Task[None]) -> None:
+            self._kinds[kind] -= 1
+            self._running.pop(row.id, None)
+            if self._pending:
+                self._wake.set()
+
+        task.add_done_callback(finished)
+
+    async def _run(self, row: EffectRow) -> None:
+        """Perform one effect; whatever happens becomes an outcome."""
+        outcome = await self._outcome(row)
+        self._point("outcome.before_accept")
+        claim = Claim(effect_id=row.id, boot=row.boot, attempt=row.attempt)
+        while True:
+            try:
+                await self.accept(outcome, finishes=claim)
+            except StoreError as error:
+                log.warning("outcome waits for the store", effect=row.id, code=error.code)
+                await self._clock.sleep(RETRY_STORE_S)
+            else:
+                return
+
+    async def _outcome(self, row: EffectRow) -> Outcome:
+        try:
+            return await self._carry_out(row)
+        except NotSent as error:
+            return events.EffectWaits(session_id=row.session_id, code=error.code, retry_ms=error.retry_ms)
+        except Ambiguous as error:
+            return events.EffectStumbled(session_id=row.session_id, code=error.code)
+        except Refused as error:
+            return events.EffectRefused(session_id=row.session_id, code=error.code)
+        except StoreError as error:
+            return self._stumbled(row, error.code)
+        except Exception:
+            log.exception("performer failed", effect=row.id, kind=type(row.effect).__name__)
+            return self._stumbled(row, "internal")
+
+    @staticmethod
+    def _stumbled(row: EffectRow, code: str) -> Outcome:
+        if isinstance(row.effect, AskModel):
+            return events.ModelCut(turn_id=row.effect.turn_id, text="", code=code)
+        return events.EffectStumbled(session_id=row.session_id, code=code)
+
+    async def _carry_out(self, row: EffectRow) -> Outcome:
+        match row.effect:
+            case AskModel() as effect:
+                return await self._asking.perform(row, effect)
+            case Deliver() as effect:
+                return await self._delivering.deliver(row, effect)
+            case ShowCard() as effect:
+                return await self._delivering.show(row, effect)
+            case FetchFile() as effect:
+                return await self._delivering.fetch(row, effect)
+            case Mark() as effect:
+                return await self._delivering.mark(row, effect)
+            case _:
+                assert_never(row.effect)
+
+    # ------------------------------------------------------------------------------ ticks, the end
+
+    async def _tick(self) -> None:
+        while True:
+            await self._clock.sleep(TICK_S)
+            await self._save()
+
+    async def _save(self) -> None:
+        """Save the drafts and parts of all streams in one low-priority unit."""
+        drafts, parts = self._live.unsaved()
+        if not drafts and not parts:
+            return
+        self._point("tick.before_save")
+        try:
+            await self._store.progress(drafts, parts)
+        except StoreError as error:
+            # Drafts are insurance: the answer itself is still in memory and is stored when it is final.
+            self.counts["drafts_lost"] += 1
+            log.warning("drafts not saved", code=error.code)
+        self._point("tick.after_save")
+
+    async def drain(self, seconds: float) -> None:
+        """Stop intake, let turns finish for `seconds`, then checkpoint the rest for the next boot."""
+        self._closing = True
+        self._wake.set()
+        await self._settle(seconds)
+        for effect_id in self._asking.running():
+            self._asking.interrupt(effect_id, DRAIN)
+        asking = [task for task in self._running.values() if task.get_name().startswith("AskModel:")]
+        if asking:
+            await asyncio.wait(asking, timeout=DRAIN_COMMIT_S)
+
+    async def _settle(self, seconds: float) -> None:
+        if self._running:
+            await asyncio.wait(tuple(self._running.values()), timeout=seconds)
+
+    async def close(self) -> None:
+        """End everything that runs and save what is unsaved; the store stays open."""
+        self._closing = True
+        await self._cancel(tuple(self._running.values()))
+        await self._cancel(tuple(self._tasks))
+        await self._save()
+
+    @staticmethod
+    async def _cancel(tasks: tuple[asyncio.Task[object] | asyncio.Task[None], ...]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _spawn(self, coroutine: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _count(self, event: Event, accepted: Accepted) -> None:
+        self.counts[f"event.{type(event).__name__}"] += 1
+        self.counts["duplicates"] += accepted.duplicate
+        self.counts["stale"] += accepted.stale
+        self.counts["received"] += accepted.decision.received
+
+
+def _lane(event: Event) -> str:
+    match event:
+        case events.MessageReceived() | events.ButtonPressed() | events.CommandIssued():
+            return f"{event.place}|{event.author.key}"
+        case _ if isinstance(turn_id := getattr(event, "turn_id", None), str):
+            return turn_id
+        case _:
+            return str(getattr(event, "session_id", ""))
