@@ -1,0 +1,1 @@
+"""Settings, wiring, logs and the command line, with real data directories and real processes."""
