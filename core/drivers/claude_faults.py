@@ -71,9 +71,7 @@ class Reporter:
     def translate(self, error: Exception, call: Call) -> OutsideError:
         """The port's error for whatever ended `call`."""
         if call.begun:
-            broken = isinstance(error, httpx2.TransportError) and not isinstance(
-                error, httpx2.TimeoutException
-            )
+            broken = isinstance(error, httpx2.TransportError) and not isinstance(error, httpx2.TimeoutException)
             silent = isinstance(error, httpx2.TimeoutException)
             code = "model_cut" if broken else "model_silent" if silent else "model_error"
             return call.cut(code, self._detail(error))
@@ -128,11 +126,7 @@ def _refused_as(error: anthropic.APIStatusError) -> str | None:
     status = error.status_code
     if (error.error_code or "").endswith("spend_limit_reached"):
         return "model_spend_limit"
-    if (
-        status == HTTPStatus.TOO_MANY_REQUESTS
-        or status in _LATER
-        or status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    ):
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status in _LATER or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return None
     if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
         words = error.api_message or ""

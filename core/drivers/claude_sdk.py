@@ -56,9 +56,7 @@ class Connection:
             max_retries=0,  # retries are ours: durable and visible (DESIGN section 4)
             open_telemetry=False,  # spans would carry what people say
             # A proxy of the environment stands before the internet, not before this machine.
-            http_client=anthropic.DefaultAsyncHttpxClient(timeout=timeout, trust_env=False)
-            if local
-            else None,
+            http_client=anthropic.DefaultAsyncHttpxClient(timeout=timeout, trust_env=False) if local else None,
         )
 
     async def close(self) -> None:

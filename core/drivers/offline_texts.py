@@ -77,9 +77,7 @@ a long while. Then she took the slate, and below everything else she wrote what 
 
 def story(topic: str) -> str:
     """A story of more than 300 words with `topic` in it."""
-    return "\n\n".join(_STORY).format(
-        topic=topic.replace("{", "(").replace("}", ")") or "a lantern that remembers"
-    )
+    return "\n\n".join(_STORY).format(topic=topic.replace("{", "(").replace("}", ")") or "a lantern that remembers")
 
 
 def code() -> str:

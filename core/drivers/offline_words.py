@@ -24,9 +24,7 @@ _QUOTE_CHARS = 300
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
-_NOTE = re.compile(
-    r"\[(?P<note>.*?)\](?:\n|$)", re.DOTALL
-)  # what the memory level says, before a person's words
+_NOTE = re.compile(r"\[(?P<note>.*?)\](?:\n|$)", re.DOTALL)  # what the memory level says, before a person's words
 _QUOTED = re.compile(r"</?(heard|file)\b[^>\n]*>")  # around what others said, and files
 _QUOTE_MARKS = "\"'\u201c\u201d\u2018\u2019"
 
@@ -43,9 +41,7 @@ _QUESTION_START = re.compile(
     r"|tell me (about|what|who|when|where|which|how|my|the|our)\b)",
     re.IGNORECASE,
 )
-_ASKS_WHAT_WAS = re.compile(
-    r"(what|who|when|where|which|why|how|did|was|were|do you remember)\b", re.IGNORECASE
-)
+_ASKS_WHAT_WAS = re.compile(r"(what|who|when|where|which|why|how|did|was|were|do you remember)\b", re.IGNORECASE)
 _GREETING = re.compile(r"^(hi|hello|hey|good (morning|afternoon|evening))\b.{0,20}$", re.IGNORECASE)
 _THANKS = re.compile(r"^(thanks|thank you|thx|great|perfect|ok|okay|cool)\b.{0,30}$", re.IGNORECASE)
 _STORY = re.compile(r"\b(story|tale|long (text|answer|essay|poem)|essay)\b", re.IGNORECASE)
@@ -205,9 +201,7 @@ def _texts(content: object) -> list[str]:
     if isinstance(content, str):
         return [content]
     blocks = content if isinstance(content, Sequence) else ()
-    return [
-        block["text"] for block in blocks if isinstance(block, Mapping) and isinstance(block.get("text"), str)
-    ]
+    return [block["text"] for block in blocks if isinstance(block, Mapping) and isinstance(block.get("text"), str)]
 
 
 def _sentences(*texts: str) -> Iterator[str]:

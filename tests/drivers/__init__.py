@@ -1,0 +1,1 @@
+"""The rim against real sockets, the real SDK, the real scheduler."""

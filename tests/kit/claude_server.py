@@ -1,0 +1,413 @@
+"""A strict Messages API on loopback, for the real SDK over a real socket.
+
+Knows: HTTP, server-sent events, how a connection breaks. Must not know: the program under test.
+In a test's own loop: `async with ClaudeServer(script) as server: ... server.url, server.log`.
+As a process that outlives the bot: `python -m tests.kit.claude_server --port 0 --script file.json` prints its
+port; `POST /_script` replaces the script, `POST /_push` appends to its queue, `GET /_log` gives the log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import socket
+import struct
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from tests.kit.claude_rules import Refusal, check_body, check_headers, sign
+from tests.kit.claude_script import Behaviour, Fault, Script, text_of
+
+_SENTINEL_S = 3600.0  # how long a hanging answer hangs; the client is expected to give up
+_PING_S = 0.02
+_REFUSALS = {
+    Fault.OVERLOADED: Refusal(529, "overloaded_error", "Overloaded"),
+    Fault.RATE_LIMIT: Refusal(429, "rate_limit_error", "This request would exceed your rate limit"),
+    Fault.SPEND_LIMIT: Refusal(429, "rate_limit_error", "Monthly threshold", "enforced_spend_limit_reached"),
+    Fault.OWN_SPEND_LIMIT: Refusal(400, "invalid_request_error", "You have reached your specified API usage limits."),
+    Fault.SERVER_ERROR: Refusal(500, "api_error", "Internal server error"),
+    Fault.AUTH: Refusal(401, "authentication_error", "invalid x-api-key"),
+    Fault.PERMISSION: Refusal(403, "permission_error", "Your API key does not have permission"),
+    Fault.BILLING: Refusal(402, "billing_error", "There is an issue with your billing"),
+    Fault.UNKNOWN_MODEL: Refusal(404, "not_found_error", "model: unknown"),
+    Fault.TOO_LARGE: Refusal(413, "request_too_large", "Request exceeds the maximum size"),
+    Fault.TOO_LONG: Refusal(400, "invalid_request_error", "prompt is too long: 1000001 tokens > 1000000 maximum"),
+    Fault.BOUND_THINKING: Refusal(
+        400, "invalid_request_error", "messages.1: thinking block is bound to a different conversation"
+    ),
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Call:
+    """One request and what became of it. `at` is monotonic seconds; headers as received, names in lower case."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, object]
+    at: float = field(default_factory=time.monotonic)
+    status: int = 0
+    fault: str = ""
+    sent: str = ""  # visible text that was written to the socket
+    finished: bool = False  # message_stop was written
+    failing: bool = False  # everything before a fault within the answer was written
+    gone: bool = False  # the client closed before it was finished
+
+    @property
+    def question(self) -> str:
+        """The text of the last user message."""
+        messages = self.body.get("messages")
+        return text_of(messages[-1].get("content")) if isinstance(messages, list) and messages else ""
+
+
+class ClaudeServer:
+    """Start with `async with`, or `start` and `stop`. `log` has every request in its order of arrival."""
+
+    def __init__(self, script: Mapping[str, object] | None = None, *, port: int = 0) -> None:
+        self.script = Script(script)
+        self.log: list[Call] = []
+        self.models = True  # whether GET /v1/models/{id} knows every model
+        self.echo_headers = False  # an evil server: every refusal repeats the request's headers
+        self._changed = asyncio.Event()
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """What goes into ANTHROPIC_BASE_URL."""
+        return f"http://127.0.0.1:{self._port}"
+
+    def push(self, *behaviours: Behaviour) -> None:
+        """Append to the script's queue."""
+        self.script.push(*behaviours)
+
+    async def until(self, check: Callable[[], bool]) -> None:
+        """Return when `check()` holds; it is asked again whenever a request comes or goes."""
+        while not check():
+            await self._changed.wait()
+
+    def _change(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def start(self) -> None:
+        """Listen."""
+        app = web.Application(client_max_size=64_000_000)
+        app.router.add_post("/v1/messages", self._messages)
+        app.router.add_get("/v1/models/{id}", self._model)
+        app.router.add_post("/_script", self._control)
+        app.router.add_post("/_push", self._control)
+        app.router.add_get("/_log", self._get_log)
+        self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        self._port = int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening and drop what is open; a later `start` takes the same port."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _control(self, request: web.Request) -> web.Response:
+        plain = await request.json()
+        if request.path == "/_script":
+            self.script.load(plain)
+        else:
+            self.script.push(*(Behaviour.model_validate(entry) for entry in plain))
+        return web.json_response({})
+
+    async def _get_log(self, _: web.Request) -> web.Response:
+        return web.json_response([asdict(call) for call in self.log])
+
+    async def _model(self, request: web.Request) -> web.Response:
+        call = self._note(request, {})
+        try:
+            check_headers(request.headers)
+        except Refusal as refusal:
+            return self._refuse(call, refusal, {})
+        if not self.models:
+            return self._refuse(call, Refusal(404, "not_found_error", f"model: {request.match_info['id']}"), {})
+        call.status = 200
+        return web.json_response(
+            {
+                "id": request.match_info["id"],
+                "type": "model",
+                "display_name": request.match_info["id"],
+                "created_at": "2026-09-28T00:00:00Z",
+            }
+        )
+
+    async def _messages(self, request: web.Request) -> web.StreamResponse:
+        plain = await request.json()
+        call = self._note(request, plain if isinstance(plain, dict) else {})
+        behaviour = Behaviour()
+        try:
+            check_headers(request.headers)
+            body = check_body(plain)
+            messages = body["messages"]
+            behaviour, text = self.script.meet(messages if isinstance(messages, list) else [])
+            call.fault = behaviour.fault
+            if refusal := _REFUSALS.get(behaviour.fault):
+                raise refusal
+        except Refusal as refusal:
+            return self._refuse(call, refusal, {"retry-after": behaviour.retry_after})
+        try:
+            return await self._answer(request, call, behaviour, text)
+        except (ConnectionError, asyncio.CancelledError):
+            call.gone = not call.finished
+            raise
+        finally:
+            self._change()
+
+    async def _answer(self, request: web.Request, call: Call, behaviour: Behaviour, text: str) -> web.StreamResponse:
+        if behaviour.fault is Fault.HANG:
+            call.failing = True
+            self._change()
+            await asyncio.sleep(_SENTINEL_S)
+        if behaviour.fault is Fault.DROP:
+            _close(request, reset=False)
+            return web.Response()
+        if behaviour.fault in (Fault.UNAVAILABLE, Fault.NOT_A_STREAM):
+            call.status = 503 if behaviour.fault is Fault.UNAVAILABLE else 200
+            return web.Response(status=call.status, text="<html>busy</html>", content_type="text/html")
+        if not call.body.get("stream"):
+            call.status, call.sent, call.finished = 200, text, True
+            return web.json_response(_whole(call, behaviour, text))
+        call.status = 200
+        return await _Answer(request, call, behaviour, self._change).write(text)
+
+    def _note(self, request: web.Request, body: dict[str, object]) -> Call:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        call = Call(path=request.path, headers=headers, body=body)
+        self.log.append(call)
+        self._change()
+        return call
+
+    def _refuse(self, call: Call, refusal: Refusal, headers: Mapping[str, str]) -> web.Response:
+        call.status = refusal.status
+        message = f"{refusal.message} {call.headers}" if self.echo_headers else refusal.message
+        error: dict[str, object] = {"type": refusal.kind, "message": message}
+        if refusal.code:
+            error["details"] = {"error_code": refusal.code}
+        return web.json_response(
+            {"type": "error", "error": error, "request_id": _request_id(call)},
+            status=refusal.status,
+            headers={"request-id": _request_id(call), **{name: said for name, said in headers.items() if said}},
+        )
+
+
+class _Answer:
+    """One streamed answer: events in the API's order, up to the scripted fault."""
+
+    def __init__(self, request: web.Request, call: Call, behaviour: Behaviour, changed: Callable[[], None]) -> None:
+        self._request = request
+        self._changed = changed
+        self._call = call
+        self._behaviour = behaviour
+        self._response = web.StreamResponse(
+            headers={"content-type": "text/event-stream; charset=utf-8", "request-id": _request_id(call)}
+        )
+        self._blocks = 0
+
+    async def write(self, text: str) -> web.StreamResponse:
+        """Write the answer, or as much of it as the behaviour allows."""
+        wanted = self._behaviour
+        await self._response.prepare(self._request)
+        await self._event("message_start", message=_message(self._call, [], None, output_tokens=1))
+        if wanted.fault is Fault.AFTER_START:
+            _close(self._request, reset=False)
+            return self._response
+        for _ in range(wanted.pings):
+            await self._event("ping")
+        if wanted.fault is Fault.SILENT_THINKING:
+            await self._start({"type": "thinking", "thinking": "", "signature": ""})
+            return await self._fail(wanted.fault)
+        if wanted.thinking:
+            await self._thinking(wanted.thinking)
+        cut = wanted.after if _within(wanted.fault) else len(text)
+        if text:
+            await self._text(text[:cut], stop=cut >= len(text) and not _within(wanted.fault))
+        if _within(wanted.fault):
+            return await self._fail(wanted.fault)
+        for block in wanted.blocks:
+            await self._block(block)
+        await self._end(text)
+        return self._response
+
+    async def _thinking(self, thinking: str) -> None:
+        """A block as the newest models send it: text, then one signature."""
+        messages = self._call.body["messages"]
+        signature = sign(self._call.body, messages if isinstance(messages, list) else [])
+        await self._start({"type": "thinking", "thinking": "", "signature": ""})
+        await self._delta({"type": "thinking_delta", "thinking": thinking})
+        await self._delta({"type": "signature_delta", "signature": signature})
+        await self._stop()
+
+    async def _text(self, text: str, *, stop: bool) -> None:
+        await self._start({"type": "text", "text": ""})
+        for start in range(0, len(text), self._behaviour.chunk):
+            if self._behaviour.delay_ms:
+                await asyncio.sleep(self._behaviour.delay_ms / 1000)
+            chunk = text[start : start + self._behaviour.chunk]
+            await self._delta({"type": "text_delta", "text": chunk})
+            self._call.sent += chunk
+        if stop:
+            await self._stop()
+
+    async def _block(self, block: Mapping[str, object]) -> None:
+        """Any other block; a tool's input goes as one piece of JSON."""
+        if block.get("type") == "tool_use":
+            await self._start({**block, "input": {}})
+            await self._delta({"type": "input_json_delta", "partial_json": json.dumps(block.get("input", {}))})
+        else:
+            await self._start(block)
+        await self._stop()
+
+    async def _end(self, text: str) -> None:
+        usage = {"output_tokens": _tokens(text + self._behaviour.thinking)}
+        await self._event(
+            "message_delta",
+            delta={"stop_reason": self._behaviour.stop_reason, "stop_sequence": None},
+            usage=usage,
+        )
+        await self._event("message_stop")
+        self._call.finished = True
+        await self._response.write_eof()
+
+    async def _fail(self, fault: Fault) -> web.StreamResponse:
+        self._call.failing = True
+        self._changed()
+        match fault:
+            case Fault.RST | Fault.FIN:
+                await asyncio.sleep(0.01)  # let the kernel hand over what was written: a reset discards the rest
+                _close(self._request, reset=fault is Fault.RST)
+            case Fault.EARLY_END:
+                await self._response.write_eof()
+            case Fault.NO_STOP_REASON:
+                await self._event("message_stop")
+                await self._response.write_eof()
+            case Fault.ERROR_EVENT:
+                await self._event("error", error={"type": self._behaviour.error_type, "message": "Overloaded"})
+                await self._response.write_eof()
+            case Fault.BAD_JSON:
+                await self._raw(b'event: content_block_delta\ndata: {"type": "content_block_del\n\n')
+            case Fault.BAD_SSE:
+                await self._raw(b"event: content_block_delta\ndata: \xff\xfe\xfa\n\n")
+            case Fault.BAD_EVENT:
+                await self._event("content_block_delta", index=99)
+            case Fault.PINGS:
+                while True:
+                    await self._event("ping")
+                    await asyncio.sleep(_PING_S)
+            case _:
+                await asyncio.sleep(_SENTINEL_S)
+        return self._response
+
+    async def _start(self, block: Mapping[str, object]) -> None:
+        await self._event("content_block_start", index=self._blocks, content_block=dict(block))
+
+    async def _delta(self, delta: Mapping[str, object]) -> None:
+        await self._event("content_block_delta", index=self._blocks, delta=dict(delta))
+
+    async def _stop(self) -> None:
+        await self._event("content_block_stop", index=self._blocks)
+        self._blocks += 1
+
+    async def _event(self, name: str, **data: object) -> None:
+        await self._raw(f"event: {name}\ndata: {json.dumps({'type': name, **data})}\n\n".encode())
+
+    async def _raw(self, data: bytes) -> None:
+        await self._response.write(data)
+
+
+def _within(fault: Fault) -> bool:
+    """Whether the fault comes after some text."""
+    return fault is not Fault.NONE
+
+
+def _whole(call: Call, behaviour: Behaviour, text: str) -> dict[str, object]:
+    content: list[Mapping[str, object]] = [{"type": "text", "text": text}] if text else []
+    return _message(call, [*content, *behaviour.blocks], behaviour.stop_reason, output_tokens=_tokens(text))
+
+
+def _message(
+    call: Call, content: Sequence[Mapping[str, object]], stop_reason: str | None, *, output_tokens: int
+) -> dict[str, object]:
+    usage = {
+        "input_tokens": _tokens(json.dumps(call.body.get("messages"))),
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": output_tokens,
+    }
+    return {
+        "id": _request_id(call).replace("req", "msg"),
+        "type": "message",
+        "role": "assistant",
+        "model": call.body["model"],
+        "content": list(content),
+        "stop_reason": stop_reason,
+        "stop_sequence": None,
+        "usage": usage,
+    }
+
+
+def _request_id(call: Call) -> str:
+    return f"req_{id(call):x}"
+
+
+def _tokens(text: str) -> int:
+    return -(-len(text.encode()) // 4)
+
+
+def _close(request: web.Request, *, reset: bool) -> None:
+    transport = request.transport
+    if transport is None:
+        return
+    if reset:
+        plug = transport.get_extra_info("socket")
+        plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    else:
+        transport.close()
+
+
+async def _serve(port: int, script: Mapping[str, object]) -> None:
+    async with ClaudeServer(script, port=port) as server:
+        print(server.port, flush=True)  # noqa: T201 - the caller reads it
+        await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Serve until killed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--script", type=Path)
+    wanted = parser.parse_args()
+    asyncio.run(_serve(wanted.port, json.loads(wanted.script.read_text()) if wanted.script else {}))
+
+
+if __name__ == "__main__":
+    main()
