@@ -1,0 +1,138 @@
+"""`SqliteBoard`: the local chat's own board, on the same file and the same writer.
+
+Knows: posts, threads, files that came with posts, and how far time was moved. Must not know: sessions, effects.
+The board stands for a platform's server: what it holds is what a platform would still show after our crash.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+
+from core import codec
+from core.domain.entities import FileCopy
+from core.domain.keys import Place
+from core.engine.ports import Post, ThreadLine
+from storage.readers import Readers
+from storage.rows import FILE_COPY, POST
+from storage.writer import Writer
+
+TITLE_CHARS = 80  # of a thread's first post, for the list on the left
+OFFSET_KEY = "time_offset_ms"
+
+_SELECT = f"SELECT n, {', '.join(POST.fields)} FROM board_post"
+_INSERT_FILE = (
+    "INSERT INTO board_file (file_id, post_id, session_id, media_type, data, problem) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (file_id) DO NOTHING"
+)
+_THREAD = (
+    "INSERT INTO board_thread (place, workspace, title, last_ms, last_n, opener) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (place) DO UPDATE SET last_ms = excluded.last_ms, last_n = excluded.last_n"
+)
+_THREADS = "SELECT place, title, last_ms, opener FROM board_thread WHERE workspace = ? ORDER BY last_n DESC LIMIT ?"
+_SET_META = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+
+
+class SqliteBoard:
+    """The `Board` port."""
+
+    def __init__(self, writer: Writer, readers: Readers) -> None:
+        self._writer = writer
+        self._readers = readers
+
+    async def put(self, post: Post, files: Sequence[FileCopy] = ()) -> Post:
+        """See `Board.put`."""
+        return await self._writer.submit(partial(_put, post=post, files=files))
+
+    async def edit(self, post: Post) -> None:
+        """See `Board.edit`."""
+        values = (post.text, str(post.state), codec.dumps(post.buttons), post.mark, post.id)
+        sql = "UPDATE board_post SET text = ?, state = ?, buttons = ?, mark = ? WHERE id = ?"
+        if not await self._writer.submit(lambda conn: conn.execute(sql, values).rowcount):
+            raise KeyError(post.id)
+
+    async def take(self, post_id: str) -> None:
+        """See `Board.take`."""
+        sql = "UPDATE board_post SET taken = 1 WHERE id = ? AND taken = 0"
+        await self._writer.submit(lambda conn: conn.execute(sql, (post_id,)).rowcount)
+
+    async def untaken(self) -> tuple[Post, ...]:
+        """See `Board.untaken`."""
+        return await self._posts("WHERE taken = 0 AND author <> '' ORDER BY n")
+
+    async def find(self, key: str) -> Post | None:
+        """See `Board.find`."""
+        return _first(await self._posts("WHERE key = ?", key))
+
+    async def get(self, post_id: str) -> Post | None:
+        """See `Board.get`."""
+        return _first(await self._posts("WHERE id = ?", post_id))
+
+    async def thread(self, place: Place, limit: int) -> tuple[Post, ...]:
+        """See `Board.thread`."""
+        latest = await self._posts("WHERE place = ? ORDER BY n DESC LIMIT ?", str(place), limit)
+        return latest[::-1]
+
+    async def threads(self, workspace: str, limit: int) -> tuple[ThreadLine, ...]:
+        """See `Board.threads`."""
+        rows = await self._readers.run(lambda conn: conn.execute(_THREADS, (workspace, limit)).fetchall())
+        return tuple(
+            ThreadLine(place=Place.parse(place), title=title, last_ms=last_ms, opener=opener)
+            for place, title, last_ms, opener in rows
+        )
+
+    async def file(self, file_id: str) -> FileCopy | None:
+        """See `Board.file`."""
+        sql = f"SELECT {', '.join(FILE_COPY.fields)} FROM board_file WHERE file_id = ?"
+        row = await self._readers.run(lambda conn: conn.execute(sql, (file_id,)).fetchone())
+        return None if row is None else FILE_COPY.decode(row)
+
+    async def time_offset_ms(self) -> int:
+        """See `Board.time_offset_ms`."""
+        return await self._readers.run(_offset_ms)
+
+    async def let_time_pass(self, more_ms: int) -> int:
+        """See `Board.let_time_pass`."""
+        if more_ms <= 0:
+            raise ValueError("time moves forward only")
+        return await self._writer.submit(partial(_move_ms, more_ms=more_ms))
+
+    async def _posts(self, where: str, *values: str | int) -> tuple[Post, ...]:
+        sql = f"{_SELECT} {where}"
+        rows = await self._readers.run(lambda conn: conn.execute(sql, values).fetchall())
+        return tuple([_decode(row) for row in rows])
+
+
+def _put(conn: sqlite3.Connection, post: Post, files: Sequence[FileCopy]) -> Post:
+    known = conn.execute(f"{_SELECT} WHERE key = ?", (post.key,)).fetchone()
+    if known is not None:
+        return _decode(known)
+    n = conn.execute(POST.insert, POST.encode(post)).lastrowid or 0
+    conn.executemany(
+        _INSERT_FILE,
+        [(each.file_id, post.id, each.session_id, each.media_type, each.data, each.problem) for each in files],
+    )
+    place, title = str(post.place), " ".join(post.text.split())[:TITLE_CHARS]
+    conn.execute(_THREAD, (place, post.place.workspace, title, post.created_ms, n, post.author))
+    return dataclasses.replace(post, n=n)
+
+
+def _decode(row: tuple[object, ...]) -> Post:
+    return POST.decode(row[1:], n=row[0])
+
+
+def _first(posts: tuple[Post, ...]) -> Post | None:
+    return posts[0] if posts else None
+
+
+def _offset_ms(conn: sqlite3.Connection) -> int:
+    row = conn.execute("SELECT value FROM meta WHERE key = ?", (OFFSET_KEY,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def _move_ms(conn: sqlite3.Connection, more_ms: int) -> int:
+    offset_ms = _offset_ms(conn) + more_ms
+    conn.execute(_SET_META, (OFFSET_KEY, str(offset_ms)))
+    return offset_ms

@@ -1,0 +1,31 @@
+"""SQLite's errors in the words of the error tree.
+
+Knows: result codes of SQLite. Must not know: which statement failed, or for whom.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from core.domain.errors import StoreDamaged, StoreError, StoreFull
+
+RESTORE_HINT = "stop the bot and bring a backup back: `rejoinder restore FILE`"
+
+_PRIMARY = 0xFF  # the low byte of an extended result code
+
+
+def translate(error: sqlite3.Error) -> StoreError:
+    """Give the `StoreError` that stands for an error of SQLite."""
+    code = getattr(error, "sqlite_errorcode", None)
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    detail = f"{name}: {error}"
+    primary = code & _PRIMARY if isinstance(code, int) else None
+    if primary == sqlite3.SQLITE_FULL:
+        return StoreFull(code="store_full", detail=detail)
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT):
+        return StoreDamaged(code="store_damaged", detail=f"{detail}; {RESTORE_HINT}")
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreError(code="store_busy", detail=detail)
+    if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        return StoreError(code="store_io", detail=detail)
+    return StoreError(code="store_sql", detail=detail)

@@ -1,0 +1,61 @@
+"""Timers that are due, and rows that have had their time.
+
+Knows: how long bookkeeping rows are kept. Must not know: what a timer means. Nothing a person said is deleted here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+DAY_MS = 24 * 3_600_000
+SOURCE_KEPT_MS = 30 * DAY_MS  # a redelivery or a catch-up older than that is not expected (DESIGN section 2)
+EFFECT_KEPT_MS = 30 * DAY_MS  # finished effects, for `show` and for questions of operators
+SLICE_ROWS = 2_000  # of one sweep: a few milliseconds of the writer
+
+_DUE = "SELECT id, idle_epoch, due_ms FROM session WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ?"
+_OLD_EFFECTS = (
+    "DELETE FROM effect WHERE n IN (SELECT n FROM effect ORDER BY n LIMIT ?)"
+    " AND state NOT IN ('pending', 'started') AND created_ms < ?"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A session whose timer has rung; with `idle_epoch` it makes a `TimerDue`."""
+
+    session_id: str
+    idle_epoch: int
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """How many rows went, and the source key that the walk has come to ("" = start over)."""
+
+    rows: int
+    last_key: str
+
+
+def due_sessions(conn: sqlite3.Connection, now_ms: int, limit: int) -> tuple[Due, ...]:
+    """The sessions whose timer has rung, the longest overdue first."""
+    rows = conn.execute(_DUE, (now_ms, limit)).fetchall()
+    return tuple([Due(session_id=row[0], idle_epoch=row[1], due_ms=row[2]) for row in rows])
+
+
+def next_due_ms(conn: sqlite3.Connection) -> int | None:
+    """When the next timer rings."""
+    row = conn.execute("SELECT min(due_ms) FROM session WHERE due_ms IS NOT NULL").fetchone()
+    return None if row[0] is None else int(row[0])
+
+
+def sweep(conn: sqlite3.Connection, now_ms: int, after_key: str) -> Swept:
+    """Delete one slice of old source keys and finished effects, walking on from `after_key`."""
+    keys = conn.execute(
+        "SELECT key, at_ms FROM source WHERE key > ? ORDER BY key LIMIT ?", (after_key, SLICE_ROWS)
+    ).fetchall()
+    old = [(key,) for key, at_ms in keys if at_ms < now_ms - SOURCE_KEPT_MS]
+    conn.executemany("DELETE FROM source WHERE key = ?", old)
+    effects = conn.execute(_OLD_EFFECTS, (SLICE_ROWS, now_ms - EFFECT_KEPT_MS)).rowcount
+    last = keys[-1][0] if len(keys) == SLICE_ROWS else ""
+    return Swept(rows=len(old) + effects, last_key=last)

@@ -1,0 +1,197 @@
+"""Domain values <-> rows, driven by the dataclasses' own type hints: a new entity is a dataclass and a migration.
+
+Knows: how a field's type is written in a column. Must not know: which value means what, or when it is written.
+
+Columns are the fields. Enums become their value, `PersonKey`, `Place` and `SessionKey` their text form, bool an
+integer, tuples and effects JSON text (core.codec); everything else is stored as it is.
+A row that cannot be read raises `BadInput`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import sqlite3
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from operator import attrgetter
+from typing import Any, Generic, TypeVar
+
+from core import codec
+from core.domain.effects import Effect
+from core.domain.entities import (
+    Binding,
+    Card,
+    Draft,
+    EffectRow,
+    FileCopy,
+    Message,
+    Part,
+    Person,
+    Session,
+    Spend,
+    Turn,
+    Waiting,
+)
+from core.domain.errors import BadInput
+from core.domain.keys import PersonKey, Place, SessionKey
+from core.engine.ports import Post
+
+E = TypeVar("E")
+Scalar = str | int | float | None
+Row = Sequence[Any]  # as the driver gives it; typed again by `decode`
+Convert = Callable[[Any], Any]
+
+_KEY_CACHE = 16_384  # text forms of people and places that are in use at the same time
+_EMPTY = "[]"
+
+
+class Table(Generic[E]):
+    """How one dataclass is written to one table.
+
+    `key`: the columns that name a row. `fixed`: columns that never change once written, so that an update leaves
+    their indexes alone. `omit`: fields that are not columns. `extra`: columns computed from the value.
+    """
+
+    def __init__(
+        self,
+        kind: type[E],
+        name: str,
+        *,
+        key: tuple[str, ...],
+        fixed: tuple[str, ...] = (),
+        omit: tuple[str, ...] = (),
+        extra: Mapping[str, Callable[[E], Scalar]] | None = None,
+    ) -> None:
+        hints = typing.get_type_hints(kind)
+        fields = tuple(
+            each.name
+            for each in dataclasses.fields(kind)  # type: ignore[arg-type]  # E is always a dataclass
+            if each.name not in omit
+        )
+        ways = [(at, field, *_ways(hints[field])) for at, field in enumerate(fields)]
+        self.kind = kind
+        self.name = name
+        self.fields = fields
+        self._extra = tuple((extra or {}).values())
+        self._get = attrgetter(*fields)
+        self._encoders = tuple((at, way) for at, _, way, _ in ways if way is not None)
+        self._decoders = tuple((field, way) for _, field, _, way in ways if way is not None)
+        self.columns = (*fields, *(extra or {}))
+        self.select = f"SELECT {', '.join(fields)} FROM {name}"
+        marks = ", ".join("?" * len(self.columns))
+        changing = [each for each in self.columns if each not in key and each not in fixed]
+        self.insert = f"INSERT INTO {name} ({', '.join(self.columns)}) VALUES ({marks})"
+        self.upsert = f"{self.insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET " + ", ".join(
+            f"{each} = excluded.{each}" for each in changing
+        )
+
+    def fields_of(self, alias: str) -> str:
+        """The selected columns under a table alias, for a join."""
+        return ", ".join(f"{alias}.{field}" for field in self.fields)
+
+    def encode(self, value: E) -> list[Scalar]:
+        """The row of a value, in the order of `columns`."""
+        row: list[Scalar] = list(self._get(value))
+        for at, way in self._encoders:
+            row[at] = way(row[at])
+        row.extend([compute(value) for compute in self._extra])
+        return row
+
+    def decode(self, row: Row, **omitted: object) -> E:
+        """The value of a row selected with `select`. Raises `BadInput` for what cannot be read."""
+        values = dict(zip(self.fields, row, strict=True))
+        try:
+            for field, way in self._decoders:
+                values[field] = way(values[field])
+            return self.kind(**values, **omitted)
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput(code="bad_row", detail=f"{self.name}: {error!r}") from error
+
+
+def _ways(hint: Any) -> tuple[Convert | None, Convert | None]:
+    """How values of a type become a column, and back; None = as they are."""
+    if hint in (PersonKey, Place, SessionKey):
+        return _text_of, functools.partial(_key_of, hint)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return attrgetter("value"), {each.value: each for each in hint}.__getitem__
+    if hint is bool:
+        return int, bool
+    if typing.get_origin(hint) is tuple:
+        return _encode_tuple, functools.partial(_decode_tuple, hint)
+    if hint == Effect or dataclasses.is_dataclass(hint):
+        return codec.dumps, functools.partial(codec.loads, hint)
+    plain = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if not set(plain) <= {str, int, float, type(None)}:
+        raise TypeError(f"no column for {hint}")
+    return None, None
+
+
+@functools.lru_cache(_KEY_CACHE)
+def _text_of(key: object) -> str:
+    return str(key)
+
+
+@functools.lru_cache(_KEY_CACHE)
+def _key_of(kind: type[PersonKey], text: str) -> PersonKey:
+    return kind.parse(text)
+
+
+def _encode_tuple(value: tuple[object, ...]) -> str:
+    return codec.dumps(value) if value else _EMPTY
+
+
+def _decode_tuple(hint: Any, text: str) -> Any:
+    return () if text == _EMPTY else codec.loads(hint, text)
+
+
+def _turn_of(row: EffectRow) -> str:
+    return getattr(row.effect, "turn_id", "")
+
+
+def kind_of(row: EffectRow) -> str:
+    """The class name of an effect: the key of `room`."""
+    return type(row.effect).__name__
+
+
+PERSON = Table(Person, "person", key=("key",))
+SESSION = Table(Session, "session", key=("id",), fixed=("created_ms",))
+BINDING = Table(Binding, "binding", key=("key",))
+WAITING = Table(Waiting, "waiting", key=("id",), fixed=("session_id",))
+TURN = Table(Turn, "turn", key=("id",), fixed=("session_id", "asker", "created_ms"))
+PART = Table(Part, "part", key=("turn_id", "n"))
+DRAFT = Table(Draft, "draft", key=("effect_id", "n"))
+FILE_COPY = Table(FileCopy, "file_copy", key=("file_id",), fixed=("session_id",))
+CARD = Table(Card, "card", key=("session_id", "key"), fixed=("created_ms",))
+SPEND = Table(Spend, "spend", key=("account", "day"))
+EFFECT = Table(
+    EffectRow,
+    "effect",
+    key=("id",),
+    fixed=("session_id", "created_ms"),
+    extra={"kind": kind_of, "turn_id": _turn_of},
+)
+MESSAGE = Table(Message, "message", key=("id",), omit=("session_id", "seq"))
+POST = Table(Post, "board_post", key=("id",), omit=("n",))
+BOARD_FILE = Table(FileCopy, "board_file", key=("file_id",))
+
+
+def put(conn: sqlite3.Connection, sql: str, row: Row) -> None:
+    """Execute with values that may hold halves of surrogate pairs, which no database can store as they are."""
+    try:
+        conn.execute(sql, row)
+    except UnicodeEncodeError:
+        conn.execute(sql, [clean(each) for each in row])
+
+
+def clean(value: Scalar) -> Scalar:
+    """The value with surrogate pairs joined and lone halves replaced by U+FFFD."""
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+SEQ_BITS = 24  # message.id = session.num << SEQ_BITS | seq: 16 million messages in a session
+SEQ_MASK = (1 << SEQ_BITS) - 1

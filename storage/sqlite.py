@@ -1,0 +1,202 @@
+"""`SqliteStore`: the `Store` port on one SQLite file.
+
+Knows: which unit or read answers which call of the port. Must not know: rules, platforms, time of day.
+Everything that writes is one unit of the writer; everything that only reads is one hop on a read connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from core.domain.decision import Decision, Policy
+from core.domain.entities import Card, Draft, EffectRow, Part
+from core.domain.events import ButtonPressed, CommandIssued, Event, MessageReceived, TimerDue
+from core.domain.stamp import Stamp
+from core.engine.ports import Accepted, Claim, Conversation, Decide, Delivery
+from storage import claims, housekeeping, lookups, views
+from storage.apply import apply
+from storage.board import SqliteBoard
+from storage.claims import Starting
+from storage.housekeeping import Due
+from storage.readers import Readers
+from storage.rows import put
+from storage.writer import DRAFT, OnPoint, Unit, Writer
+
+T = TypeVar("T")
+
+_PROGRESS_DRAFT = (
+    "INSERT INTO draft (effect_id, n, text) SELECT ?1, ?2, ?3"
+    " WHERE EXISTS (SELECT 1 FROM effect WHERE id = ?1 AND state = 'started')"
+    " ON CONFLICT (effect_id, n) DO UPDATE SET text = excluded.text"
+)
+_PROGRESS_PART = (
+    "INSERT INTO part (turn_id, n, ref, start, confirmed_chars, final) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
+    " WHERE EXISTS (SELECT 1 FROM turn AS t JOIN effect AS e ON e.session_id = t.session_id"
+    "  WHERE t.id = ?1 AND e.state IN ('pending', 'started') AND e.kind = 'Deliver' AND e.turn_id = ?1)"
+    " ON CONFLICT (turn_id, n) DO UPDATE SET ref = excluded.ref, start = excluded.start,"
+    "  confirmed_chars = excluded.confirmed_chars, final = excluded.final"
+)
+
+
+class SqliteStore:
+    """Everything durable, in one file. Made by `storage.open_store`."""
+
+    def __init__(self, path: Path, writer: Writer, readers: Readers, horizon_ms: int) -> None:
+        self.path = path
+        self.board = SqliteBoard(writer, readers)
+        self._writer = writer
+        self._readers = readers
+        self._horizon_ms = horizon_ms
+        self._swept_source = ""
+
+    @classmethod
+    async def open(
+        cls, path: Path, *, max_page_count: int | None = None, on_point: OnPoint | None = None
+    ) -> SqliteStore:
+        """Open an existing, migrated database.
+
+        Raises:
+            StoreError: the file cannot be opened.
+        """
+        writer = await Writer.open(path, max_page_count=max_page_count, on_point=on_point)
+        try:
+            readers = await Readers.open(path)
+        except BaseException:
+            await writer.close()
+            raise
+        try:
+            horizon_ms = await readers.run(claims.latest_created_ms)
+        except BaseException:
+            await readers.close()
+            await writer.close()
+            raise
+        return cls(path, writer, readers, horizon_ms)
+
+    async def close(self) -> None:
+        """Finish what is queued and close every connection, the writing one last: it folds the log."""
+        await self._readers.close()
+        await self._writer.close()
+
+    async def submit(self, unit: Unit[T]) -> T:
+        """Run a unit of another module of storage (forgetting, tests); raises as `Writer.submit`."""
+        return await self._writer.submit(unit)
+
+    async def read(self, function: Unit[T]) -> T:
+        """Run a function that only reads, in one consistent snapshot."""
+        return await self._readers.run(function)
+
+    async def fold(self) -> bool:
+        """Fold the log into the database and cut it to zero; False while a reader is in the way."""
+        return await self._writer.fold()
+
+    # --- core.engine.ports.Store --------------------------------------------------------------------
+
+    async def accept(
+        self,
+        event: Event,
+        stamp: Stamp,
+        decide: Decide,
+        *,
+        policy: Policy,
+        boot: str,
+        finishes: Claim | None = None,
+        room: Mapping[str, int] | None = None,
+    ) -> Accepted:
+        """See `Store.accept`."""
+        self._horizon_ms = max(self._horizon_ms, stamp.now_ms)
+        starting = Starting(boot=boot, now_ms=stamp.now_ms, room=dict(room or {}))
+
+        def unit(conn: sqlite3.Connection) -> Accepted:
+            if not _remember(conn, event, stamp.now_ms):
+                return Accepted(decision=Decision(), duplicate=True)
+            finishing = None
+            if finishes is not None:
+                finishing = claims.strike_off(conn, finishes)
+                if finishing is None:
+                    return Accepted(decision=Decision(), stale=True)
+            decision = decide(views.load(conn, event, stamp, policy, finishing), event, stamp)
+            return Accepted(decision=decision, started=apply(conn, decision.changes, starting))
+
+        return await self._writer.submit(unit)
+
+    async def claim(self, *, boot: str, now_ms: int, room: Mapping[str, int]) -> tuple[EffectRow, ...]:
+        """See `Store.claim`."""
+        self._horizon_ms = max(self._horizon_ms, now_ms)
+        starting = Starting(boot=boot, now_ms=now_ms, room=dict(room))
+        return await self._writer.submit(partial(claims.claim, starting=starting, horizon_ms=self._horizon_ms))
+
+    async def next_effect_ms(self) -> int | None:
+        """See `Store.next_effect_ms`."""
+        return await self._readers.run(claims.next_effect_ms)
+
+    async def orphans(self, boot: str) -> tuple[EffectRow, ...]:
+        """See `Store.orphans`."""
+        return await self._readers.run(partial(claims.orphans, boot=boot))
+
+    async def draft_of(self, effect_id: str) -> str:
+        """See `Store.draft_of`."""
+        return await self._readers.run(partial(lookups.draft_of, effect_id=effect_id))
+
+    async def progress(self, drafts: Sequence[Draft], parts: Sequence[Part]) -> None:
+        """See `Store.progress`."""
+        draft_rows = [(each.effect_id, each.n, each.text) for each in drafts]
+        part_rows = [
+            (each.turn_id, each.n, each.ref, each.start, each.confirmed_chars, int(each.final)) for each in parts
+        ]
+
+        def unit(conn: sqlite3.Connection) -> None:
+            for draft in draft_rows:
+                put(conn, _PROGRESS_DRAFT, draft)
+            for part in part_rows:
+                put(conn, _PROGRESS_PART, part)
+
+        await self._writer.submit(unit, DRAFT)
+
+    async def conversation(self, turn_id: str, budget_tokens: int) -> Conversation:
+        """See `Store.conversation`."""
+        return await self._readers.run(partial(lookups.conversation, turn_id=turn_id, budget_tokens=budget_tokens))
+
+    async def delivery(self, turn_id: str) -> Delivery:
+        """See `Store.delivery`."""
+        return await self._readers.run(partial(lookups.delivery, turn_id=turn_id))
+
+    async def card(self, session_id: str, key: str) -> Card:
+        """See `Store.card`."""
+        return await self._readers.run(partial(lookups.card, session_id=session_id, key=key))
+
+    async def holding(self, platform: str) -> tuple[str, ...]:
+        """See `Store.holding`."""
+        return await self._readers.run(partial(lookups.holding, platform=platform))
+
+    # --- timers and housekeeping ----------------------------------------------------------------------
+
+    async def due_sessions(self, now_ms: int, limit: int) -> tuple[Due, ...]:
+        """The sessions whose timer has rung, the longest overdue first."""
+        return await self._readers.run(partial(housekeeping.due_sessions, now_ms=now_ms, limit=limit))
+
+    async def next_due_ms(self) -> int | None:
+        """When the next timer of a session rings; None when none is set."""
+        return await self._readers.run(housekeeping.next_due_ms)
+
+    async def sweep(self, now_ms: int) -> int:
+        """Delete one slice of what has had its time; how many rows went. Call it again and again, calmly."""
+        swept = await self._writer.submit(
+            partial(housekeeping.sweep, now_ms=now_ms, after_key=self._swept_source), DRAFT
+        )
+        self._swept_source = swept.last_key
+        return swept.rows
+
+
+def _remember(conn: sqlite3.Connection, event: Event, now_ms: int) -> bool:
+    """Insert all source keys of a delivery; False when one of them was seen before."""
+    if not isinstance(event, MessageReceived | ButtonPressed | CommandIssued | TimerDue):
+        return True
+    new = True
+    for key in dict.fromkeys(event.source_keys):
+        inserted = conn.execute("INSERT OR IGNORE INTO source (key, at_ms) VALUES (?, ?)", (key, now_ms))
+        new = new and inserted.rowcount == 1
+    return new

@@ -1,0 +1,222 @@
+"""Loads the `View` that a decision may look at, by event type.
+
+Knows: which rows an event concerns. Must not know: what is decided from them, or how they are written.
+Runs inside the writer's unit, on its connection: the view is the present, nobody writes between view and changes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar, assert_never
+
+from core.domain.decision import Policy, View
+from core.domain.effects import AskModel, ShowCard
+from core.domain.entities import Card, EffectRow, Person, Session, Spend, Turn, Waiting
+from core.domain.events import (
+    ButtonPressed,
+    CardShown,
+    CaughtUp,
+    CommandIssued,
+    Delivered,
+    EffectDone,
+    EffectRefused,
+    EffectStumbled,
+    EffectWaits,
+    Event,
+    FileFetched,
+    HistoryLost,
+    MessageReceived,
+    ModelBusy,
+    ModelCut,
+    ModelRefused,
+    ModelReplied,
+    ModelStopped,
+    TimerDue,
+)
+from core.domain.keys import PersonKey, Place, SessionKey
+from core.domain.stamp import Stamp
+from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SPEND, TURN, WAITING, Scalar, Table
+
+E = TypeVar("E")
+
+_AT_KEY = f"SELECT {SESSION.fields_of('s')} FROM binding AS b JOIN session AS s ON s.id = b.session_id WHERE b.key = ?"
+_SESSION = f"{SESSION.select} WHERE id = ?"
+_TURN = f"{TURN.select} WHERE id = ?"
+_OPEN_TURN = f"{TURN.select} WHERE session_id = ? AND state IN ('open', 'stopping')"
+_WAITING = f"{WAITING.select} WHERE session_id = ? ORDER BY n"
+_OPEN_EFFECTS = f"{EFFECT.select} WHERE session_id = ? AND state IN ('pending', 'started') ORDER BY n"
+_CARD_BY_ID = f"{CARD.select} WHERE id = ?"
+_CARD_BY_KEY = f"{CARD.select} WHERE session_id = ? AND key = ?"
+_MAILBAG = (
+    f"{CARD.select} WHERE session_id = ? AND key >= 'mailbag:' AND key < 'mailbag;' AND buttons <> '[]'"
+    " ORDER BY created_ms DESC, rowid DESC LIMIT 1"
+)
+_PERSON = f"{PERSON.select} WHERE key = ?"
+_SPEND = f"{SPEND.select} WHERE account = ? AND day = ?"
+_ASKED = (
+    "SELECT EXISTS (SELECT 1 FROM turn WHERE session_id = ? AND asker = ?)"
+    " OR EXISTS (SELECT 1 FROM waiting WHERE session_id = ? AND asker = ?)"
+)
+_WROTE = "SELECT 1 FROM message WHERE id > ? AND id < ? AND role = 'user' AND author = ? LIMIT 1"
+_LOOK_BACK_MESSAGES = 1_000  # of a shared thread, when a person without a turn of their own writes there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subject:
+    """The rows that an event is about."""
+
+    session: Session | None = None
+    turn: Turn | None = None
+    card: Card | None = None
+
+
+def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, finishing: EffectRow | None) -> View:
+    """Load the view of `event`; `finishing` is the effect it is the outcome of, as it was while started."""
+    subject = _subject(conn, event, policy, finishing)
+    session, running = subject.session, None
+    waiting: tuple[Waiting, ...] = ()
+    open_effects: tuple[EffectRow, ...] = ()
+    if session is not None:
+        running = _one(conn, TURN, _OPEN_TURN, session.id)
+        waiting = _all(conn, WAITING, _WAITING, session.id)
+        open_effects = _all(conn, EFFECT, _OPEN_EFFECTS, session.id)
+    person, newcomer, place = None, False, None
+    if isinstance(event, MessageReceived | ButtonPressed | CommandIssued):
+        person, newcomer = _person(conn, event.author.key, event.author.name, stamp)
+        place = event.place
+    addressed = False
+    if isinstance(event, MessageReceived) and session is not None:
+        addressed = _addressed_before(conn, event, session, policy)
+    return View(
+        policy=policy,
+        person=person,
+        newcomer=newcomer,
+        session=session,
+        turn=subject.turn or running,
+        running=running,
+        waiting=waiting,
+        open_effects=open_effects,
+        finishing=finishing,
+        card=subject.card,
+        spends=_spends(conn, _accounts(session, person, place, finishing, stamp)),
+        addressed_before=addressed,
+    )
+
+
+def key_of_session(place: Place, person: PersonKey, policy: Policy) -> SessionKey:
+    """The key under which a person's session in a place is bound."""
+    shared = policy.shared_threads and place.thread != ""
+    return SessionKey.at(place, "" if shared else person.user)
+
+
+# --- which rows -------------------------------------------------------------------------------------
+
+
+def _subject(  # noqa: PLR0911 -- one arm for each event
+    conn: sqlite3.Connection, event: Event, policy: Policy, finishing: EffectRow | None
+) -> _Subject:
+    match event:
+        case MessageReceived() | CommandIssued():
+            session = _one(conn, SESSION, _AT_KEY, str(key_of_session(event.place, event.author.key, policy)))
+            card = None
+            if session is not None and isinstance(event, MessageReceived):
+                card = _one(conn, CARD, _MAILBAG, session.id)
+            return _Subject(session=session, card=card)
+        case ButtonPressed():
+            return _subject_of_button(conn, event.button.subject)
+        case ModelReplied() | ModelCut() | ModelStopped() | ModelBusy() | ModelRefused() | HistoryLost() | Delivered():
+            turn = _one(conn, TURN, _TURN, event.turn_id)
+            return _Subject(session=_session(conn, turn.session_id) if turn else None, turn=turn)
+        case CardShown():
+            card = _one(conn, CARD, _CARD_BY_KEY, event.session_id, event.card_key)
+            return _Subject(session=_session(conn, event.session_id), card=card)
+        case EffectWaits() | EffectStumbled() | EffectRefused() | EffectDone():
+            card = None
+            if finishing is not None and isinstance(finishing.effect, ShowCard):
+                card = _one(conn, CARD, _CARD_BY_KEY, finishing.session_id, finishing.effect.card_key)
+            return _Subject(session=_session(conn, event.session_id), card=card)
+        case CaughtUp():
+            card = _one(conn, CARD, _MAILBAG, event.session_id)
+            return _Subject(session=_session(conn, event.session_id), card=card)
+        case FileFetched() | TimerDue():
+            return _Subject(session=_session(conn, event.session_id))
+        case _:
+            assert_never(event)
+
+
+def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
+    card = _one(conn, CARD, _CARD_BY_ID, subject)
+    if card is not None:
+        return _Subject(session=_session(conn, card.session_id), card=card)
+    turn = _one(conn, TURN, _TURN, subject)
+    if turn is not None:
+        return _Subject(session=_session(conn, turn.session_id), turn=turn)
+    return _Subject(session=_session(conn, subject))
+
+
+def _session(conn: sqlite3.Connection, session_id: str) -> Session | None:
+    return _one(conn, SESSION, _SESSION, session_id)
+
+
+def _person(conn: sqlite3.Connection, key: PersonKey, name: str, stamp: Stamp) -> tuple[Person, bool]:
+    known = _one(conn, PERSON, _PERSON, str(key))
+    if known is None:
+        return Person(key=key, identity=stamp.ulid("identity"), name=name), True
+    if known.name != name:
+        return dataclasses.replace(known, name=name), True
+    return known, False
+
+
+def _addressed_before(conn: sqlite3.Connection, event: MessageReceived, session: Session, policy: Policy) -> bool:
+    """Whether this author already has a session here, or in a shared one: has ever spoken in it."""
+    if key_of_session(event.place, event.author.key, policy).user:
+        return True  # found under the author's own key
+    asker = str(event.author.key)
+    if conn.execute(_ASKED, (session.id, asker, session.id, asker)).fetchone()[0]:
+        return True
+    num = conn.execute("SELECT num FROM session WHERE id = ?", (session.id,)).fetchone()[0]
+    first = (num << SEQ_BITS) + max(0, session.next_seq - _LOOK_BACK_MESSAGES)
+    last = (num + 1) << SEQ_BITS
+    return conn.execute(_WROTE, (first, last, event.author.name)).fetchone() is not None
+
+
+# --- money ------------------------------------------------------------------------------------------
+
+
+def _accounts(
+    session: Session | None, person: Person | None, place: Place | None, finishing: EffectRow | None, stamp: Stamp
+) -> dict[tuple[str, str], None]:
+    """The (account, day) pairs that a decision may touch: owner's, actor's, workspace's, and the reservation's."""
+    today = datetime.fromtimestamp(stamp.now_ms / 1000, tz=UTC).date().isoformat()
+    accounts: dict[tuple[str, str], None] = {}
+    if session is not None:
+        accounts[f"person:{session.owner}", today] = None
+        accounts[f"workspace:{session.home.platform}/{session.home.workspace}", today] = None
+    if person is not None:
+        accounts[f"person:{person.identity}", today] = None
+    if place is not None:
+        accounts[f"workspace:{place.platform}/{place.workspace}", today] = None
+    if finishing is not None and isinstance(finishing.effect, AskModel):
+        accounts.update(dict.fromkeys((each, finishing.effect.day) for each in finishing.effect.accounts))
+    return accounts
+
+
+def _spends(conn: sqlite3.Connection, accounts: Iterable[tuple[str, str]]) -> tuple[Spend, ...]:
+    found = (_one(conn, SPEND, _SPEND, account, day) for account, day in accounts)
+    return tuple(each for each in found if each is not None)
+
+
+# --- rows -------------------------------------------------------------------------------------------
+
+
+def _one(conn: sqlite3.Connection, table: Table[E], sql: str, *values: Scalar) -> E | None:
+    row = conn.execute(sql, values).fetchone()
+    return None if row is None else table.decode(row)
+
+
+def _all(conn: sqlite3.Connection, table: Table[E], sql: str, *values: Scalar) -> tuple[E, ...]:
+    return tuple([table.decode(row) for row in conn.execute(sql, values).fetchall()])
