@@ -160,12 +160,14 @@ class Engine:
         """Claim what is due; sleep until something is due, something changes, or the sweep's time."""
         while not self._closing:
             self._wake.clear()
-            rows = await self._claim()
-            due_ms = None
+            try:
+                rows = await self._claim()
+                due_ms = None if rows else await self._store.next_effect_ms()
+            except StoreError as error:
+                log.warning("effects wait for the store", code=error.code)
+                rows, due_ms = (), self._clock.now_ms() + int(RETRY_STORE_S * 1000)
             if not rows:
-                due_ms = await self._store.next_effect_ms()
                 self._pending = due_ms is not None
-            if not rows:
                 await self._wait(due_ms)
 
     async def _claim(self) -> tuple[EffectRow, ...]:
@@ -217,6 +219,11 @@ class Engine:
             except StoreError as error:
                 log.warning("outcome waits for the store", effect=row.id, code=error.code)
                 await self._clock.sleep(RETRY_STORE_S)
+            except Exception:
+                # A rule is broken. The effect stays started, so the next boot tries again with a mended rule.
+                self.counts["broken"] += 1
+                log.exception("outcome not accepted", effect=row.id, outcome=type(outcome).__name__)
+                return
             else:
                 return
 
@@ -298,6 +305,16 @@ class Engine:
         await self._cancel(tuple(self._running.values()))
         await self._cancel(tuple(self._tasks))
         await self._save()
+
+    async def abandon(self) -> None:
+        """End everything at once and save nothing: what a crash does, for tests."""
+        self._closing = True
+        await self._cancel((*self._running.values(), *self._tasks))
+
+    @property
+    def idle(self) -> bool:
+        """Whether no effect is being performed."""
+        return not self._running
 
     @staticmethod
     async def _cancel(tasks: tuple[asyncio.Task[object] | asyncio.Task[None], ...]) -> None:

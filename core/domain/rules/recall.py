@@ -64,8 +64,8 @@ def compose(
             merged[-1][1].extend(blocks)
         else:
             merged.append((role, blocks))
-    if turn.said:
-        merged.append(("assistant", [_text(turn.said.rstrip())]))
+    if turn.said.strip():
+        merged.append(("assistant", [_text(turn.said)]))
         merged.append(("user", [_text(CONTINUE)]))
     return tuple({"role": role, "content": blocks} for role, blocks in merged)
 

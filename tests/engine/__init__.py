@@ -1,0 +1,1 @@
+"""The engine on the real store and the real local board."""

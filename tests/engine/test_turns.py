@@ -1,0 +1,158 @@
+"""One conversation through the whole house."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from core.domain.decision import Private
+from core.domain.errors import Ambiguous, Closing, NotSent, Refused
+from tests.kit.scripted import ScriptedModel
+from tests.kit.world import World
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """A running house with an empty store."""
+    world = await World.open(tmp_path / "rejoinder.db")
+    yield world
+    await world.close()
+
+
+def script(world: World, *scripts: list[str | float | Exception | asyncio.Event]) -> ScriptedModel:
+    """Tell the world's model what to do in its next calls."""
+    assert isinstance(world.model, ScriptedModel)
+    world.model.scripts = list(scripts)
+    return world.model
+
+
+async def test_a_message_is_answered_in_its_thread(world: World) -> None:
+    """Somebody writes and gets an answer."""
+    script(world, ["Hello, ", "Alice."])
+    await world.say("alice", "hi")
+    await world.settle()
+    assert await world.answers() == ["Hello, Alice."]
+
+
+async def test_three_quick_messages_are_one_turn(world: World) -> None:
+    """Somebody who presses Enter three times is answered once, with all three in view."""
+    model = script(world, ["All three."])
+    for text in ("one", "two", "three"):
+        await world.say("alice", text)
+        await world.clock.advance(0.1)
+    await world.settle()
+    assert await world.answers() == ["All three."]
+    content = model.requests[0].messages[-1]["content"]
+    assert [block["text"] for block in content] == ["one", "two", "three"]  # type: ignore[attr-defined]
+
+
+async def test_what_arrives_while_answering_joins_the_next_turn(world: World) -> None:
+    """A second question during an answer is not lost and not answered twice."""
+    gate = asyncio.Event()
+    script(world, ["First", gate, "."], ["Second."])
+    await world.say("alice", "one")
+    await world.run(1.0)
+    await world.say("alice", "two")
+    gate.set()
+    await world.settle()
+    assert await world.answers() == ["First.", "Second."]
+
+
+async def test_the_same_delivery_twice_is_one_message(world: World) -> None:
+    """A redelivered message does not get a second answer."""
+    await world.say("alice", "hi", key="k1")
+    again = await world.say("alice", "hi", key="k1")
+    await world.settle()
+    assert again.duplicate
+    assert await world.answers() == ["Hello."]
+
+
+async def test_a_cut_answer_goes_on_in_the_same_message(world: World) -> None:
+    """The connection breaks in the middle; the reader sees one whole answer."""
+    model = script(world, ["The quick brown ", Ambiguous(code="model_cut")], ["fox jumps."])
+    await world.say("alice", "go")
+    await world.settle()
+    assert await world.answers() == ["The quick brown fox jumps."]
+    assert [each["role"] for each in model.requests[1].messages] == ["user", "assistant", "user"]
+
+
+async def test_a_crash_in_mid_answer_is_finished_in_the_same_message(world: World) -> None:
+    """Kill the process while it speaks: after the restart the same message is complete."""
+    gate = asyncio.Event()
+    script(world, ["Once upon a time ", gate])
+    await world.say("alice", "story")
+    await world.run(2.0)
+    again = await world.reborn(model=ScriptedModel(world.clock, [["there was a bot."]]))
+    await again.settle()
+    assert await again.answers() == ["Once upon a time there was a bot."]
+
+
+async def test_stop_keeps_what_was_said(world: World) -> None:
+    """Stop ends the answer at once and keeps it."""
+    script(world, ["So far ", asyncio.Event()])
+    await world.say("alice", "go")
+    await world.run(1.0)
+    await world.press("alice", "Stop")
+    await world.settle()
+    assert await world.answers() == ["So far \n\n_Stopped. What was said so far is kept._"]
+
+
+async def test_only_the_asker_can_stop(world: World) -> None:
+    """Another person in the thread cannot end my answer."""
+    gate = asyncio.Event()
+    script(world, ["Mine ", gate, "alone."])
+    await world.say("alice", "go")
+    await world.run(1.0)
+    accepted = await world.press("bob", "Stop")
+    assert isinstance(accepted.decision.reply, Private)
+    gate.set()
+    await world.settle()
+    assert await world.answers() == ["Mine alone."]
+
+
+async def test_a_busy_model_is_waited_for_and_said_once(world: World) -> None:
+    """After 20 s of waiting the person is told when it is tried again; then the answer comes."""
+    retry_ms = world.clock.now_ms() + 60_000
+    script(world, [NotSent(code="model_busy", retry_ms=retry_ms)], ["Here."])
+    await world.say("alice", "go")
+    await world.run(5.0)
+    assert "busy" in (await world.answers())[0]
+    await world.settle()
+    assert await world.answers() == ["Here."]
+
+
+async def test_three_stalls_end_honestly_and_try_again_works(world: World) -> None:
+    """When nothing helps the person is told why, and a button tries again in the same message."""
+    cut = Ambiguous(code="model_silent")
+    script(world, [cut], [cut], [cut], ["At last."])
+    await world.say("alice", "go")
+    await world.settle()
+    assert "silent" in (await world.answers())[0]
+    await world.press("alice", "Try again")
+    await world.settle()
+    assert await world.answers() == ["At last."]
+
+
+async def test_a_wrong_key_is_said_plainly(world: World) -> None:
+    """A definite no is told at once, in words a person understands."""
+    script(world, [Refused(code="model_auth")])
+    await world.say("alice", "go")
+    await world.settle()
+    assert "key for the language model" in (await world.answers())[0]
+
+
+async def test_a_drain_checkpoints_and_the_next_start_continues(world: World) -> None:
+    """A deploy in mid-answer: the old process stops calmly, the new one goes on."""
+    script(world, ["Half ", asyncio.Event()])
+    await world.say("alice", "go")
+    await world.run(0.7)
+    await world.engine.drain(0.01)
+    with pytest.raises(Closing):
+        await world.say("alice", "too late")
+    await world.engine.close()
+    again = await world.reborn(model=ScriptedModel(world.clock, [["and whole."]]))
+    await again.settle()
+    assert await again.answers() == ["Half and whole."]

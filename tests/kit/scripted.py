@@ -1,0 +1,56 @@
+"""A model that does what a test tells it, in process: the `Model` port without a socket.
+
+Knows: scripts, one per call, the last one repeated. Must not know: what is tested.
+A script is a list of steps: text to say, a pause in seconds of the clock, an error to raise, or a gate to wait at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+
+from core.domain.events import Usage
+from core.engine.ports import Clock, Finished, ModelRequest, Said
+
+Step = str | float | Exception | asyncio.Event
+
+
+class ScriptedModel:
+    """Implements `Model`; `requests` holds every request it was given."""
+
+    name = "scripted"
+
+    def __init__(self, clock: Clock, scripts: Sequence[Sequence[Step]] = (("Hello.",),)) -> None:
+        self.requests: list[ModelRequest] = []
+        self.scripts: list[Sequence[Step]] = list(scripts)
+        self._clock = clock
+
+    async def check(self) -> None:
+        """Always ready."""
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[Said | Finished]:
+        """Play the next script."""
+        self.requests.append(request)
+        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+        text = ""
+        stop_reason = "end_turn"
+        for step in script:
+            if isinstance(step, float):
+                await self._clock.sleep(step)
+            elif isinstance(step, Exception):
+                raise step
+            elif isinstance(step, asyncio.Event):
+                await step.wait()
+            elif step.startswith("<stop_reason>"):
+                stop_reason = step.removeprefix("<stop_reason>")
+            else:
+                text += step
+                yield Said(text=step)
+        usage = Usage(tokens_in=10, tokens_out=len(text), cost=len(text))
+        yield Finished(
+            stop_reason=stop_reason,
+            blocks=json.dumps([{"type": "text", "text": text}]),
+            model=request.model,
+            usage=usage,
+        )

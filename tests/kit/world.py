@@ -1,0 +1,178 @@
+"""The whole house in one process: real store, real engine, the built-in chat, a clock that a test moves.
+
+Knows: how the parts fit. Must not know: what is tested. `reborn` drops everything at once, as a crash does, and
+opens the same file again.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+from bots.local.adapter import LocalPlatform
+from core.domain.decide import decide
+from core.domain.decision import Policy
+from core.domain.events import Author, ButtonPressed, MessageReceived
+from core.domain.keys import ButtonId, PersonKey, Place
+from core.engine.loop import Engine
+from core.engine.points import Point, nowhere
+from core.engine.ports import Accepted, Decide, Model, Post
+from storage import open_store
+from storage.sqlite import SqliteStore
+from tests.kit.clock import ManualClock, turn
+from tests.kit.scripted import ScriptedModel
+
+_BOOTS = itertools.count(1)
+
+
+class World:
+    """One running product. Make it with `World.open`, end it with `close` or `crash`."""
+
+    def __init__(
+        self,
+        path: Path,
+        store: SqliteStore,
+        clock: ManualClock,
+        model: Model,
+        policy: Policy,
+        point: Point,
+        rule: Decide,
+    ) -> None:
+        self.path = path
+        self.store = store
+        self.clock = clock
+        self.model = model
+        self.policy = policy
+        self.point = point
+        self.rule = rule
+        self.successor: World | None = None
+        self._gone = False
+        self.local = LocalPlatform(store.board, clock)
+        self.engine = Engine(
+            store=store,
+            model=model,
+            platforms={"local": self.local},
+            clock=clock,
+            policy=policy,
+            boot=f"boot-{next(_BOOTS)}",
+            point=point,
+            decide=rule,
+        )
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        clock: ManualClock | None = None,
+        model: Model | None = None,
+        policy: Policy | None = None,
+        point: Point = nowhere,
+        rule: Decide = decide,
+        start: bool = True,
+    ) -> World:
+        """Open the house on the database `path` and start the engine."""
+        clock = clock or ManualClock()
+        store = await open_store(path)
+        world = cls(path, store, clock, model or ScriptedModel(clock), policy or Policy(), point, rule)
+        if start:
+            await world.engine.start()
+        return world
+
+    async def close(self) -> None:
+        """End calmly, and whoever came after."""
+        if self.successor is not None:
+            await self.successor.close()
+        if not self._gone:
+            self._gone = True
+            await self.engine.close()
+            await self.store.close()
+
+    async def reborn(self, *, point: Point = nowhere, model: Model | None = None) -> World:
+        """Drop everything without a word, then open the same file again."""
+        await self.drop()
+        self.successor = await World.open(
+            self.path,
+            clock=self.clock,
+            model=model or self.model,
+            policy=self.policy,
+            point=point,
+            rule=self.rule,
+        )
+        return self.successor
+
+    async def drop(self) -> None:
+        """What a crash leaves: no task of ours runs on, nothing more is written."""
+        if not self._gone:
+            self._gone = True
+            await self.engine.abandon()
+            await self.store.close()
+
+    async def say(self, person: str, text: str, *, thread: str = "t1", key: str | None = None) -> Accepted:
+        """`person` writes `text` in a thread of #general; the same `key` is the same delivery."""
+        key = key or f"{person}:{text}"
+        place = Place(platform="local", workspace="home", channel="general", thread=thread)
+        post = Post(id=key, key=f"local:{key}", place=place, author=person, text=text, state="done", taken=False)
+        await self.local.put(replace(post, created_ms=self.clock.now_ms()))
+        accepted = await self.engine.accept(
+            MessageReceived(
+                source_keys=(f"local:{key}",),
+                author=Author(key=PersonKey(platform="local", workspace="home", user=person), name=person),
+                place=place,
+                text=text,
+                ref=key,
+            )
+        )
+        await self.store.board.take(post.id)
+        return accepted
+
+    async def press(self, person: str, label: str, *, thread: str = "t1") -> Accepted:
+        """`person` presses the newest button with this label in the thread."""
+        for post in reversed(await self.posts(thread)):
+            for button in post.buttons:
+                if button.label == label:
+                    return await self.press_id(person, button.id, thread=thread)
+        raise AssertionError(f"no button {label!r}")
+
+    async def press_id(self, person: str, button_id: str, *, thread: str = "t1") -> Accepted:
+        """`person` presses the button with this id."""
+        return await self.engine.accept(
+            ButtonPressed(
+                source_keys=(f"press:{next(_BOOTS)}",),
+                author=Author(key=PersonKey(platform="local", workspace="home", user=person), name=person),
+                place=Place(platform="local", workspace="home", channel="general", thread=thread),
+                button=ButtonId.parse(button_id),
+            )
+        )
+
+    async def posts(self, thread: str = "t1") -> tuple[Post, ...]:
+        """What stands in a thread of #general."""
+        place = Place(platform="local", workspace="home", channel="general", thread=thread)
+        return await self.local.posts(place)
+
+    async def answers(self, thread: str = "t1") -> list[str]:
+        """The bot's texts in a thread."""
+        return [post.text for post in await self.posts(thread) if not post.author]
+
+    async def run(self, seconds: float, *, step: float = 0.1) -> None:
+        """Move the clock in small steps, and let everything that became due run to where it waits."""
+        for _ in range(round(seconds / step)):
+            await self.clock.advance(step)
+            await self.flush()
+
+    async def settle(self, *, seconds: float = 120.0, step: float = 0.5) -> None:
+        """Move the clock until no effect is open any more, for at most `seconds`."""
+        for _ in range(int(seconds / step)):
+            await self.clock.advance(step)
+            await self.flush()
+            if self.engine.idle and await self.store.next_effect_ms() is None:
+                return
+        raise AssertionError("effects are still open")
+
+    async def flush(self) -> None:
+        """Let everything that can run now run, the store's threads included."""
+        for _ in range(4):
+            await self.store.read(lambda _conn: None)
+            await self.store.submit(lambda _conn: None)
+            await turn()
