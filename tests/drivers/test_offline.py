@@ -1,0 +1,217 @@
+"""The offline demo model: what a newcomer sees who has no key, and that a cut answer is finished exactly."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.domain.prompt_words import CONTINUE_PREFIX
+from core.domain.rules.stitch import stitch
+from core.drivers.offline import OfflineModel
+from core.engine.ports import Finished, ModelRequest, Said
+from tests.kit.clock import ManualClock
+
+LUMEN = ("My app is called Lumen.", "Noted.")
+ASKS = [
+    "Tell me a long story about lighthouses",
+    "What is my app called?",
+    "My cat is Kuro. She is seven.",
+    "Show me some code",
+    "make a list",
+    "What can you do?",
+    "What have I told you?",
+    "count to 120",
+    "Hello!",
+    "Who won the cup in 1998?",
+]
+
+
+def request(*texts: str) -> ModelRequest:
+    """Build a request whose messages are said in turn by the person and by the model."""
+    messages = tuple(
+        {"role": "assistant" if place % 2 else "user", "content": [{"type": "text", "text": text}]}
+        for place, text in enumerate(texts)
+    )
+    return ModelRequest(model="any", system="", messages=messages)
+
+
+async def hear(asked: ModelRequest) -> tuple[str, Finished]:
+    """Listen to the end without waiting."""
+    said, last = "", None
+    async for piece in OfflineModel(ManualClock(), pace_s=0).stream(asked):
+        if isinstance(piece, Said):
+            said += piece.text
+        else:
+            last = piece
+    assert last is not None
+    return said, last
+
+
+async def test_says_what_it_is_once() -> None:
+    """Nobody takes the demo for Claude, and nobody reads the notice in every answer."""
+    first, _ = await hear(request("Hello"))
+    assert "offline demo model" in first
+    assert "ANTHROPIC_API_KEY" in first
+    second, _ = await hear(request("Hello", first, "Hello again"))
+    assert "offline demo model" not in second
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("What is my app called?", "Lumen"),
+        ("what's the name of my app", "Lumen"),
+        ("Do you remember what the app was called?", "Lumen"),
+        ("Remind me: when is the launch?", "Friday"),
+        ("Who is the designer?", "Ana"),
+        ("Where do we host it?", "Frankfurt"),
+    ],
+)
+async def test_answers_with_the_earlier_words(question: str, answer: str) -> None:
+    """Someone who comes back after days is shown the sentence that they wrote."""
+    told = "The launch is on Friday. We host in Frankfurt; the designer is Ana."
+    said, _ = await hear(request(*LUMEN, told, "Noted.", "What a day", "Yes.", question))
+    assert answer in said
+
+
+async def test_later_words_win() -> None:
+    """A correction is believed."""
+    said, _ = await hear(request(*LUMEN, "My app is now called Aurora.", "Noted.", "What is my app called?"))
+    assert "Aurora" in said
+    assert "Lumen" not in said
+
+
+async def test_says_when_it_knows_nothing() -> None:
+    """It invents nothing."""
+    said, _ = await hear(request(*LUMEN, "What is the capital of France?"))
+    assert "found nothing" in said
+
+
+async def test_summary_in_the_note_is_used() -> None:
+    """Someone who returns after a day, when only the summary is sent, is answered from that."""
+    note = "[You have a summary of what was said before.\nThe app is called Lumen.]\nWhat is my app called?"
+    said, _ = await hear(request(note))
+    assert "> The app is called Lumen." in said
+
+
+async def test_several_messages_are_one_answer() -> None:
+    """Three quick messages get one answer that goes into each of them."""
+    messages = (
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": text} for text in ("My app is Lumen.", "What is my app?", "It is blue.")
+            ],
+        },
+    )
+    said, _ = await hear(ModelRequest(model="any", system="", messages=messages))
+    assert said.count("> My app is Lumen.") == 2
+    assert "> It is blue." in said
+
+
+async def test_long_story_takes_its_time() -> None:
+    """A story of 300 words or more streams for at least 5 s, in small pieces, so that it can be interrupted."""
+    clock = ManualClock()
+    pieces: list[str] = []
+
+    async def tell() -> None:
+        pieces.extend(
+            [
+                piece.text
+                async for piece in OfflineModel(clock).stream(request(*LUMEN, "Tell me a long story"))
+                if isinstance(piece, Said)
+            ]
+        )
+
+    telling = asyncio.create_task(tell())
+    await clock.advance(5)
+    assert not telling.done()
+    await clock.advance(10)
+    await telling
+    assert len("".join(pieces).split()) >= 300
+    assert max(len(piece.split()) for piece in pieces) <= 3
+
+
+async def test_markdown_where_asked() -> None:
+    """Lists and code can be seen in the chat's own form."""
+    assert "```python" in (await hear(request("Show me code")))[0]
+    assert "\n- " in (await hear(request("Give me a list")))[0]
+
+
+@pytest.mark.parametrize("ask", ASKS)
+async def test_cut_answer_is_finished_exactly(ask: str) -> None:
+    """Killed at any character, the answer reads as if nothing had happened: no word twice, none missing."""
+    whole, last = await hear(request(*LUMEN, ask))
+    assert json.loads(last.blocks) == [{"type": "text", "text": whole}]
+    assert (await hear(request(*LUMEN, ask)))[0] == whole
+    for cut in range(1, len(whole)):
+        rest, last = await hear(request(*LUMEN, ask, whole[:cut], f"{CONTINUE_PREFIX} Go on."))
+        assert whole[:cut] + rest == whole
+    assert last.stop_reason == "end_turn"
+
+
+async def test_cut_at_a_piece_survives_the_composer() -> None:
+    """The composer strips the end of what was said; at the end of a piece there is nothing to strip."""
+    asked = request(*LUMEN, "Tell me a long story")
+    whole, said = (await hear(asked))[0], ""
+    async for piece in OfflineModel(ManualClock(), pace_s=0).stream(asked):
+        if isinstance(piece, Said):
+            said += piece.text
+            if said != whole:
+                rest, _ = await hear(
+                    request(*LUMEN, "Tell me a long story", said.rstrip(), f"{CONTINUE_PREFIX} Go on.")
+                )
+                assert stitch(said, rest) == whole
+
+
+async def test_two_cuts_are_two_pairs() -> None:
+    """Killed twice, it still ends right, however the two halves are sent."""
+    whole, _ = await hear(request("Tell me a long story"))
+    go_on = f"{CONTINUE_PREFIX} Go on."
+    rest, _ = await hear(request("Tell me a long story", whole[:90], go_on, whole[90:333], go_on))
+    assert rest == whole[333:]
+
+
+async def test_finished_answer_continues_with_nothing() -> None:
+    """Killed after the last word, nothing is added."""
+    whole, _ = await hear(request("Hello"))
+    rest, last = await hear(request("Hello", whole, f"{CONTINUE_PREFIX} Go on."))
+    assert (rest, last.blocks) == ("", "[]")
+
+
+async def test_costs_nothing_and_is_ready() -> None:
+    """The demo spends nobody's budget."""
+    model = OfflineModel(ManualClock())
+    await model.warm()
+    await model.check()
+    await model.close()
+    _, last = await hear(request("Hello"))
+    assert (last.usage.cost, last.usage.tokens_in) == (0, 2)
+    assert model.name == last.model == "offline demo model"
+
+
+_TEXT = st.text(alphabet=string.printable + "äß世\u2019", max_size=80) | st.sampled_from(
+    [*ASKS, f"{CONTINUE_PREFIX} x", "[", "[note]\n", "<heard from=x>\ny"]
+)
+_CONTENT = _TEXT | st.lists(
+    st.fixed_dictionaries({"type": st.just("text"), "text": _TEXT}) | st.just({"type": "image"}), max_size=3
+)
+
+
+@given(
+    messages=st.lists(
+        st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant"]), "content": _CONTENT}), max_size=5
+    )
+)
+async def test_any_conversation_has_an_answer(messages: list[dict[str, object]]) -> None:
+    """Whatever people write, the demo answers, and in the same way each time."""
+    asked = ModelRequest(model="any", system="", messages=tuple(messages))
+    said, last = await hear(asked)
+    assert (said, last) == await hear(asked)
+    text = "".join(block["text"] for block in json.loads(last.blocks))
+    assert text == said
