@@ -50,6 +50,7 @@ def set_up(form: LogFormat, secrets: Iterable[str] = (), stream: TextIO | None =
     net: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _Redactor(secrets),
     ]

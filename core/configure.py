@@ -75,9 +75,7 @@ def load(environ: Mapping[str, str], folder: Path = Path()) -> Settings:
 def _from_environment(environ: Mapping[str, str], problems: list[Problem]) -> dict[str, object]:
     known = {environment_name(name): name for name in Settings.model_fields if name != "tools"}
     names = [*known, CONFIG]
-    problems += (
-        _unknown(name, names) for name in sorted(environ) if name.startswith(PREFIX) and name not in names
-    )
+    problems += (_unknown(name, names) for name in sorted(environ) if name.startswith(PREFIX) and name not in names)
     return {known[name]: value for name, value in environ.items() if name in known and value}
 
 

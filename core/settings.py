@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.domain.decision import Policy
 from core.domain.words import LANGUAGES
@@ -122,9 +122,7 @@ OwnSecret = Annotated[SecretStr, AfterValidator(_long_enough), Field(examples=["
 class Settings(BaseSettings):
     """What an operator can choose. Money is in millionths of a US dollar, durations are `timedelta`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True, use_attribute_docstrings=True
-    )
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     slack_bot_token: SecretStr | None = None
     """Slack: the bot token, `xoxb-...`."""
@@ -209,6 +207,19 @@ class Settings(BaseSettings):
     """Opens the web chat and `/metrics` to requests that do not come from this machine."""
     tools: Annotated[Tools, Field(repr=False)] = {}
     """Tables `[tools.NAME]` of the file: MCP servers."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is given: `core.configure` reads the sources, so that every problem is found at once."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
 
     @property
     def database(self) -> Path:

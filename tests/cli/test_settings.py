@@ -29,6 +29,13 @@ def test_an_empty_environment_is_enough(tmp_path: Path) -> None:
     assert settings.to_policy().model == "claude-sonnet-5-5"
 
 
+def test_only_the_given_environment_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A broken value would be read a second time, past the list of problems, and end in a traceback."""
+    monkeypatch.setenv("REJOINDER_HTTP_PORT", "x")
+    monkeypatch.setenv("http_port", "x")
+    assert load({}, tmp_path).http_port == 8080
+
+
 def test_everything_wrong_is_told_at_once() -> None:
     """An operator would mend one setting, start, and be told of the next one."""
     found = problems(
