@@ -53,6 +53,22 @@ class FetchFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadThread:
+    """Read once what humans said in a thread before the bot was addressed there."""
+
+    turn_id: str
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summarize:
+    """Write a summary of the session's messages up to `to_seq`; `extract`: without a model call."""
+
+    to_seq: int
+    extract: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """Show a sign on a person's message."""
 
@@ -61,4 +77,4 @@ class Mark:
     mark: MarkKind
 
 
-Effect = AskModel | Deliver | ShowCard | FetchFile | Mark
+Effect = AskModel | Deliver | ShowCard | FetchFile | ReadThread | Summarize | Mark

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.domain.effects import Effect
-from core.domain.keys import PersonKey, Place, SessionKey
+from core.domain.keys import Audience, PersonKey, Place, SessionKey
+from core.domain.leaving import Guesses, Link, MoveClaim, Preference, Summary, Ticket
 
 
 class Phase(StrEnum):
@@ -89,6 +90,12 @@ class Session:
     fresh_from_seq: int = 1  # messages before it are kept but no longer sent
     level: Level = Level.FULL  # of the last return
     recovered_ms: int | None = None  # when an answer was last finished after a crash
+    audience: Audience = Audience.PUBLIC  # of `home`, as last seen
+    crowded: bool = False  # other humans talk in `home`
+    keep_until_ms: int | None = None  # "Keep open 24 h": no notice before
+    summary_id: str = ""  # the summary that is sent in front of the messages from `fresh_from_seq`
+    asked_back: bool = False  # our last answer ended with a question
+    retention_told_ms: int | None = None  # when the coming deletion was announced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,4 +286,23 @@ class Forgotten:
     binding: tuple[SessionKey, ...] = field(default=())
 
 
-Entity = Person | Session | Binding | Message | Waiting | Turn | Part | FileCopy | Card | Spend | EffectRow | Forgotten
+Entity = (
+    Person
+    | Session
+    | Binding
+    | Message
+    | Waiting
+    | Turn
+    | Part
+    | FileCopy
+    | Card
+    | Spend
+    | Summary
+    | Ticket
+    | MoveClaim
+    | Link
+    | Preference
+    | Guesses
+    | EffectRow
+    | Forgotten
+)

@@ -8,6 +8,7 @@ in the store: parts are percent-encoded and joined by "/".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import quote, unquote
 
 from core.domain.errors import BadInput
@@ -26,6 +27,20 @@ def _split(text: str, count: int) -> list[str]:
     if len(parts) != count:
         raise BadInput(code="bad_key", detail=f"expected {count} parts")
     return [unquote(part) for part in parts]
+
+
+class Audience(StrEnum):
+    """Who can read a place, from narrow to wide."""
+
+    DM = "dm"  # one person and the bot
+    PRIVATE = "private"  # those who were brought in
+    PUBLIC = "public"  # everybody in the workspace
+    SHARED = "shared"  # other organisations too
+
+    def wider_than(self, other: Audience) -> bool:
+        """Whether more people can read here than there."""
+        order = list(Audience)
+        return order.index(self) > order.index(other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,7 @@ from core.domain.entities import (
 )
 from core.domain.errors import Ambiguous
 from core.domain.events import Event, Usage
-from core.domain.keys import PersonKey, Place
+from core.domain.keys import Audience, PersonKey, Place
 from core.domain.stamp import Stamp
 
 Decide = Callable[[View, Event, Stamp], Decision]
@@ -211,15 +211,6 @@ class Unreadable(StrEnum):
     """The platform does not let us read there."""
 
     UNREADABLE = "unreadable"
-
-
-class Audience(StrEnum):
-    """Who can read a place, from narrow to wide."""
-
-    DM = "dm"
-    PRIVATE = "private"
-    PUBLIC = "public"
-    SHARED = "shared"
 
 
 class Platform(Protocol):
