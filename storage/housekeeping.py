@@ -8,25 +8,19 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+from core.engine.ports import Due
+
 DAY_MS = 24 * 3_600_000
 SOURCE_KEPT_MS = 30 * DAY_MS  # a redelivery or a catch-up older than that is not expected (DESIGN section 2)
 EFFECT_KEPT_MS = 30 * DAY_MS  # finished effects, for `show` and for questions of operators
 SLICE_ROWS = 2_000  # of one sweep: a few milliseconds of the writer
 
 _DUE = "SELECT id, idle_epoch, due_ms FROM session WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ?"
+_BEYOND = "SELECT id, idle_epoch, due_ms FROM session WHERE due_ms IS NOT NULL AND due_ms > ? LIMIT ?"
 _OLD_EFFECTS = (
     "DELETE FROM effect WHERE n IN (SELECT n FROM effect ORDER BY n LIMIT ?)"
     " AND state NOT IN ('pending', 'started') AND created_ms < ?"
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
-    """A session whose timer has rung; with `idle_epoch` it makes a `TimerDue`."""
-
-    session_id: str
-    idle_epoch: int
-    due_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +31,9 @@ class Swept:
     last_key: str
 
 
-def due_sessions(conn: sqlite3.Connection, now_ms: int, limit: int) -> tuple[Due, ...]:
-    """The sessions whose timer has rung, the longest overdue first."""
-    rows = conn.execute(_DUE, (now_ms, limit)).fetchall()
+def due_sessions(conn: sqlite3.Connection, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
+    """See `Store.due_sessions`."""
+    rows = conn.execute(_DUE, (now_ms, limit)).fetchall() or conn.execute(_BEYOND, (horizon_ms, limit)).fetchall()
     return tuple([Due(session_id=row[0], idle_epoch=row[1], due_ms=row[2]) for row in rows])
 
 

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.domain.decision import Decision, Policy
-from core.domain.entities import Card, Draft, EffectRow, Part
+from core.domain.entities import Card, Draft, EffectRow, Message, Part
 from core.domain.events import ButtonPressed, CommandIssued, Event, MessageReceived, TimerDue
+from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
-from core.engine.ports import Accepted, Claim, Conversation, Decide, Delivery
+from core.engine.ports import Accepted, Claim, Conversation, Decide, Delivery, Due
 from storage import claims, housekeeping, lookups, views
 from storage.apply import apply
 from storage.board import SqliteBoard
 from storage.claims import Starting
-from storage.housekeeping import Due
 from storage.readers import Readers
 from storage.rows import put
 from storage.writer import DRAFT, OnPoint, Unit, Writer
@@ -160,6 +160,16 @@ class SqliteStore:
         """See `Store.conversation`."""
         return await self._readers.run(partial(lookups.conversation, turn_id=turn_id, budget_tokens=budget_tokens))
 
+    async def history(self, session_id: str, from_seq: int, to_seq: int, limit: int) -> tuple[Message, ...]:
+        """See `Store.history`."""
+        return await self._readers.run(
+            partial(lookups.history, session_id=session_id, from_seq=from_seq, to_seq=to_seq, limit=limit)
+        )
+
+    async def summary(self, session_id: str) -> Summary | None:
+        """See `Store.summary`."""
+        return await self._readers.run(partial(lookups.summary, session_id=session_id))
+
     async def delivery(self, turn_id: str) -> Delivery:
         """See `Store.delivery`."""
         return await self._readers.run(partial(lookups.delivery, turn_id=turn_id))
@@ -174,9 +184,11 @@ class SqliteStore:
 
     # --- timers and housekeeping ----------------------------------------------------------------------
 
-    async def due_sessions(self, now_ms: int, limit: int) -> tuple[Due, ...]:
-        """The sessions whose timer has rung, the longest overdue first."""
-        return await self._readers.run(partial(housekeeping.due_sessions, now_ms=now_ms, limit=limit))
+    async def due_sessions(self, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
+        """See `Store.due_sessions`."""
+        return await self._readers.run(
+            partial(housekeeping.due_sessions, now_ms=now_ms, horizon_ms=horizon_ms, limit=limit)
+        )
 
     async def next_due_ms(self) -> int | None:
         """When the next timer of a session rings; None when none is set."""

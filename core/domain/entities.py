@@ -94,6 +94,7 @@ class Session:
     crowded: bool = False  # other humans talk in `home`
     keep_until_ms: int | None = None  # "Keep open 24 h": no notice before
     summary_id: str = ""  # the summary that is sent in front of the messages from `fresh_from_seq`
+    unsaid: str = ""  # how much we still have, to be told to the model with the next message
     asked_back: bool = False  # our last answer ended with a question
     retention_told_ms: int | None = None  # when the coming deletion was announced
 
@@ -230,6 +231,7 @@ class Button:
     label: str
     style: ButtonStyle = ButtonStyle.PLAIN
     for_user: str = ""
+    in_menu: bool = False  # of lesser weight: belongs into a menu where the platform has one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,6 +248,7 @@ class Card:
     shown_version: int = 0
     ref: str = ""
     created_ms: int = 0
+    to: PersonKey | None = None  # shown in this person's private place instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,9 @@ class Asking:
         told = await self._store.conversation(turn_id, self._policy.recall_budget_tokens)
         live = self._live.get(turn_id) or self._live.open(told.turn, told.turn.said)
         live.turn = told.turn
-        messages = compose(told.messages, told.turn, files=told.files, prefix=PREFIX, whole=told.whole)
+        messages = compose(
+            told.messages, told.turn, files=told.files, prefix=PREFIX, whole=told.whole, summary=told.summary
+        )
         request = ModelRequest(
             model=self._policy.model,
             system=SYSTEM,
@@ -112,7 +114,7 @@ class Asking:
         return request, live
 
     async def _read(self, request: ModelRequest, effect_id: str, heard: _Heard, live: LiveAnswer) -> None:
-        async with aclosing(self._model.stream(request)) as stream:  # type: ignore[type-var]
+        async with aclosing(self._model.stream(request)) as stream:
             async for each in stream:
                 if isinstance(each, Finished):
                     heard.finished = each

@@ -11,16 +11,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Coroutine, Mapping
-from typing import TypeVar, assert_never
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TypeVar
 
 import structlog
 
 from core.domain import events
 from core.domain.decide import decide
 from core.domain.decision import Policy
-from core.domain.effects import AskModel, Deliver, FetchFile, Mark, ShowCard
-from core.domain.entities import EffectRow, EffectState, Entity
+from core.domain.effects import AskModel
+from core.domain.entities import EffectRow, EffectState, Entity, Session
 from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreError
 from core.domain.events import Event, Outcome
 from core.domain.rules.attempts import DIED
@@ -29,26 +29,42 @@ from core.engine.asking import DRAIN, STOP, Asking
 from core.engine.delivering import Delivering
 from core.engine.lanes import Lanes
 from core.engine.live import LiveAnswers
+from core.engine.performing import Performers
 from core.engine.points import Point, nowhere
-from core.engine.ports import Accepted, Claim, Clock, Decide, Model, Platform, Store
+from core.engine.ports import Accepted, Claim, Clock, Decide, Due, Model, Platform, Store
+from core.engine.summarizing import Summarizing
 
 T = TypeVar("T")
 
 TICK_S = 0.5  # drafts of all streams are saved together this often
 RETRY_STORE_S = 1.0  # an outcome that finds the disk full waits and tries again
 DRAIN_COMMIT_S = 3.0  # what an interrupted call needs to store its text
+RING_SESSIONS = 200  # looked at in one go; a claim of 200 is 2 ms (facts/performance.md)
+HORIZON_MS = 400 * 24 * 3_600_000  # no timer is set further ahead than this; one that is comes from a wrong clock
 SWEEP_S = 5.0  # the dispatcher looks at the store at least this often, whatever it was told
 
 # How many effects of a kind run at once in this process.
-ROOM: dict[str, int] = {"AskModel": 1024, "Deliver": 2048, "ShowCard": 64, "FetchFile": 16, "Mark": 32}
+ROOM: dict[str, int] = {
+    "AskModel": 1024,
+    "Deliver": 2048,
+    "ShowCard": 64,
+    "FetchFile": 16,
+    "Mark": 32,
+    "ReadThread": 8,
+    "Summarize": 8,
+}
 
 log = structlog.get_logger(__name__)
+
+
+def _never(_due_ms: int) -> None:
+    """The alarm of an engine that is only rung by hand."""
 
 
 class Engine:
     """Accepts events and carries effects out. One per process; the data directory's lock sees to that."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (one argument for each port, named at the only place that wires)
         self,
         *,
         store: Store,
@@ -57,6 +73,7 @@ class Engine:
         clock: Clock,
         policy: Policy,
         boot: str,
+        ring_at: Callable[[int], None] = _never,
         point: Point = nowhere,
         decide: Decide = decide,
     ) -> None:
@@ -66,16 +83,22 @@ class Engine:
         self._policy = policy
         self._boot = boot
         self._point = point
+        self._ring_at = ring_at
         self._decide = decide
         self._live = LiveAnswers()
         self._asking = Asking(store, model, policy, self._live, point)
-        self._delivering = Delivering(store, platforms, policy, self._live, clock, point)
+        self._performers = Performers(
+            asking=self._asking,
+            delivering=Delivering(store, platforms, policy, self._live, clock, point),
+            summarizing=Summarizing(store, model, platforms, policy, point),
+        )
         self._lanes = Lanes()
         self._running: dict[str, asyncio.Task[None]] = {}
         self._kinds: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[object]] = set()
         self._wake = asyncio.Event()
         self._pending = True  # the store may hold effects that nobody performs yet
+        self._ring_ms: int | None = None  # when the alarm is set to ring
         self._closing = False
         self._performing = False
 
@@ -111,6 +134,7 @@ class Engine:
         """Set going what a commit has decided."""
         changes = accepted.decision.changes
         self._live.sync(changes)
+        self._plan(changes)
         for effect_id in accepted.decision.stop:
             self._asking.interrupt(effect_id, STOP)
         for row in accepted.started:
@@ -126,6 +150,44 @@ class Engine:
         return any(
             isinstance(row, EffectRow) and row.state is EffectState.PENDING and row.id not in started for row in changes
         )
+
+    def _plan(self, changes: tuple[Entity, ...]) -> None:
+        """Tell the alarm when a session's next timer rings."""
+        for row in changes:
+            if isinstance(row, Session) and row.due_ms is not None:
+                self._earliest(row.due_ms)
+
+    def _earliest(self, due_ms: int) -> None:
+        if self._ring_ms is None or due_ms < self._ring_ms:
+            self._ring_ms = due_ms
+            self._ring_at(due_ms)
+
+    async def ring(self) -> None:
+        """Ask every session whose timer has rung; then set the alarm to the next one.
+
+        Safe to call at any time and as often as one likes: the rows say what is due.
+        """
+        rung: set[Due] = set()
+        while not self._closing:
+            now_ms = self._clock.now_ms()
+            due = await self._store.due_sessions(now_ms, now_ms + HORIZON_MS, RING_SESSIONS)
+            fresh = [each for each in due if each not in rung]
+            if not fresh:
+                break
+            rung.update(fresh)
+            await asyncio.gather(*(self._ring(each) for each in fresh))
+        self._ring_ms = None
+        next_ms = await self._store.next_due_ms()
+        if next_ms is not None:
+            self._earliest(max(next_ms, self._clock.now_ms() + 1))
+
+    async def _ring(self, due: Due) -> None:
+        key = f"timer:{due.session_id}:{due.idle_epoch}:{due.due_ms}"
+        event = events.TimerDue(source_keys=(key,), session_id=due.session_id, idle_epoch=due.idle_epoch)
+        try:
+            await self.accept(event)
+        except StoreError as error:
+            log.warning("a timer waits for the store", session=due.session_id, code=error.code)
 
     async def caught_up(self, platform: str) -> None:
         """A platform has told everything that was said while we were away."""
@@ -229,7 +291,7 @@ class Engine:
 
     async def _outcome(self, row: EffectRow) -> Outcome:
         try:
-            return await self._carry_out(row)
+            return await self._performers.carry_out(row)
         except NotSent as error:
             return events.EffectWaits(session_id=row.session_id, code=error.code, retry_ms=error.retry_ms)
         except Ambiguous as error:
@@ -247,21 +309,6 @@ class Engine:
         if isinstance(row.effect, AskModel):
             return events.ModelCut(turn_id=row.effect.turn_id, text="", code=code)
         return events.EffectStumbled(session_id=row.session_id, code=code)
-
-    async def _carry_out(self, row: EffectRow) -> Outcome:
-        match row.effect:
-            case AskModel() as effect:
-                return await self._asking.perform(row, effect)
-            case Deliver() as effect:
-                return await self._delivering.deliver(row, effect)
-            case ShowCard() as effect:
-                return await self._delivering.show(row, effect)
-            case FetchFile() as effect:
-                return await self._delivering.fetch(row, effect)
-            case Mark() as effect:
-                return await self._delivering.mark(row, effect)
-            case _:
-                assert_never(row.effect)
 
     # ------------------------------------------------------------------------------ ticks, the end
 

@@ -6,7 +6,7 @@ A platform or model call raises only `Refused`, `NotSent` or `Ambiguous` (`core.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -28,6 +28,7 @@ from core.domain.entities import (
 from core.domain.errors import Ambiguous
 from core.domain.events import Event, Usage
 from core.domain.keys import Audience, PersonKey, Place
+from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
 
 Decide = Callable[[View, Event, Stamp], Decision]
@@ -86,7 +87,17 @@ class Conversation:
     turn: Turn
     messages: tuple[Message, ...]
     whole: bool
+    summary: Summary | None
     files: Mapping[str, FileCopy]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A session whose timer has rung."""
+
+    session_id: str
+    idle_epoch: int
+    due_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +166,25 @@ class Store(Protocol):
 
     async def card(self, session_id: str, key: str) -> Card:
         """Raises `KeyError` for an unknown card."""
+        ...
+
+    async def history(self, session_id: str, from_seq: int, to_seq: int, limit: int) -> tuple[Message, ...]:
+        """The first `limit` messages of `from_seq..to_seq`, oldest first. Raises `HistoryUnreadable`."""
+        ...
+
+    async def summary(self, session_id: str) -> Summary | None:
+        """The newest summary of a session."""
+        ...
+
+    async def due_sessions(self, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
+        """Sessions whose timer has rung, the longest overdue first, or whose timer is set beyond `horizon_ms`.
+
+        The latter were set by a clock that has been stepped back since.
+        """
+        ...
+
+    async def next_due_ms(self) -> int | None:
+        """When the next timer of a session rings; None when none is set."""
         ...
 
     async def holding(self, platform: str) -> tuple[str, ...]:
@@ -310,7 +340,7 @@ class Model(Protocol):
 
     name: str
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[Said | Finished]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
         """Yield `Said` as it arrives, then exactly one `Finished`.
 
         Raises `NotSent` (429, 529, refused connection, 5xx before the first event: nothing was spent; `retry_ms` from

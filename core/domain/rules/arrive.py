@@ -14,7 +14,7 @@ from core.domain.effects import AskModel
 from core.domain.entities import EffectRow, EffectState, Phase, Session, Turn, TurnState, Waiting
 from core.domain.events import Address, MessageReceived
 from core.domain.keys import SessionKey
-from core.domain.rules import people
+from core.domain.rules import people, returning
 from core.domain.rules.making import Making, incoming, new_session
 from core.domain.stamp import Stamp
 
@@ -47,13 +47,16 @@ def on_message(view: View, event: MessageReceived, stamp: Stamp) -> Decision:
         session = new_session(key_of(view, event), view.person, stamp)
     making = Making(view, stamp, session)
     making.put(*people.remember(view.person, newcomer=view.newcomer))
-    making.human_act()
+    returning.come_back(making)
+    crowded = making.session.crowded or event.address is not Address.DIRECT
+    making.session = replace(making.session, audience=event.audience, crowded=crowded)
     message = incoming(event, session.id, stamp)
     turn = view.running if session is view.session else None
     if message.held:
         making.put(message)
     elif turn is None:
-        making.open_turn((message,), pause_ms=view.policy.debounce_ms)
+        read = event.filled and session is not view.session
+        making.open_turn((message,), pause_ms=view.policy.debounce_ms, read_thread=read)
     elif (asking := _collecting(view, turn, message)) is not None:
         _join(making, turn, asking, message)
     else:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.domain.decision import Decision, Nothing, Reply, View
-from core.domain.effects import AskModel, Deliver, FetchFile, Mark, MarkKind, ShowCard
+from core.domain.effects import AskModel, Deliver, Effect, FetchFile, Mark, MarkKind, ReadThread, ShowCard, Summarize
 from core.domain.entities import (
     Binding,
     Card,
@@ -18,6 +18,7 @@ from core.domain.entities import (
     EffectState,
     Entity,
     Forgotten,
+    Level,
     Message,
     Person,
     Phase,
@@ -30,10 +31,12 @@ from core.domain.entities import (
 from core.domain.events import MessageReceived, Usage
 from core.domain.keys import SessionKey
 from core.domain.rules import budget
-from core.domain.rules.recall import estimate
+from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
+from core.domain.tokens import estimate
 
 TITLE_MAX_CHARS = 80
+READ_THREAD_MS = 20_000  # nobody waits longer for an answer because a thread cannot be read
 MARK_LIFE_MS = 60_000  # a "seen" sign a minute late is worth nothing
 
 
@@ -74,6 +77,7 @@ class Making:
         self.spends = view.spends
         self._rows: list[Entity] = []
         self._effects = 0
+        self._postponed_ms: int | None = None
         if session is not view.session:
             self.put(Binding(key=session.home, session_id=session.id))
 
@@ -85,8 +89,14 @@ class Making:
         """A person did something here: the idle clock starts anew."""
         self.session = replace(self.session, last_human_ms=self.now_ms, phase=Phase.ACTIVE)
 
+    def postpone(self, due_ms: int) -> None:
+        """Look at the session again at `due_ms`, later than its row says."""
+        self._postponed_ms = due_ms
+
     def done(self, reply: Reply | None = None, **more: int | tuple[str, ...]) -> Decision:
         """The decision: all rows, then the session and the spends as they ended."""
+        due_ms = self._postponed_ms or next_due(self.session, self.view.policy)
+        self.session = replace(self.session, due_ms=due_ms)
         spends = tuple(each for each in self.spends if each not in self.view.spends)
         return Decision(
             changes=(self.session, *self._rows, *spends),
@@ -111,8 +121,10 @@ class Making:
             ref=each.ref,
             tokens=estimate(each.text),
             turn_id=turn_id,
+            note=self.session.unsaid,
             files=each.files,
         )
+        self.session = replace(self.session, unsaid="")
         self.add(message)
         return message
 
@@ -135,8 +147,11 @@ class Making:
 
     # --------------------------------------------------------------------------------------- turns
 
-    def open_turn(self, waiting: Sequence[Waiting], *, pause_ms: int) -> Turn:
-        """A turn that answers `waiting` (at least one), asked after `pause_ms`."""
+    def open_turn(self, waiting: Sequence[Waiting], *, pause_ms: int, read_thread: bool = False) -> Turn:
+        """A turn that answers `waiting` (at least one), asked after `pause_ms`.
+
+        It waits for its files, for a summary that is being written, and for the thread when that is to be read.
+        """
         turn_id = self.stamp.ulid("turn")
         taken = self.take(waiting, turn_id)
         turn = Turn(
@@ -148,9 +163,14 @@ class Making:
             created_ms=self.now_ms,
             first_seq=taken[0].seq,
             last_seq=taken[-1].seq,
+            level=self.session.level,
             model=self.view.policy.model,
         )
-        turn = self.ask(turn, not_before_ms=self.now_ms + pause_ms, waits=self.fetch(waiting))
+        waits = (*self.fetch(waiting), *self._summaries())
+        if read_thread:
+            read = ReadThread(turn_id=turn_id)
+            waits = (*waits, self.effect(read, deadline_ms=self.now_ms + READ_THREAD_MS))
+        turn = self.ask(turn, not_before_ms=self.now_ms + pause_ms, waits=waits)
         self.deliver(turn)
         return turn
 
@@ -197,6 +217,13 @@ class Making:
             for file in each.files
         )
 
+    def _summaries(self) -> tuple[str, ...]:
+        """Summaries that are being written, when this session goes on from one."""
+        if self.session.level is not Level.SUMMARY or self.session.summary_id:
+            return ()
+        rows = (*self.view.open_effects, *(each for each in self._rows if isinstance(each, EffectRow)))
+        return tuple(each.id for each in rows if isinstance(each.effect, Summarize))
+
     def next_turn(self) -> None:
         """What waited while an answer was running becomes the next turn, at once."""
         ready = tuple(each for each in self.view.waiting if not each.held)
@@ -209,6 +236,12 @@ class Making:
         row = self.view.finishing
         if row is not None and isinstance(row.effect, AskModel):
             self._pay(row.effect, usage)
+
+    def book(self, usage: Usage) -> None:
+        """Pay for a small call that was not reserved: a summary."""
+        accounts = budget.accounts_of(self.session)
+        unreserved = AskModel(turn_id="", accounts=accounts, day=budget.day_of(self.now_ms))
+        self._pay(unreserved, usage)
 
     def give_back(self, row: EffectRow) -> None:
         """A model call that will never be made gives its reservation back."""
@@ -239,7 +272,7 @@ class Making:
 
     def effect(
         self,
-        effect: AskModel | Deliver | ShowCard | FetchFile | Mark,
+        effect: Effect,
         *,
         not_before_ms: int = 0,
         deadline_ms: int | None = None,

@@ -24,9 +24,12 @@ class Shown:
     buttons: tuple[Button, ...]
 
 
+_HEADS = ("fresh", "unread_thread")  # notes that stand before the answer
+
+
 def present(turn: Turn, text: str, language: str) -> Shown:
     """The answer of `turn`, of which `text` has been said so far."""
-    head = say(language, "answer.fresh") + "\n\n" if turn.finish_note == "fresh" else ""
+    head = say(language, f"answer.{turn.finish_note}") + "\n\n" if turn.finish_note in _HEADS else ""
     foot = _foot(turn, text, language)
     body = head + text + ("\n\n" if foot and text else "") + (f"_{foot}_" if foot and text else foot)
     return Shown(

@@ -13,11 +13,12 @@ import json
 from collections.abc import Mapping, Sequence
 
 from core.domain.entities import FileCopy, Message, Role, Turn
+from core.domain.leaving import Summary
 from core.domain.prompt_words import CONTINUE_PREFIX
+from core.domain.rules.summary import as_text
 
 Block = dict[str, object]
 
-_BYTES_PER_TOKEN = 3
 _THINKING = ("thinking", "redacted_thinking")
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
@@ -34,11 +35,6 @@ CONTINUE = (
 )
 
 
-def estimate(text: str) -> int:
-    """Tokens of `text`, estimated from above."""
-    return -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN)
-
-
 def compose(
     messages: Sequence[Message],
     turn: Turn,
@@ -46,15 +42,19 @@ def compose(
     files: Mapping[str, FileCopy],
     prefix: str,
     whole: bool,
+    summary: Summary | None = None,
 ) -> tuple[Mapping[str, object], ...]:
     """The Messages-API messages of a call for `turn`: history, then the turn, then what was already said.
 
     `prefix` is the hash of the system prompt and tools that will be sent; `whole` says that no earlier message is
-    left out. The last message is always a user's: a partial answer is quoted and continued, never prefilled.
+    left out. A `summary` stands in front of everything. The last message is always a user's: a partial answer is
+    quoted and continued, never prefilled.
     """
-    before = [each for each in messages if each.seq != turn.answer_seq]
-    keep = whole and not turn.stripped and _same_prefix(before, prefix)
+    before = _heard_first([each for each in messages if each.seq != turn.answer_seq])
+    keep = whole and summary is None and not turn.stripped and _same_prefix(before, prefix)
     merged: list[tuple[str, list[Block]]] = []
+    if summary is not None:
+        merged.append(("user", [_text(f"<summary>\n{as_text(summary)}\n</summary>")]))
     for each in before:
         role = "assistant" if each.role is Role.ASSISTANT else "user"
         blocks = _assistant(each, keep=keep) if role == "assistant" else _human(each, files)
@@ -68,6 +68,20 @@ def compose(
         merged.append(("assistant", [_text(turn.said)]))
         merged.append(("user", [_text(CONTINUE)]))
     return tuple({"role": role, "content": blocks} for role, blocks in merged)
+
+
+def _heard_first(messages: Sequence[Message]) -> list[Message]:
+    """What others said in the thread stands before the message that called us there."""
+    heard: dict[str, list[Message]] = {}
+    for each in messages:
+        if each.role is Role.HEARD:
+            heard.setdefault(each.turn_id, []).append(each)
+    ordered: list[Message] = []
+    for each in messages:
+        if each.role is not Role.HEARD:
+            ordered.extend(heard.pop(each.turn_id, ()))
+            ordered.append(each)
+    return ordered
 
 
 def _same_prefix(messages: Sequence[Message], prefix: str) -> bool:

@@ -1,0 +1,40 @@
+"""When the next idle step of a session is due: from its row alone.
+
+Knows: the durations of the policy and the last human act. Must not know: what the step does (see `idle`).
+"""
+
+from __future__ import annotations
+
+from core.domain.decision import Policy
+from core.domain.entities import Phase, Session
+
+_MINUTE_MS = 60_000
+_DAY_MINUTES = 24 * 60
+
+
+def next_due(session: Session, policy: Policy) -> int | None:
+    """Wall-clock milliseconds of the next step; None when none is due."""
+    last_ms = session.last_human_ms
+    match session.phase:
+        case Phase.ACTIVE:
+            due_ms = max(last_ms + policy.idle_warning_ms, session.keep_until_ms or 0)
+            return _after_quiet_hours(due_ms, policy.quiet_hours)
+        case Phase.WARNED:
+            return last_ms + policy.idle_park_ms
+        case Phase.PARKED:
+            return last_ms + policy.session_ttl_ms
+        case Phase.EXPIRED | Phase.CLOSED | Phase.ERASED:
+            return None
+
+
+def _after_quiet_hours(due_ms: int, quiet: tuple[int, int] | None) -> int:
+    """`due_ms`, or the end of the quiet hours that it falls into."""
+    if quiet is None:
+        return due_ms
+    begin, end = quiet
+    minute = due_ms // _MINUTE_MS % _DAY_MINUTES
+    inside = begin <= minute < end if begin <= end else minute >= begin or minute < end
+    if not inside:
+        return due_ms
+    wait = (end - minute) % _DAY_MINUTES
+    return (due_ms // _MINUTE_MS + wait) * _MINUTE_MS
