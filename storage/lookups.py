@@ -23,7 +23,7 @@ _NEWEST_SUMMARY = f"{SUMMARY.select} WHERE session_id = ? ORDER BY to_seq DESC, 
 _BACKWARDS = f"SELECT id, {', '.join(MESSAGE.fields)} FROM message WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?"
 _REFUSED = "SELECT id FROM turn WHERE session_id = ? AND failure = 'model_refusal'"
 _HOLDING = (
-    "SELECT s.id FROM session AS s WHERE s.id IN (SELECT session_id FROM waiting WHERE held = 1)"
+    "SELECT s.id FROM session AS s WHERE s.id IN (SELECT session_id FROM waiting WHERE held = 1 AND said_at = '')"
     " AND s.home >= ? AND s.home < ? ORDER BY s.id"
 )
 _PARTS = f"{PART.select} WHERE turn_id = ? ORDER BY n"
@@ -50,14 +50,10 @@ def conversation(conn: sqlite3.Connection, turn_id: str, budget_tokens: int) -> 
         summary = _one_summary(conn, session.summary_id) if session.summary_id else None
     except (BadInput, sqlite3.DatabaseError) as error:
         raise HistoryUnreadable(code="history_unreadable", detail=str(error)) from error
-    return Conversation(
-        session=session, turn=turn, messages=history, whole=whole, summary=summary, files=files
-    )
+    return Conversation(session=session, turn=turn, messages=history, whole=whole, summary=summary, files=files)
 
 
-def history(
-    conn: sqlite3.Connection, session_id: str, from_seq: int, to_seq: int, limit: int
-) -> tuple[Message, ...]:
+def history(conn: sqlite3.Connection, session_id: str, from_seq: int, to_seq: int, limit: int) -> tuple[Message, ...]:
     """See `Store.history`."""
     try:
         num, _ = _session(conn, session_id)

@@ -37,15 +37,18 @@ from core.domain.entities import (
 )
 from core.domain.errors import BadInput
 from core.domain.keys import PersonKey, Place, SessionKey
+from core.domain.leaving import Guesses, Link, MoveClaim, Preference, Summary, Ticket
 from core.engine.ports import Post
 
 E = TypeVar("E")
+K = TypeVar("K", PersonKey, Place, SessionKey)
 Scalar = str | int | float | None
 Row = Sequence[Any]  # as the driver gives it; typed again by `decode`
 Convert = Callable[[Any], Any]
 
 _KEY_CACHE = 16_384  # text forms of people and places that are in use at the same time
 _EMPTY = "[]"
+_KEYWORDS = frozenset({"to"})  # fields that are words of SQL
 
 
 class Table(Generic[E]):
@@ -79,8 +82,8 @@ class Table(Generic[E]):
         self._get = attrgetter(*fields)
         self._encoders = tuple((at, way) for at, _, way, _ in ways if way is not None)
         self._decoders = tuple((field, way) for _, field, _, way in ways if way is not None)
-        self.columns = (*fields, *(extra or {}))
-        self.select = f"SELECT {', '.join(fields)} FROM {name}"
+        self.columns = tuple(map(_name, (*fields, *(extra or {}))))
+        self.select = f"SELECT {', '.join(map(_name, fields))} FROM {name}"
         marks = ", ".join("?" * len(self.columns))
         changing = [each for each in self.columns if each not in key and each not in fixed]
         self.insert = f"INSERT INTO {name} ({', '.join(self.columns)}) VALUES ({marks})"
@@ -90,7 +93,7 @@ class Table(Generic[E]):
 
     def fields_of(self, alias: str) -> str:
         """The selected columns under a table alias, for a join."""
-        return ", ".join(f"{alias}.{field}" for field in self.fields)
+        return ", ".join(f"{alias}.{_name(field)}" for field in self.fields)
 
     def encode(self, value: E) -> list[Scalar]:
         """The row of a value, in the order of `columns`."""
@@ -111,10 +114,14 @@ class Table(Generic[E]):
             raise BadInput(code="bad_row", detail=f"{self.name}: {error!r}") from error
 
 
+def _name(field: str) -> str:
+    return f'"{field}"' if field in _KEYWORDS else field
+
+
 def _ways(hint: Any) -> tuple[Convert | None, Convert | None]:
     """How values of a type become a column, and back; None = as they are."""
-    if hint in (PersonKey, Place, SessionKey):
-        return _text_of, functools.partial(_key_of, hint)
+    if hint in _KEYS:
+        return _KEYS[hint]
     if isinstance(hint, type) and issubclass(hint, Enum):
         return attrgetter("value"), {each.value: each for each in hint}.__getitem__
     if hint is bool:
@@ -134,9 +141,25 @@ def _text_of(key: object) -> str:
     return str(key)
 
 
+def _text_or_none(key: object) -> str | None:
+    return None if key is None else _text_of(key)
+
+
 @functools.lru_cache(_KEY_CACHE)
-def _key_of(kind: type[PersonKey], text: str) -> PersonKey:
+def _key_of(kind: type[K], text: str) -> K:
     return kind.parse(text)
+
+
+def _person_or_none(text: str | None) -> PersonKey | None:
+    return None if text is None else _key_of(PersonKey, text)
+
+
+_KEYS: Mapping[Any, tuple[Convert, Convert]] = {
+    PersonKey: (_text_of, functools.partial(_key_of, PersonKey)),
+    PersonKey | None: (_text_or_none, _person_or_none),
+    Place: (_text_of, functools.partial(_key_of, Place)),
+    SessionKey: (_text_of, functools.partial(_key_of, SessionKey)),
+}
 
 
 def _encode_tuple(value: tuple[object, ...]) -> str:
@@ -149,6 +172,10 @@ def _decode_tuple(hint: Any, text: str) -> Any:
 
 def _turn_of(row: EffectRow) -> str:
     return getattr(row.effect, "turn_id", "")
+
+
+def _last_of(guesses: Guesses) -> int:
+    return max(guesses.times_ms, default=0)
 
 
 def kind_of(row: EffectRow) -> str:
@@ -173,6 +200,12 @@ EFFECT = Table(
     fixed=("session_id", "created_ms"),
     extra={"kind": kind_of, "turn_id": _turn_of},
 )
+SUMMARY = Table(Summary, "summary", key=("id",), fixed=("session_id", "created_ms"))
+TICKET = Table(Ticket, "ticket", key=("id",), fixed=("session_id", "issued_ms"))
+CLAIM = Table(MoveClaim, "move_claim", key=("id",), fixed=("session_id", "ticket_id", "claimant", "created_ms"))
+LINK = Table(Link, "link", key=("id",), fixed=("session_id", "account", "at_ms"))
+PREFERENCE = Table(Preference, "preference", key=("identity",))
+GUESSES = Table(Guesses, "guesses", key=("key",), extra={"last_ms": _last_of})
 MESSAGE = Table(Message, "message", key=("id",), omit=("session_id", "seq"))
 POST = Table(Post, "board_post", key=("id",), omit=("n",))
 BOARD_FILE = Table(FileCopy, "board_file", key=("file_id",))

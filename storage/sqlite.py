@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from core.domain.codes import CodeKeys
 from core.domain.decision import Decision, Policy
 from core.domain.entities import Card, Draft, EffectRow, Message, Part
-from core.domain.events import ButtonPressed, CommandIssued, Event, MessageReceived, TimerDue
+from core.domain.events import Arrival, Event, TimerDue
 from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
 from core.engine.ports import Accepted, Claim, Conversation, Decide, Delivery, Due
@@ -45,8 +46,11 @@ _PROGRESS_PART = (
 class SqliteStore:
     """Everything durable, in one file. Made by `storage.open_store`."""
 
-    def __init__(self, path: Path, writer: Writer, readers: Readers, horizon_ms: int) -> None:
+    def __init__(
+        self, path: Path, writer: Writer, readers: Readers, horizon_ms: int, code_keys: CodeKeys | None = None
+    ) -> None:
         self.path = path
+        self._code_keys = code_keys
         self.board = SqliteBoard(writer, readers)
         self._writer = writer
         self._readers = readers
@@ -55,9 +59,14 @@ class SqliteStore:
 
     @classmethod
     async def open(
-        cls, path: Path, *, max_page_count: int | None = None, on_point: OnPoint | None = None
+        cls,
+        path: Path,
+        *,
+        max_page_count: int | None = None,
+        on_point: OnPoint | None = None,
+        code_keys: CodeKeys | None = None,
     ) -> SqliteStore:
-        """Open an existing, migrated database.
+        """Open an existing, migrated database; without `code_keys` no resume code can be issued.
 
         Raises:
             StoreError: the file cannot be opened.
@@ -74,7 +83,7 @@ class SqliteStore:
             await readers.close()
             await writer.close()
             raise
-        return cls(path, writer, readers, horizon_ms)
+        return cls(path, writer, readers, horizon_ms, code_keys)
 
     async def close(self) -> None:
         """Finish what is queued and close every connection, the writing one last: it folds the log."""
@@ -119,7 +128,7 @@ class SqliteStore:
                 if finishing is None:
                     return Accepted(decision=Decision(), stale=True)
             decision = decide(views.load(conn, event, stamp, policy, finishing), event, stamp)
-            return Accepted(decision=decision, started=apply(conn, decision.changes, starting))
+            return Accepted(decision=decision, started=apply(conn, decision.changes, starting, self._code_keys))
 
         return await self._writer.submit(unit)
 
@@ -205,7 +214,7 @@ class SqliteStore:
 
 def _remember(conn: sqlite3.Connection, event: Event, now_ms: int) -> bool:
     """Insert all source keys of a delivery; False when one of them was seen before."""
-    if not isinstance(event, MessageReceived | ButtonPressed | CommandIssued | TimerDue):
+    if not isinstance(event, Arrival | TimerDue):
         return True
     new = True
     for key in dict.fromkeys(event.source_keys):

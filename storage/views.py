@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar, assert_never
 
@@ -17,6 +17,7 @@ from core.domain.decision import Policy, View
 from core.domain.effects import AskModel, ShowCard
 from core.domain.entities import Card, EffectRow, Person, Session, Spend, Turn, Waiting
 from core.domain.events import (
+    Arrival,
     ButtonPressed,
     CardShown,
     CaughtUp,
@@ -35,10 +36,15 @@ from core.domain.events import (
     ModelRefused,
     ModelReplied,
     ModelStopped,
+    ResumeAsked,
+    Summarized,
+    ThreadRead,
     TimerDue,
 )
-from core.domain.keys import PersonKey, Place, SessionKey
+from core.domain.keys import PersonKey, Place
 from core.domain.stamp import Stamp
+from storage import leaving
+from storage.leaving import Named, key_of_session
 from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SPEND, TURN, WAITING, Scalar, Table
 
 E = TypeVar("E")
@@ -53,6 +59,10 @@ _CARD_BY_ID = f"{CARD.select} WHERE id = ?"
 _CARD_BY_KEY = f"{CARD.select} WHERE session_id = ? AND key = ?"
 _MAILBAG = (
     f"{CARD.select} WHERE session_id = ? AND key >= 'mailbag:' AND key < 'mailbag;' AND buttons <> '[]'"
+    " ORDER BY created_ms DESC, rowid DESC LIMIT 1"
+)
+_MOVED = (
+    f"{CARD.select} WHERE session_id = ? AND key >= 'moved:' AND key < 'moved;' AND place = ?"
     " ORDER BY created_ms DESC, rowid DESC LIMIT 1"
 )
 _PERSON = f"{PERSON.select} WHERE key = ?"
@@ -72,6 +82,7 @@ class _Subject:
     session: Session | None = None
     turn: Turn | None = None
     card: Card | None = None
+    named: Named = field(default_factory=Named)
 
 
 def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, finishing: EffectRow | None) -> View:
@@ -85,13 +96,15 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         waiting = _all(conn, WAITING, _WAITING, session.id)
         open_effects = _all(conn, EFFECT, _OPEN_EFFECTS, session.id)
     person, newcomer, place = None, False, None
-    if isinstance(event, MessageReceived | ButtonPressed | CommandIssued):
+    key = None
+    if isinstance(event, Arrival):
         person, newcomer = _person(conn, event.author.key, event.author.name, stamp)
         place = event.place
+        key = key_of_session(place, event.author.key, policy)
     addressed = False
     if isinstance(event, MessageReceived) and session is not None:
         addressed = _addressed_before(conn, event, session, policy)
-    return View(
+    view = View(
         policy=policy,
         person=person,
         newcomer=newcomer,
@@ -105,12 +118,7 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         spends=_spends(conn, _accounts(session, person, place, finishing, stamp)),
         addressed_before=addressed,
     )
-
-
-def key_of_session(place: Place, person: PersonKey, policy: Policy) -> SessionKey:
-    """The key under which a person's session in a place is bound."""
-    shared = policy.shared_threads and place.thread != ""
-    return SessionKey.at(place, "" if shared else person.user)
+    return leaving.complete(conn, view, event, subject.named, key)
 
 
 # --- which rows -------------------------------------------------------------------------------------
@@ -121,11 +129,11 @@ def _subject(  # noqa: PLR0911 -- one arm for each event
 ) -> _Subject:
     match event:
         case MessageReceived() | CommandIssued():
-            session = _one(conn, SESSION, _AT_KEY, str(key_of_session(event.place, event.author.key, policy)))
-            card = None
-            if session is not None and isinstance(event, MessageReceived):
-                card = _one(conn, CARD, _MAILBAG, session.id)
-            return _Subject(session=session, card=card)
+            return _subject_of_place(conn, event, policy)
+        case ResumeAsked():
+            ticket = leaving.find_ticket(conn, event.digest) if event.digest else None
+            session_id = ticket.session_id if ticket is not None else event.session_id
+            return _Subject(session=_session(conn, session_id), named=Named(ticket=ticket))
         case ButtonPressed():
             return _subject_of_button(conn, event.button.subject)
         case ModelReplied() | ModelCut() | ModelStopped() | ModelBusy() | ModelRefused() | HistoryLost() | Delivered():
@@ -142,10 +150,21 @@ def _subject(  # noqa: PLR0911 -- one arm for each event
         case CaughtUp():
             card = _one(conn, CARD, _MAILBAG, event.session_id)
             return _Subject(session=_session(conn, event.session_id), card=card)
-        case FileFetched() | TimerDue():
+        case FileFetched() | TimerDue() | ThreadRead() | Summarized():
             return _Subject(session=_session(conn, event.session_id))
         case _:
             assert_never(event)
+
+
+def _subject_of_place(conn: sqlite3.Connection, event: MessageReceived | CommandIssued, policy: Policy) -> _Subject:
+    key = key_of_session(event.place, event.author.key, policy)
+    session = _one(conn, SESSION, _AT_KEY, str(key))
+    card = None
+    if session is not None and session.home != key:
+        card = _one(conn, CARD, _MOVED, session.id, str(key.place))
+    elif session is not None and isinstance(event, MessageReceived):
+        card = _one(conn, CARD, _MAILBAG, session.id)
+    return _Subject(session=session, card=card)
 
 
 def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
@@ -155,6 +174,13 @@ def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
     turn = _one(conn, TURN, _TURN, subject)
     if turn is not None:
         return _Subject(session=_session(conn, turn.session_id), turn=turn)
+    claim = leaving.find_claim(conn, subject)
+    if claim is not None:
+        card = _one(conn, CARD, _CARD_BY_KEY, claim.session_id, f"claim:{claim.id}")
+        return _Subject(session=_session(conn, claim.session_id), card=card, named=Named(claim=claim))
+    link = leaving.find_link(conn, subject)
+    if link is not None:
+        return _Subject(session=_session(conn, link.session_id), named=Named(link=link))
     return _Subject(session=_session(conn, subject))
 
 

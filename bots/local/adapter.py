@@ -28,10 +28,9 @@ from bots.local.whispers import Whisper, Whispers
 from core.domain.effects import MarkKind
 from core.domain.entities import Button, Card, FileCopy
 from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreError, StoreFull
-from core.domain.keys import PersonKey, Place
+from core.domain.keys import Audience, PersonKey, Place
 from core.engine.ports import (
     AnswerState,
-    Audience,
     Board,
     Clock,
     Heard,

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from bots.local import ids
-from core.domain.keys import Place
-from core.engine.ports import Audience, Board, Post
+from core.domain.keys import Audience, Place
+from core.engine.ports import Board, Post
 
 THREAD_LIMIT = 1_000  # posts of one thread that are read at once
 _KEPT = 1_000  # private threads whose readers are remembered

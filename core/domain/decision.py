@@ -21,7 +21,7 @@ from core.domain.entities import (
     Turn,
     Waiting,
 )
-from core.domain.keys import Audience, SessionKey
+from core.domain.keys import Audience, PersonKey, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Notices, Preference, Summary, Ticket
 
 
@@ -76,6 +76,14 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """A session that a linked account brought to itself. `earlier`: where it lived before, None when it began there."""
+
+    session: Session
+    earlier: SessionKey | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A frozen bundle, loaded by event type; what an event does not need is None or empty."""
 
@@ -88,18 +96,23 @@ class View:
     waiting: tuple[Waiting, ...] = ()  # of the session, oldest first
     open_effects: tuple[EffectRow, ...] = ()  # of the session: pending or started
     finishing: EffectRow | None = None  # the effect that this event is the outcome of
-    card: Card | None = None  # the card that the event names; for a message: the newest open mail-bag card
+    card: Card | None = None  # the card that the event names; for a message: the newest open mail-bag card, or
+    # the newest card that says where the session has moved to when it is said at a place that it has left
     spends: tuple[Spend, ...] = ()  # rows of the session owner's, the actor's and the workspace's accounts, today
     notice: Card | None = None  # the session's newest idle card
-    ticket: Ticket | None = None  # found by the digest of a typed code, else the session's live ticket
+    ticket: Ticket | None = None  # found by the digest of a typed code; a claim's own; else the live one of the notice
     summary: Summary | None = None  # the session's newest
     tail: tuple[Tail, ...] = ()  # the session's last messages (at most 24), oldest first
     preference: Preference | None = None  # of the session's owner, for people's own commands of the actor
     claim: MoveClaim | None = None  # the claim that a button names
-    claims: tuple[MoveClaim, ...] = ()  # open ones of the session
+    claimant: Person | None = None  # ... and who made it, as they are known now
+    claims: tuple[MoveClaim, ...] = ()  # open ones of the session, and every one of the actor's for it
     link: Link | None = None  # the link that a button names
+    pulled: tuple[Pulled, ...] = ()  # for the undoing of that link: the owner's other sessions at the linked account
+    accounts: tuple[PersonKey, ...] = ()  # of the acting person's identity, this one included
+    cards: tuple[Card, ...] = ()  # of the session, with buttons: what a move takes along
     guesses: tuple[Guesses, ...] = ()  # of the actor's account and of the channel
-    there: Session | None = None  # a session of the actor that lives at the event's place
+    there: Session | None = None  # another living session at the place that the event would move to
     there_running: bool = False  # ... and has an open turn
     neighbour_noticed: bool = False  # another session's notice stands in the same thread in this idle period
     mine: tuple[Line, ...] = ()  # the actor's sessions everywhere, for /sessions, /resume and "Continue here?"

@@ -12,7 +12,16 @@ from enum import StrEnum
 
 from core.domain.effects import Effect
 from core.domain.keys import Audience, PersonKey, Place, SessionKey
-from core.domain.leaving import Guesses, Link, MoveClaim, Preference, Summary, Ticket
+from core.domain.leaving import (
+    Adoption,
+    Guesses,
+    Link,
+    MoveClaim,
+    Preference,
+    Revocation,
+    Summary,
+    Ticket,
+)
 
 
 class Phase(StrEnum):
@@ -151,7 +160,8 @@ class Waiting:
     text: str
     ref: str
     received_ms: int
-    held: bool = False  # True: wait for the person's choice (mail-bag), do not join by itself
+    held: bool = False  # True: wait for the person's choice, do not join by itself
+    said_at: str = ""  # the place (text form) when it is not where the session lives: it has moved meanwhile
     files: tuple[FileRef, ...] = ()
 
 
@@ -303,7 +313,9 @@ Entity = (
     | Summary
     | Ticket
     | MoveClaim
+    | Revocation
     | Link
+    | Adoption
     | Preference
     | Guesses
     | EffectRow

@@ -41,7 +41,7 @@ class Summary:
 
 
 class TicketState(StrEnum):
-    """A ticket is used once; a newer one of the same session revokes it."""
+    """A ticket is used once; a newer one of the same session and kind revokes it."""
 
     LIVE = "live"
     USED = "used"
@@ -63,6 +63,15 @@ class Ticket:
     generation: int = 1
     private: bool = False
     state: TicketState = TicketState.LIVE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revocation:
+    """Live tickets that are worth nothing from now on: of one session and kind, or all of an owner."""
+
+    session_id: str = ""
+    private: bool = False
+    owner: str = ""
 
 
 class ClaimState(StrEnum):
@@ -107,6 +116,19 @@ class Link:
     origin: SessionKey  # where the session lived
     at_ms: int
     undone_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adoption:
+    """What belonged to the identity `before` belongs to `after`: its accounts and its sessions.
+
+    `undo`: exactly what the link of that id brought goes back.
+    """
+
+    link_id: str
+    before: str
+    after: str
+    undo: bool = False
 
 
 class Notices(StrEnum):

@@ -376,6 +376,7 @@ class Post:
     taken: bool = True  # False: a person's post that the engine has not accepted yet
     mark: str = ""
     files: tuple[FileRef, ...] = ()  # what came with a person's post; the bytes are found by `FileRef.id`
+    card: bool = False  # a card of ours: the placeholders in its text are revealed to whoever reads it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

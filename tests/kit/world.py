@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bots.local.adapter import LocalPlatform
+from core.domain.codes import CodeKeys
 from core.domain.decide import decide
 from core.domain.decision import Policy
 from core.domain.events import Author, ButtonPressed, MessageReceived
@@ -22,6 +23,8 @@ from storage import open_store
 from storage.sqlite import SqliteStore
 from tests.kit.clock import ManualClock, turn
 from tests.kit.scripted import ScriptedModel
+
+KEYS = CodeKeys(derive=b"d" * 32, lookup=b"l" * 32)
 
 _BOOTS = itertools.count(1)
 
@@ -74,7 +77,7 @@ class World:
     ) -> World:
         """Open the house on the database `path` and start the engine."""
         clock = clock or ManualClock()
-        store = await open_store(path)
+        store = await open_store(path, code_keys=KEYS)
         world = cls(path, store, clock, model or ScriptedModel(clock), policy or Policy(), point, rule)
         if start:
             await world.engine.start()
