@@ -48,6 +48,11 @@ class LiveAnswers:
         self._drafts: dict[str, list[str]] = {}
         self._draft_counts: dict[str, int] = {}
         self._parts: dict[tuple[str, int], Part] = {}
+        self._dirty = asyncio.Event()
+
+    async def something_unsaved(self) -> None:
+        """Return when there is something that the next tick shall save."""
+        await self._dirty.wait()
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -77,6 +82,7 @@ class LiveAnswers:
     def draft(self, effect_id: str, text: str) -> None:
         """More text of a model call, to be saved by the next tick."""
         self._drafts.setdefault(effect_id, []).append(text)
+        self._dirty.set()
 
     def forget_draft(self, effect_id: str) -> None:
         """The call is over; its outcome carries the text."""
@@ -86,6 +92,7 @@ class LiveAnswers:
     def part(self, part: Part) -> None:
         """A part as it stands on its platform, to be saved by the next tick."""
         self._parts[part.turn_id, part.n] = part
+        self._dirty.set()
 
     def unsaved(self) -> tuple[list[Draft], list[Part]]:
         """Hand over what the next tick shall save."""
@@ -97,4 +104,5 @@ class LiveAnswers:
         parts = list(self._parts.values())
         self._drafts = {}
         self._parts = {}
+        self._dirty.clear()
         return drafts, parts

@@ -314,6 +314,7 @@ class Engine:
 
     async def _tick(self) -> None:
         while True:
+            await self._live.something_unsaved()
             await self._clock.sleep(TICK_S)
             await self._save()
 

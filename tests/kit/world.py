@@ -138,7 +138,7 @@ class World:
                     return await self.press_id(person, button.id, thread=thread)
         raise AssertionError(f"no button {label!r}")
 
-    async def press_id(self, person: str, button_id: str, *, thread: str = "t1") -> Accepted:
+    async def press_id(self, person: str, button_id: str, *, thread: str = "t1", value: str = "") -> Accepted:
         """`person` presses the button with this id."""
         return await self.engine.accept(
             ButtonPressed(
@@ -146,6 +146,7 @@ class World:
                 author=Author(key=PersonKey(platform="local", workspace="home", user=person), name=person),
                 place=Place(platform="local", workspace="home", channel="general", thread=thread),
                 button=ButtonId.parse(button_id),
+                value=value,
             )
         )
 

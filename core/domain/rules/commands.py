@@ -12,11 +12,22 @@ from dataclasses import replace
 from core.domain.decision import Decision, Private, View
 from core.domain.entities import EffectState, Phase, Session, Turn, TurnState
 from core.domain.events import ButtonPressed, CommandIssued
-from core.domain.rules import answer, mailbag, people
+from core.domain.rules import answer, idle, mailbag, memory, people
 from core.domain.rules.arrive import asking_of
 from core.domain.rules.making import Making
 from core.domain.stamp import Stamp
 from core.domain.words import say
+
+# Buttons that only the owner of the session may press, here or by a linked account.
+OWNERS_VERBS: dict[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
+    "keep": lambda view, _event, stamp: idle.on_keep(view, stamp),
+    "end": lambda view, _event, stamp: idle.on_end(view, stamp),
+    "mute_here": lambda view, _event, stamp: idle.on_mute(view, stamp, everywhere=False),
+    "mute_all": lambda view, _event, stamp: idle.on_mute(view, stamp, everywhere=True),
+    "summary": lambda view, _event, _stamp: memory.on_summary(view),
+    "wrong": lambda view, _event, _stamp: memory.on_wrong(view),
+    "correct": memory.on_correct,
+}
 
 COMMANDS = ("help", "stop", "new")  # in the order in which help lists them
 
@@ -36,7 +47,7 @@ def on_command(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
             return _private(view, "unknown_command", name=event.name[:40])
 
 
-def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
+def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # noqa: PLR0911  (one way out for each no)
     """Dispatch by verb after the owner check."""
     session = view.session
     if view.person is None or session is None or session.phase is Phase.ERASED:
@@ -48,6 +59,10 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
         if not people.owns(view.person, session):
             return _private(view, "not_yours")
         return mailbag.on_choice(view, event, stamp)
+    if verb in OWNERS_VERBS:
+        if not people.owns(view.person, session):
+            return _private(view, "not_yours")
+        return OWNERS_VERBS[verb](view, event, stamp)
     steer: dict[str, Callable[[View, Turn, Stamp], Decision]] = {"stop": _stop, "again": _repeat}
     if verb not in steer or view.turn is None or view.turn.id != event.button.subject:
         return _private(view, "gone")

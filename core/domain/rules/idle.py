@@ -28,7 +28,7 @@ from core.domain.rules import returning
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.resume import issue
-from core.domain.rules.timeline import next_due
+from core.domain.rules.timeline import idle_since, next_due
 from core.domain.stamp import Stamp
 from core.domain.words import say
 
@@ -77,11 +77,11 @@ def at_stake(view: View, session: Session) -> bool:
 def _step(making: Making, due_ms: int) -> None:
     """The latest step that is due; the steps in between are not told."""
     view, session, policy = making.view, making.session, making.view.policy
-    idle_ms = making.now_ms - session.last_human_ms
+    idle_ms = making.now_ms - idle_since(session, policy)
     quiet = making.now_ms - due_ms > policy.idle_park_ms
     if idle_ms >= policy.session_ttl_ms:
         phase, code = Phase.EXPIRED, "idle.expired"
-    elif idle_ms >= policy.idle_park_ms and (session.phase is not Phase.ACTIVE or not session.keep_until_ms):
+    elif idle_ms >= policy.idle_park_ms:
         phase, code = Phase.PARKED, "idle.parked"
     else:
         phase, code = Phase.WARNED, "idle.warned"
@@ -134,7 +134,7 @@ def _buttons(session: Session, language: str) -> tuple[Button, ...]:
 
 def _text(making: Making, code: str, ticket: Ticket | None) -> str:
     language, policy = making.view.policy.language, making.view.policy
-    park_ms = making.session.last_human_ms + policy.idle_park_ms
+    park_ms = idle_since(making.session, policy) + policy.idle_park_ms
     lines = [say(language, code, time=clock(park_ms, making.now_ms))]
     if ticket is not None and ticket.expires_ms > making.now_ms:
         shown = placeholder(ticket.id, ticket.generation)

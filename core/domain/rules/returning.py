@@ -19,6 +19,7 @@ from core.domain.leaving import Summary
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.summary import as_text
+from core.domain.rules.timeline import idle_since
 from core.domain.stamp import Stamp
 from core.domain.tokens import estimate
 from core.domain.words import say
@@ -31,7 +32,7 @@ AWAY = (Phase.WARNED, Phase.PARKED, Phase.EXPIRED)
 
 def level_of(session: Session, policy: Policy, now_ms: int) -> Level:
     """How much is sent from this return on."""
-    expired = session.phase is Phase.EXPIRED or now_ms - session.last_human_ms >= policy.session_ttl_ms
+    expired = session.phase is Phase.EXPIRED or now_ms - idle_since(session, policy) >= policy.session_ttl_ms
     if expired or session.tokens > policy.recall_budget_tokens:
         return Level.SUMMARY
     return session.level

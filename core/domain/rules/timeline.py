@@ -14,17 +14,23 @@ _DAY_MINUTES = 24 * 60
 
 def next_due(session: Session, policy: Policy) -> int | None:
     """Wall-clock milliseconds of the next step; None when none is due."""
-    last_ms = session.last_human_ms
+    since_ms = idle_since(session, policy)
     match session.phase:
         case Phase.ACTIVE:
-            due_ms = max(last_ms + policy.idle_warning_ms, session.keep_until_ms or 0)
-            return _after_quiet_hours(due_ms, policy.quiet_hours)
+            return _after_quiet_hours(since_ms + policy.idle_warning_ms, policy.quiet_hours)
         case Phase.WARNED:
-            return last_ms + policy.idle_park_ms
+            return since_ms + policy.idle_park_ms
         case Phase.PARKED:
-            return last_ms + policy.session_ttl_ms
+            return since_ms + policy.session_ttl_ms
         case Phase.EXPIRED | Phase.CLOSED | Phase.ERASED:
             return None
+
+
+def idle_since(session: Session, policy: Policy) -> int:
+    """From when the idle timeline is measured: the last human act, or later when the person asked to keep it open."""
+    if session.keep_until_ms is None:
+        return session.last_human_ms
+    return max(session.last_human_ms, session.keep_until_ms - policy.idle_warning_ms)
 
 
 def _after_quiet_hours(due_ms: int, quiet: tuple[int, int] | None) -> int:
