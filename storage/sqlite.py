@@ -24,6 +24,7 @@ from storage.claims import Starting
 from storage.housekeeping import Due
 from storage.readers import Readers
 from storage.rows import put
+from storage.sealing import other_key
 from storage.writer import DRAFT, OnPoint, Unit, Writer
 
 T = TypeVar("T")
@@ -92,6 +93,16 @@ class SqliteStore:
     async def fold(self) -> bool:
         """Fold the log into the database and cut it to zero; False while a reader is in the way."""
         return await self._writer.fold()
+
+    async def bind_key(self, key_id: bytes) -> None:
+        """Note which root key this database is used with, or refuse another one.
+
+        Raises:
+            StoreDamaged: it was used with another key (`seal_other_key`); going on would make what was sealed unreadable.
+        """
+        known = await self._writer.submit(partial(housekeeping.bind_key, key_id=key_id.hex()))
+        if known != key_id.hex():
+            raise other_key(bytes.fromhex(known), key_id)
 
     # --- core.engine.ports.Store --------------------------------------------------------------------
 
