@@ -74,7 +74,7 @@ class ClaudeServer:
         self.script = Script(script)
         self.log: list[Call] = []
         self.models = True  # whether GET /v1/models/{id} knows every model
-        self.echo_headers = False  # an evil server: every refusal repeats the request's headers
+        self.echo_headers = False  # an evil server: every refusal repeats the key
         self._changed = asyncio.Event()
         self._port = port
         self._runner: web.AppRunner | None = None
@@ -208,7 +208,7 @@ class ClaudeServer:
 
     def _refuse(self, call: Call, refusal: Refusal, headers: Mapping[str, str]) -> web.Response:
         call.status = refusal.status
-        message = f"{refusal.message} {call.headers}" if self.echo_headers else refusal.message
+        message = f"{call.headers['authorization']} {refusal.message}" if self.echo_headers else refusal.message
         error: dict[str, object] = {"type": refusal.kind, "message": message}
         if refusal.code:
             error["details"] = {"error_code": refusal.code}
