@@ -31,11 +31,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core.domain.errors import StoreDamaged, StoreNewer
 from storage.connection import open_for_reading
-from storage.faults import translate
+from storage.faults import other_key, translate
 from storage.files import SNAPSHOT, fsync_folder, make_private, remove, with_companions
 from storage.migrate import check, inspect
 from storage.reading import counts
-from storage.sealing import KEY_ID_BYTES, Keys, other_key
+from storage.sealing import KEY_ID_BYTES, Keys
 
 Progress = Callable[[int, int], None]  # bytes done, of how many
 

@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from core.domain.errors import StoreDamaged, StoreError
+from storage.faults import KEY_NAME, other_key
 from storage.files import fsync_folder
 
-KEY_NAME = "secret.key"
 KEY_BYTES = 32
 SECRET_MIN_CHARS = 32  # of SECRET_KEY: 128 bits even as hexadecimal digits
 KEY_ID_BYTES = 8
@@ -80,17 +80,6 @@ class Sealer:
             return self._aead.decrypt(head[-NONCE_BYTES:], body, head + about.encode())
         except InvalidTag as error:
             raise StoreDamaged(code="seal_broken", detail="a sealed value was changed") from error
-
-
-def other_key(theirs: bytes, ours: bytes) -> StoreDamaged:
-    """The error for something that was sealed with another root key."""
-    return StoreDamaged(
-        code="seal_other_key",
-        detail=(
-            f"it was sealed with key {theirs.hex()}, this data directory has key {ours.hex()}: bring back the "
-            f"file {KEY_NAME} (or the setting REJOINDER_SECRET_KEY) of that time; it is not part of any backup"
-        ),
-    )
 
 
 def load_keys(data_dir: Path, secret: str | None = None) -> Keys:

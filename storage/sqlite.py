@@ -21,10 +21,10 @@ from storage import claims, housekeeping, lookups, views
 from storage.apply import apply
 from storage.board import SqliteBoard
 from storage.claims import Starting
+from storage.faults import other_key
 from storage.housekeeping import Due
 from storage.readers import Readers
 from storage.rows import put
-from storage.sealing import other_key
 from storage.writer import DRAFT, OnPoint, Unit, Writer
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class SqliteStore:
         """Note which root key this database is used with, or refuse another one.
 
         Raises:
-            StoreDamaged: it was used with another key (`seal_other_key`); going on would make what was sealed unreadable.
+            StoreDamaged: it was used with another key (`seal_other_key`): what is sealed in it would not open.
         """
         known = await self._writer.submit(partial(housekeeping.bind_key, key_id=key_id.hex()))
         if known != key_id.hex():
