@@ -178,5 +178,5 @@ function paragraph(lines, at, options) {
   };
   while (end < lines.length && !ends(end)) end += 1;
   const text = lines.slice(at, end).join("\n").trim();
-  return [end, "paragraph", () => h("p", {}, ...inline(text, { breaks: Boolean(options.plain), plain: Boolean(options.plain) }))];
+  return [end, "paragraph", () => h("p", {}, ...inline(text, { breaks: true, plain: options.plain }))];
 }
