@@ -103,7 +103,8 @@ def _make_way(database: Path, *, whole: bool) -> str | None:
     if whole and _take_log_in(database):
         remove(*with_companions(database)[1:])
         return None
-    if not database.exists() and not log_of(database).exists():
+    if not database.exists() and not (log_of(database).exists() and log_of(database).stat().st_size):
+        remove(*with_companions(database)[1:])  # an empty log is what a look with no bot running leaves
         return None
     number = 1
     while any(each.exists() for each in with_companions(_aside(database, number))):

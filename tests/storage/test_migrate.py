@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import sqlite3
-import subprocess
 import sys
 from pathlib import Path
 
@@ -143,7 +142,8 @@ try:
 except StoreError:
     sys.exit(7)
 """
-    ran = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program, database], timeout=60, check=False)
+    ran = await asyncio.create_subprocess_exec(sys.executable, "-c", program, database)
+    await ran.wait()
     assert ran.returncode == 7
     assert not database.exists()
     store = await open_store(database, max_page_count=1)
@@ -276,7 +276,8 @@ async def main():
     os._exit(9)
 asyncio.run(main())
 """
-    ran = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", program, database], timeout=60, check=False)
+    ran = await asyncio.create_subprocess_exec(sys.executable, "-c", program, database)
+    await ran.wait()
     assert ran.returncode == 9
     assert database.with_name(database.name + "-wal").stat().st_size
     store = await open_store(database)
