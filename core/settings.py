@@ -33,7 +33,7 @@ _TOKEN_CHARS = 16  # tried over the network only
 LATER = frozenset({
     "summary_model", "idle_warning", "idle_park", "session_ttl", "code_ttl", "retention", "idle_notice",
     "idle_min_exchanges", "quiet_hours", "catch_up_age", "dm_sessions", "allow_workspaces",
-    "allow_channels", "allow_people", "tools",
+    "allow_channels", "allow_people", "tools", "slack_api_url", "discord_api_url", "discord_gateway_url",
 })
 # fmt: on
 _SQLITE = "sqlite:///"

@@ -26,6 +26,7 @@ from core.units import format_duration
 
 ROOT = Path(__file__).parent.parent
 _HELP_COLUMNS = 100
+_SCREENSHOT = "bots/local/screenshot.png"
 _MARKED = re.compile(r"(<!-- from the code: (\S+) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
 
 
@@ -35,10 +36,11 @@ def settings_table() -> Iterator[str]:
     yield "|---|---|---|"
     for field, info in Settings.model_fields.items():
         name = f"`[{field}.NAME]` in the file" if field == "tools" else f"`{environment_name(field)}`"
-        later = " *" if field in LATER else ""
+        later = " *" if field in LATER or field.startswith(("slack_", "discord_")) else ""
         yield f"| {name}{later} | {_default(info.default)} | {info.description} |"
     yield ""
-    yield "\\* read and checked, but its part is not built yet: setting it changes nothing (allow-lists are refused)."
+    yield "\\* Read and checked, but its part is not built yet. It changes nothing, and the start says so; tokens of Slack"
+    yield "and Discord, and lists of who is allowed, are refused: what they promise would not hold."
 
 
 def _default(value: object) -> str:
@@ -113,11 +115,18 @@ def phase_diagram() -> Iterator[str]:
         yield f"| `{phase.value}` | {meaning} |"
 
 
+def screenshot() -> Iterator[str]:
+    """The picture of the page, once there is one."""
+    if (ROOT / _SCREENSHOT).exists():
+        yield f"![The built-in web chat]({_SCREENSHOT})"
+
+
 PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "settings": settings_table,
     "commands": commands,
     "errors": error_codes,
     "phases": phase_diagram,
+    "screenshot": screenshot,
 }
 
 
@@ -125,7 +134,7 @@ def renewed(text: str) -> str:
     """The text with every marked part as the code has it now. Raises `KeyError` for a part that nobody makes."""
 
     def part(found: re.Match[str]) -> str:
-        return found[1] + "\n".join(PARTS[found[2]]()) + "\n" + found[3]
+        return found[1] + "".join(f"{line}\n" for line in PARTS[found[2]]()) + found[3]
 
     return _MARKED.sub(part, text)
 

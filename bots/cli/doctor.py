@@ -28,7 +28,7 @@ _MODEL_FIXES = {
     "model_spend_limit": "raise the account's limit at the provider",
     "model_unreachable": "check the network and ANTHROPIC_BASE_URL",
 }
-_ANY_MODEL_FIX = "try again later; if it stays so, the code is explained in README.md"
+_ANY_MODEL_FIX = "try again later; if it stays so, the code is explained in core/README.md"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
