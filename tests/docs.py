@@ -39,8 +39,8 @@ def settings_table() -> Iterator[str]:
         later = " *" if field in LATER or field.startswith(("slack_", "discord_")) else ""
         yield f"| {name}{later} | {_default(info.default)} | {info.description} |"
     yield ""
-    yield "\\* Read and checked, but its part is not built yet. It changes nothing, and the start says so; tokens of Slack"
-    yield "and Discord, and lists of who is allowed, are refused: what they promise would not hold."
+    yield "\\* Read and checked, but its part is not built yet. It changes nothing, and the start says so; tokens of"
+    yield "Slack and Discord, and lists of who is allowed, are refused: what they promise would not hold."
 
 
 def _default(value: object) -> str:
