@@ -107,10 +107,10 @@ class _Redactor:
         return safe | {key: value for key, value in line.items() if key.startswith("_")}  # structlog's own
 
     def _safe(self, key: str, value: object) -> object:
-        if _CONTENT.fullmatch(key):
-            return MASK
         if value is None or isinstance(value, bool | int | float):
             return value
+        if _CONTENT.fullmatch(key):
+            return MASK
         if not isinstance(value, str):
             return f"<{type(value).__name__}>"
         text = value if self._known is None else self._known.sub(MASK, value)

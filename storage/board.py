@@ -16,7 +16,7 @@ from core.domain.entities import FileCopy
 from core.domain.keys import Place
 from core.engine.ports import Post, ThreadLine
 from storage.readers import Readers
-from storage.rows import FILE_COPY, POST
+from storage.rows import FILE_COPY, POST, clean, put
 from storage.writer import Writer
 
 TITLE_CHARS = 80  # of a thread's first post, for the list on the left
@@ -50,7 +50,8 @@ class SqliteBoard:
         """See `Board.edit`."""
         values = (post.text, str(post.state), codec.dumps(post.buttons), post.mark, post.id)
         sql = "UPDATE board_post SET text = ?, state = ?, buttons = ?, mark = ? WHERE id = ?"
-        if not await self._writer.submit(lambda conn: conn.execute(sql, values).rowcount):
+        row = [clean(each) for each in values]
+        if not await self._writer.submit(lambda conn: conn.execute(sql, row).rowcount):
             raise KeyError(post.id)
 
     async def take(self, post_id: str) -> None:
@@ -109,14 +110,20 @@ def _put(conn: sqlite3.Connection, post: Post, files: Sequence[FileCopy]) -> Pos
     known = conn.execute(f"{_SELECT} WHERE key = ?", (post.key,)).fetchone()
     if known is not None:
         return _decode(known)
-    n = conn.execute(POST.insert, POST.encode(post)).lastrowid or 0
+    row = [clean(each) for each in POST.encode(post)]
+    n = conn.execute(POST.insert, row).lastrowid or 0
     conn.executemany(
         _INSERT_FILE,
         [(each.file_id, post.id, each.session_id, each.media_type, each.data, each.problem) for each in files],
     )
-    place, title = str(post.place), " ".join(post.text.split())[:TITLE_CHARS]
-    conn.execute(_THREAD, (place, post.place.workspace, title, post.created_ms, n, post.author))
+    place, title = str(post.place), title_of(post.text)
+    put(conn, _THREAD, (place, post.place.workspace, title, post.created_ms, n, post.author))
     return dataclasses.replace(post, n=n)
+
+
+def title_of(text: str) -> str:
+    """The line that stands for a thread: the first words of its first post."""
+    return " ".join(text.split())[:TITLE_CHARS]
 
 
 def _decode(row: tuple[object, ...]) -> Post:

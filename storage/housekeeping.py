@@ -53,3 +53,9 @@ def sweep(conn: sqlite3.Connection, now_ms: int, after_key: str) -> Swept:
     effects = conn.execute(_OLD_EFFECTS, (SLICE_ROWS, now_ms - EFFECT_KEPT_MS)).rowcount
     last = keys[-1][0] if len(keys) == SLICE_ROWS else ""
     return Swept(rows=len(old) + effects, last_key=last)
+
+
+def bind_key(conn: sqlite3.Connection, key_id: str) -> str:
+    """The id of the root key that the database is used with; `key_id` if none was noted yet."""
+    conn.execute("INSERT INTO meta (key, value) VALUES ('key_id', ?) ON CONFLICT (key) DO NOTHING", (key_id,))
+    return str(conn.execute("SELECT value FROM meta WHERE key = 'key_id'").fetchone()[0])

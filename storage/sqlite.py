@@ -23,6 +23,7 @@ from storage import claims, housekeeping, lookups, views
 from storage.apply import apply
 from storage.board import SqliteBoard
 from storage.claims import Starting
+from storage.faults import other_key
 from storage.readers import Readers
 from storage.rows import put
 from storage.writer import DRAFT, OnPoint, Unit, Writer
@@ -101,6 +102,16 @@ class SqliteStore:
     async def fold(self) -> bool:
         """Fold the log into the database and cut it to zero; False while a reader is in the way."""
         return await self._writer.fold()
+
+    async def bind_key(self, key_id: bytes) -> None:
+        """Note which root key this database is used with, or refuse another one.
+
+        Raises:
+            StoreDamaged: it was used with another key (`seal_other_key`): what is sealed in it would not open.
+        """
+        known = await self._writer.submit(partial(housekeeping.bind_key, key_id=key_id.hex()))
+        if known != key_id.hex():
+            raise other_key(bytes.fromhex(known), key_id)
 
     # --- core.engine.ports.Store --------------------------------------------------------------------
 
