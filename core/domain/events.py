@@ -168,6 +168,7 @@ class CardShown:
     card_key: str
     version: int
     ref: str
+    place: str = ""  # where it stands (text form); the card may have moved along with its session meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from core.domain.effects import AskModel
 from core.domain.entities import EffectRow, EffectState, Phase, Session, Turn, TurnState, Waiting
 from core.domain.events import Address, MessageReceived
 from core.domain.keys import SessionKey
-from core.domain.rules import people, returning
+from core.domain.rules import moving, people, returning
 from core.domain.rules.making import Making, incoming, new_session
 from core.domain.stamp import Stamp
 
@@ -45,6 +45,8 @@ def on_message(view: View, event: MessageReceived, stamp: Stamp) -> Decision:
     session = view.session
     if session is None or session.phase in (Phase.CLOSED, Phase.ERASED):
         session = new_session(key_of(view, event), view.person, stamp)
+    elif moving.has_left(view, key_of(view, event)):
+        return moving.on_stray(view, event, stamp)
     making = Making(view, stamp, session)
     making.put(*people.remember(view.person, newcomer=view.newcomer))
     returning.come_back(making)

@@ -268,6 +268,7 @@ class Making:
             ShowCard(card_key=card.key),
             order_key=f"card:{card.place}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
+            session_id=card.session_id,
         )
 
     def effect(
@@ -278,12 +279,13 @@ class Making:
         deadline_ms: int | None = None,
         order_key: str = "",
         waits: tuple[str, ...] = (),
+        session_id: str = "",
     ) -> str:
-        """A new effect, pending; returns its id."""
+        """A new effect, pending, of this session unless another is named; returns its id."""
         self._effects += 1
         row = EffectRow(
             id=self.stamp.ulid(f"effect:{self._effects}"),
-            session_id=self.session.id,
+            session_id=session_id or self.session.id,
             effect=effect,
             created_ms=self.now_ms,
             state=EffectState.PENDING,

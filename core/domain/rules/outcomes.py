@@ -19,9 +19,11 @@ from core.domain.events import (
     EffectWaits,
     FileFetched,
 )
+from core.domain.keys import Place
 from core.domain.rules import attempts
 from core.domain.rules.making import Making
 from core.domain.stamp import Stamp
+from core.domain.words import say
 
 
 def on_delivered(event: Delivered) -> Decision:
@@ -35,11 +37,30 @@ def on_card_shown(view: View, event: CardShown, stamp: Stamp) -> Decision:
     if card is None or view.session is None:
         return Decision()
     making = Making(view, stamp, view.session)
+    if card.to is None and event.place not in ("", str(card.place)):
+        _shown_too_late(making, card, event)
+        return making.done()
     shown = replace(card, shown_version=event.version, ref=event.ref)
     making.put(shown)
     if shown.wanted_version > shown.shown_version:
         making.show(shown)
     return making.done()
+
+
+def _shown_too_late(making: Making, card: Card, event: CardShown) -> None:
+    """It was shown where the session no longer lives: that posting is told so, and the card is shown anew."""
+    language = making.view.policy.language
+    there = Card(
+        id=making.stamp.ulid("card:left"),
+        session_id=card.session_id,
+        key=f"left:{card.key}:{event.version}",
+        place=Place.parse(event.place),
+        text=say(language, "move.card_left_late"),
+        ref=event.ref,
+        created_ms=making.now_ms,
+    )
+    making.card(there)
+    making.show(card)
 
 
 def on_file_fetched(event: FileFetched) -> Decision:

@@ -51,8 +51,8 @@ def tail_start(tail: tuple[Tail, ...], policy: Policy, next_seq: int) -> int:
     return start
 
 
-def come_back(making: Making) -> Level:
-    """The session lives again; whoever returns is told how much we still have."""
+def come_back(making: Making, *, tell: bool = True) -> Level:
+    """The session lives again; whoever returns is told how much we still have (here, or by the caller)."""
     view, session = making.view, making.session
     if session.phase not in AWAY and session.phase is not Phase.CLOSED:
         making.human_act()
@@ -71,7 +71,8 @@ def come_back(making: Making) -> Level:
         summary_id=summary_id,
         keep_until_ms=None,
     )
-    _tell(making, level, line)
+    if tell:
+        _tell(making, level, line)
     return level
 
 
