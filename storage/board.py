@@ -13,6 +13,7 @@ from functools import partial
 
 from core import codec
 from core.domain.entities import FileCopy
+from core.domain.errors import BadInput
 from core.domain.keys import Place
 from core.engine.ports import Post, ThreadLine
 from storage.readers import Readers
@@ -110,6 +111,9 @@ def _put(conn: sqlite3.Connection, post: Post, files: Sequence[FileCopy]) -> Pos
     known = conn.execute(f"{_SELECT} WHERE key = ?", (post.key,)).fetchone()
     if known is not None:
         return _decode(known)
+    if post.author and conn.execute("SELECT 1 FROM source WHERE key = ?", (post.key,)).fetchone():
+        # It was accepted once and is not here: it was forgotten, and a repeated request must not bring it back.
+        raise BadInput(code="forgotten", detail="That was forgotten; nothing was stored again.")
     row = [clean(each) for each in POST.encode(post)]
     n = conn.execute(POST.insert, row).lastrowid or 0
     conn.executemany(

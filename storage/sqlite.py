@@ -14,12 +14,13 @@ from typing import TypeVar
 
 from core.domain.codes import CodeKeys
 from core.domain.decision import Decision, Policy
+from core.domain.effects import EraseKind
 from core.domain.entities import Card, Draft, EffectRow, Message, Part
 from core.domain.events import Arrival, Event, TimerDue
 from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
-from core.engine.ports import Accepted, Claim, Conversation, Decide, Delivery, Due
-from storage import claims, housekeeping, lookups, views
+from core.engine.ports import Accepted, Claim, Conversation, Decide, Delivery, Doomed, Due, Erased
+from storage import claims, erasing, forget, housekeeping, lookups, views
 from storage.apply import apply
 from storage.board import SqliteBoard
 from storage.claims import Starting
@@ -29,6 +30,8 @@ from storage.rows import put
 from storage.writer import DRAFT, OnPoint, Unit, Writer
 
 T = TypeVar("T")
+
+FOLD_TRIES = 240  # a minute: a deletion that a person asked for waits for a backup in the way
 
 _PROGRESS_DRAFT = (
     "INSERT INTO draft (effect_id, n, text) SELECT ?1, ?2, ?3"
@@ -201,6 +204,16 @@ class SqliteStore:
     async def holding(self, platform: str) -> tuple[str, ...]:
         """See `Store.holding`."""
         return await self._readers.run(partial(lookups.holding, platform=platform))
+
+    async def doomed(self, kind: EraseKind, key: str) -> Doomed:
+        """See `Store.doomed`."""
+        return await self._readers.run(partial(erasing.doomed, kind=kind.value, key=key))
+
+    async def erase(self, kind: EraseKind, key: str, asked_ms: int) -> Erased:
+        """See `Store.erase`."""
+        stone = forget.Tombstone(kind=kind.value, key=key, at_ms=asked_ms)
+        done = await forget.delete(self, stone, tries=FOLD_TRIES)
+        return Erased(rows=done.rows, hits=done.hits)
 
     # --- timers and housekeeping ----------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -156,6 +156,15 @@ class LocalPlatform:
         """See `Platform`; the person's own channel, where every post begins a thread."""
         return Place(platform=self.name, workspace=person.workspace, channel=ids.board_channel(person.user, ids.DM))
 
+    async def forgotten(self, places: Sequence[Place], before_ms: int) -> None:
+        """See `Platform`; open pages are told, so that they drop what they show."""
+        for place in places:
+            for post_id in [each.id for each in self._live.values() if each.place == place]:
+                del self._live[post_id]
+            self.whispers.forget(place, before_ms)
+            await self._tell_threads(place, "forgotten")
+            self.rooms.forget(place)
+
     # -------------------------------------------------------------------------- people's side
 
     async def put(self, post: Post, files: tuple[FileCopy, ...] = ()) -> Post:
@@ -290,7 +299,8 @@ class LocalPlatform:
             await self._tell_threads(post.place)
         return post.id
 
-    async def _tell_threads(self, place: Place) -> None:
+    async def _tell_threads(self, place: Place, event: str = "threads") -> None:
         sees = await self.rooms.readable_by(place)
         shown: render.Shown = {"workspace": place.workspace, "thread": place.thread}
-        self.hub.tell("threads", place.workspace, lambda person: shown if sees(person) else None)
+        subject = place.workspace if event == "threads" else place.thread
+        self.hub.tell(event, subject, lambda person: shown if sees(person) else None)

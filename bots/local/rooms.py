@@ -69,3 +69,7 @@ class Rooms:
         """Take note of a new post: it may bring somebody in."""
         if post.place in self._readers:
             self._readers[post.place] |= readers((post,))
+
+    def forget(self, place: Place) -> None:
+        """The thread has changed under us: who can read it is looked up again."""
+        self._readers.pop(place, None)

@@ -70,6 +70,12 @@ class Whispers:
         """What was said to this account in a thread, oldest first."""
         return tuple(whisper for _, whisper in self._of(to) if whisper.place == place and whisper.shown)
 
+    def forget(self, place: Place, before_ms: int) -> None:
+        """Drop what was said privately in a thread before a moment; what was said since stays."""
+        for key, kept in list(self._kept.items()):
+            left = [each for each in kept if each[1].place != place or each[1].created_ms >= before_ms]
+            self._kept[key] = deque(left, maxlen=KEPT_COUNT)
+
     def _of(self, key: PersonKey) -> deque[tuple[float, Whisper]]:
         kept = self._kept.get(key)
         if kept is None:

@@ -106,6 +106,7 @@ class Session:
     unsaid: str = ""  # how much we still have, to be told to the model with the next message
     asked_back: bool = False  # our last answer ended with a question
     retention_told_ms: int | None = None  # when the coming deletion was announced
+    retention_told_up_ms: int | None = None  # how long the program had been up in all, then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

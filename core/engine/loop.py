@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import TypeVar
 
 import structlog
@@ -27,11 +27,13 @@ from core.domain.rules.attempts import DIED
 from core.domain.stamp import Stamp
 from core.engine.asking import DRAIN, STOP, Asking
 from core.engine.delivering import Delivering
+from core.engine.erasing import Erasing
 from core.engine.lanes import Lanes
 from core.engine.live import LiveAnswers
 from core.engine.performing import Performers
 from core.engine.points import Point, nowhere
 from core.engine.ports import Accepted, Claim, Clock, Decide, Due, Model, Platform, Store
+from core.engine.running import Running
 from core.engine.summarizing import Summarizing
 
 T = TypeVar("T")
@@ -42,17 +44,6 @@ DRAIN_COMMIT_S = 3.0  # what an interrupted call needs to store its text
 RING_SESSIONS = 200  # looked at in one go; a claim of 200 is 2 ms (facts/performance.md)
 HORIZON_MS = 400 * 24 * 3_600_000  # no timer is set further ahead than this; one that is comes from a wrong clock
 SWEEP_S = 5.0  # the dispatcher looks at the store at least this often, whatever it was told
-
-# How many effects of a kind run at once in this process.
-ROOM: dict[str, int] = {
-    "AskModel": 1024,
-    "Deliver": 2048,
-    "ShowCard": 64,
-    "FetchFile": 16,
-    "Mark": 32,
-    "ReadThread": 8,
-    "Summarize": 8,
-}
 
 log = structlog.get_logger(__name__)
 
@@ -91,10 +82,10 @@ class Engine:
             asking=self._asking,
             delivering=Delivering(store, platforms, policy, self._live, clock, point),
             summarizing=Summarizing(store, model, platforms, policy, point),
+            erasing=Erasing(store, platforms, policy, self._quiet, point),
         )
         self._lanes = Lanes()
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._kinds: Counter[str] = Counter()
+        self._running = Running()
         self._tasks: set[asyncio.Task[object]] = set()
         self._wake = asyncio.Event()
         self._pending = True  # the store may hold effects that nobody performs yet
@@ -254,21 +245,19 @@ class Engine:
     def _room(self) -> dict[str, int]:
         if self._closing or not self._performing:
             return {}
-        return {kind: most - self._kinds[kind] for kind, most in ROOM.items()}
+        return self._running.room()
 
     def _perform(self, row: EffectRow) -> None:
-        kind = type(row.effect).__name__
-        self._kinds[kind] += 1
-        task = asyncio.create_task(self._run(row), name=f"{kind}:{row.id}")
-        self._running[row.id] = task
-
-        def finished(_task: asyncio.Task[None]) -> None:
-            self._kinds[kind] -= 1
-            self._running.pop(row.id, None)
+        def ended() -> None:
             if self._pending:
                 self._wake.set()
 
-        task.add_done_callback(finished)
+        self._running.start(row, self._run(row), ended)
+
+    def _quiet(self, session_ids: Collection[str], but: str) -> None:
+        """These sessions are forgotten: nothing goes on for them, no text of theirs stays in memory."""
+        self._running.end(session_ids, but)
+        self._live.forget(session_ids)
 
     async def _run(self, row: EffectRow) -> None:
         """Perform one effect; whatever happens becomes an outcome."""
@@ -339,25 +328,25 @@ class Engine:
         await self._settle(seconds)
         for effect_id in self._asking.running():
             self._asking.interrupt(effect_id, DRAIN)
-        asking = [task for task in self._running.values() if task.get_name().startswith("AskModel:")]
+        asking = self._running.tasks("AskModel")
         if asking:
             await asyncio.wait(asking, timeout=DRAIN_COMMIT_S)
 
     async def _settle(self, seconds: float) -> None:
         if self._running:
-            await asyncio.wait(tuple(self._running.values()), timeout=seconds)
+            await asyncio.wait(self._running.tasks(), timeout=seconds)
 
     async def close(self) -> None:
         """End everything that runs and save what is unsaved; the store stays open."""
         self._closing = True
-        await self._cancel(tuple(self._running.values()))
+        await self._cancel(self._running.tasks())
         await self._cancel(tuple(self._tasks))
         await self._save()
 
     async def abandon(self) -> None:
         """End everything at once and save nothing: what a crash does, for tests."""
         self._closing = True
-        await self._cancel((*self._running.values(), *self._tasks))
+        await self._cancel((*self._running.tasks(), *self._tasks))
 
     @property
     def idle(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.domain.decision import Decision, View
-from core.domain.effects import FetchFile, Mark
+from core.domain.effects import Erase, FetchFile, Mark
 from core.domain.entities import Card, EffectRow, EffectState, Entity, FileCopy
 from core.domain.events import (
     CardShown,
@@ -90,6 +90,8 @@ def on_stumbled(view: View, event: EffectStumbled, stamp: Stamp) -> Decision:
         return Decision()
     if isinstance(row.effect, Mark):
         return Decision()
+    if isinstance(row.effect, Erase):
+        return _after(attempts.insist(row, stamp.now_ms, event.code))
     return _after(attempts.stumble(row, stamp.now_ms, event.code, blameless=event.blameless))
 
 
