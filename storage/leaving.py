@@ -46,7 +46,8 @@ TAIL_MESSAGES = 24
 LINES_MAX = 50  # of a list of sessions: more is a search
 CARDS_MAX = 50
 LAST_WORDS_CHARS = 200
-LISTING = ("sessions", "resume")  # the commands that show a person's sessions
+RESUME = "resume"
+LISTING = ("sessions", RESUME)  # the commands that show a person's sessions
 
 _TICKET_BY_ID = f"{TICKET.select} WHERE id = ?"
 _TICKET_BY_DIGEST = f"{TICKET.select} WHERE digest = ?"

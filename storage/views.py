@@ -41,7 +41,8 @@ from core.domain.events import (
     ThreadRead,
     TimerDue,
 )
-from core.domain.keys import PersonKey, Place
+from core.domain.keys import PersonKey, Place, SessionKey
+from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
 from storage import leaving
 from storage.leaving import Named, key_of_session
@@ -88,6 +89,12 @@ class _Subject:
 def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, finishing: EffectRow | None) -> View:
     """Load the view of `event`; `finishing` is the effect it is the outcome of, as it was while started."""
     subject = _subject(conn, event, policy, finishing)
+    person, newcomer, places, key = None, False, subject.named.places, None
+    if isinstance(event, Arrival):
+        person, newcomer = _person(conn, event.author.key, event.author.name, stamp)
+        places = (event.place, *places)
+        key = key_of_session(event.place, event.author.key, policy)
+        subject = _only_one(conn, event, person, key) or subject
     session, running = subject.session, None
     waiting: tuple[Waiting, ...] = ()
     open_effects: tuple[EffectRow, ...] = ()
@@ -95,12 +102,6 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         running = _one(conn, TURN, _OPEN_TURN, session.id)
         waiting = _all(conn, WAITING, _WAITING, session.id)
         open_effects = _all(conn, EFFECT, _OPEN_EFFECTS, session.id)
-    person, newcomer, places = None, False, subject.named.places
-    key = None
-    if isinstance(event, Arrival):
-        person, newcomer = _person(conn, event.author.key, event.author.name, stamp)
-        places = (event.place, *places)
-        key = key_of_session(event.place, event.author.key, policy)
     addressed = False
     if isinstance(event, MessageReceived) and session is not None:
         addressed = _addressed_before(conn, event, session, policy)
@@ -169,6 +170,14 @@ def _subject_of_place(conn: sqlite3.Connection, event: MessageReceived | Command
     elif session is not None and isinstance(event, MessageReceived):
         card = _one(conn, CARD, _MAILBAG, session.id)
     return _Subject(session=session, card=card)
+
+
+def _only_one(conn: sqlite3.Connection, event: Arrival, person: Person, key: SessionKey) -> _Subject | None:
+    """For `/resume`: the one conversation that it can mean, if there is just one."""
+    if not isinstance(event, CommandIssued) or event.name.lower() != leaving.RESUME:
+        return None
+    found = candidates(leaving.mine(conn, person.identity), key)
+    return _Subject(session=_session(conn, found[0].session_id)) if len(found) == 1 else None
 
 
 def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:

@@ -5,6 +5,8 @@ An answer is durable when it is opened and when it is final; between the two its
 because the engine's draft is what survives. Private answers are in memory for an hour, marks until the next
 start.
 
+A card of ours is on the board with the placeholder of a resume code; the code itself is put in while it is shown.
+
 Corner cases: a post of ours in a thread that has no post yet becomes its root (a command may open a thread
 that nobody else wrote in), and so does a post to a channel as such; a repeated call under the same key
 finds its post.
@@ -15,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -62,16 +64,20 @@ def _outside(now_ms: int) -> Iterator[None]:
 
 
 class LocalPlatform:
-    """The built-in chat; implements `Platform`. `board` is its server, `clock` gives the time of posts."""
+    """The built-in chat; implements `Platform`. `board` is its server, `clock` gives the time of posts.
+
+    `reveal` puts resume codes in the place of their placeholders, for the moment of showing.
+    """
 
     name = ids.PLATFORM
     limits = Limits(max_text_chars=TEXT_MAX_CHARS, file_cap_bytes=wire.FILE_MAX_BYTES)
 
-    def __init__(self, board: Board, clock: Clock) -> None:
+    def __init__(self, board: Board, clock: Clock, reveal: Callable[[str], str] = str) -> None:
         self.hub = Hub()
         self.rooms = Rooms(board)
         self.whispers = Whispers(clock.monotonic)
         self.clock = clock
+        self.reveal = reveal
         self._board = board
         self._live: dict[str, Post] = {}
         self._marks: OrderedDict[str, str] = OrderedDict()
@@ -97,7 +103,8 @@ class LocalPlatform:
             if ref:
                 stands = await self._ours(ref)
             else:
-                stands, _ = await self._put_ours(self._new(place, key, card.text, card.buttons))
+                new = replace(self._new(place, key, card.text, card.buttons), card=True)
+                stands, _ = await self._put_ours(new)
             post = replace(stands, text=card.text, buttons=card.buttons, state=AnswerState.DONE.value)
             if post != stands:
                 await self._board.edit(post)
@@ -196,7 +203,7 @@ class LocalPlatform:
 
     async def posts(self, place: Place, limit: int = THREAD_LIMIT) -> tuple[Post, ...]:
         """The newest posts of a thread as they stand now, oldest first."""
-        return tuple(self.as_it_stands(post) for post in await self._board.thread(place, limit))
+        return tuple(self.shown(self.as_it_stands(post)) for post in await self._board.thread(place, limit))
 
     async def threads(self, workspace: str, person: str) -> tuple[ThreadLine, ...]:
         """The threads of a workspace that `person` can read, latest first."""
@@ -212,7 +219,7 @@ class LocalPlatform:
 
     async def tell(self, post: Post) -> None:
         """Show a post to everybody who looks and may see it."""
-        sees = await self.rooms.readable_by(post.place)
+        sees, post = await self.rooms.readable_by(post.place), self.shown(post)
         self.hub.tell("message", post.id, lambda person: render.message(post, person) if sees(person) else None)
 
     async def catch_up(self, intake: Intake) -> int:
@@ -246,6 +253,10 @@ class LocalPlatform:
         post = self._live.get(post.id, post)
         return replace(post, mark=self._marks[post.id]) if post.id in self._marks else post
 
+    def shown(self, post: Post) -> Post:
+        """A post as people read it; only in cards of ours is anything revealed."""
+        return replace(post, text=self.reveal(post.text)) if post.card else post
+
     def close(self) -> None:
         """End everybody's stream."""
         self.hub.close()
@@ -275,6 +286,7 @@ class LocalPlatform:
             elif await self.root(post.place.thread) is None:
                 post = replace(post, id=post.place.thread)
             stored = await self._board.put(post)
+        self.rooms.heard(stored)
         await self._tell_threads(stored.place)
         return stored, True
 

@@ -60,7 +60,7 @@ class LocalChat:
         known = await self.platform.by_key(source)
         if known is not None:
             return await self._once.do(source, lambda: self._accept_post(known))
-        if saying.is_command:
+        if saying.is_command or wire.typed_code(saying):
             source = ids.command_key(person, key)
             return await self._once.do(source, lambda: self._command(saying.text, person, place, source))
         post = self._post(saying, place, source)
@@ -213,6 +213,8 @@ class LocalChat:
         return await self._say_privately(given, person, place, source)
 
     async def _say_privately(self, given: Reply, person: PersonKey, place: Place, source: str) -> Shown:
+        if isinstance(given, Private):
+            given = replace(given, text=self.platform.reveal(given.text))
         message_id = f"{WHISPER_PREFIX}{ids.derived_id(source)}r"
         if not isinstance(given, Nothing):
             await self.platform.whisper(

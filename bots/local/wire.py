@@ -20,6 +20,8 @@ from dataclasses import dataclass
 
 from bots.local import body, ids
 from bots.local.body import bad
+from bots.local.rooms import audience
+from core.domain.codes import typed
 from core.domain.errors import BadInput
 from core.domain.events import Address, Author, ButtonPressed, CommandIssued, MessageReceived
 from core.domain.keys import ButtonId, PersonKey, Place
@@ -188,6 +190,11 @@ def channel(name: str) -> str:
     return name
 
 
+def typed_code(saying: Saying) -> str | None:
+    """The resume code of a message that is nothing else: it must not come on the board, so it is a command."""
+    return None if saying.files else typed(saying.text, ids.BOT_NAME)
+
+
 def command(text: str) -> tuple[str, str]:
     """Name and rest of a command: "/Resume  X" is ("resume", "X")."""
     match = _COMMAND.fullmatch(text)
@@ -253,13 +260,18 @@ def message_received(post: Post, *, opener: str, caught_up: bool = False) -> Mes
         address=address(post, opener),
         files=post.files,
         caught_up=caught_up,
+        audience=audience(post.place),
+        root=post.id == post.place.thread,
     )
 
 
 def command_issued(text: str, *, key: PersonKey, place: Place, source_key: str) -> CommandIssued:
     """The event of a command."""
-    name, rest = command(text)
-    return CommandIssued(source_keys=(source_key,), author=author(key), place=place, name=name, rest=rest)
+    code = typed(text, ids.BOT_NAME)
+    name, rest = command(text) if code is None else ("resume", code)
+    return CommandIssued(
+        source_keys=(source_key,), author=author(key), place=place, name=name, rest=rest, audience=audience(place)
+    )
 
 
 def button_id(pressing: Pressing) -> ButtonId:
@@ -278,4 +290,5 @@ def button_pressed(pressing: Pressing, *, key: PersonKey, place: Place, source_k
         place=place,
         button=button_id(pressing),
         value=pressing.value,
+        audience=audience(place),
     )

@@ -18,6 +18,8 @@ CODE_CHARS = 16
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FORGIVEN = str.maketrans({"I": "1", "L": "1", "O": "0"})
 _IGNORED = re.compile(r"[\s\-\u2010-\u2015_.]+")
+_GROUP = 4
+_TYPED = re.compile(r"\s*(?:@?(\w[\w.-]*)[,:]?\s+)??[/`]?resume\s+`?([^`]{16,64})`?\s*", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{code:([0-9A-HJKMNP-TV-Z]{26}):(\d{1,6})\}")
 
 
@@ -50,6 +52,21 @@ def normalize(text: str) -> str | None:
     """The code that a person typed, forgiving case, hyphens, spaces and I/L/O; None when it is not exactly one."""
     bare = _IGNORED.sub("", text).upper().translate(_FORGIVEN)
     return bare if len(bare) == CODE_CHARS and all(each in _ALPHABET for each in bare) else None
+
+
+def typed(text: str, bot_name: str) -> str | None:
+    """The code of a message that says `resume CODE` and nothing else, to the bot or to nobody; None for any other.
+
+    Words that happen to have sixteen letters together are not a code: one that is typed in groups has groups of four
+    or eight, and nearly every code has a digit.
+    """
+    said = _TYPED.fullmatch(text)
+    if said is None or (said[1] and said[1].casefold() != bot_name.casefold()):
+        return None
+    looks_like_one = any(each.isdigit() for each in said[2]) or all(
+        len(each) % _GROUP == 0 for each in _IGNORED.split(said[2])
+    )
+    return normalize(said[2]) if looks_like_one else None
 
 
 def placeholder(ticket_id: str, generation: int) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bots.local.adapter import LocalPlatform
-from core.domain.codes import CodeKeys
+from core.domain.codes import CodeKeys, reveal
 from core.domain.decide import decide
 from core.domain.decision import Policy
 from core.domain.events import Author, ButtonPressed, MessageReceived
@@ -51,13 +52,14 @@ class World:
         self.rule = rule
         self.successor: World | None = None
         self._gone = False
-        self.local = LocalPlatform(store.board, clock)
+        self.local = LocalPlatform(store.board, clock, partial(reveal, KEYS))
         self.engine = Engine(
             store=store,
             model=model,
             platforms={"local": self.local},
             clock=clock,
             policy=policy,
+            code_keys=KEYS,
             boot=f"boot-{next(_BOOTS)}",
             point=point,
             decide=rule,

@@ -116,6 +116,7 @@ def _arrive(making: Making, before: Session, move: Move, level: Level, parked: s
     buttons = returning.memory_buttons(session, language) if level is not Level.FULL else ()
     if move.link is not None:
         buttons = (*buttons, _button("undo", move.link.id, session.home.user, language))
+    buttons = (*buttons, carry_button(language, session))
     card_id = making.stamp.ulid("card:arrived")
     making.card(
         Card(
@@ -247,6 +248,11 @@ def left_behind(making: Making, card: Card, ref: str, place: Place, to: str) -> 
         ref=ref,
         created_ms=making.now_ms,
     )
+
+
+def carry_button(language: str, session: Session) -> Button:
+    """`[Continue elsewhere]`, wherever a conversation is shown to its owner."""
+    return _button("carry", session.id, session.home.user, language)
 
 
 def _button(verb: str, subject: str, user: str, language: str) -> Button:

@@ -212,12 +212,6 @@ def _proceed(view: View, event: Arrival, stamp: Stamp, asked: _Asked, ticket: Ti
 # ------------------------------------------------------------------------------------ a code to take along
 
 
-def carry_button(language: str, session: Session, user: str) -> Button:
-    """`[Continue elsewhere]`, for every private list and answer that shows a conversation to its owner."""
-    name = ButtonId(verb="carry", subject=session.id)
-    return Button(id=str(name), label=say(language, "move.button.carry"), for_user=user)
-
-
 def _on_carry(view: View, _event: ButtonPressed, stamp: Stamp) -> Decision:
     """`[Continue elsewhere]`: a code for the owner alone. Whoever brings it is taken for the owner."""
     session, person, language = view.session, view.person, view.policy.language
