@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from bots.local.adapter import LocalPlatform
+from bots.local.rooms import audience
 from core.domain.codes import CodeKeys, reveal
 from core.domain.decide import decide
 from core.domain.decision import Policy
-from core.domain.events import Author, ButtonPressed, MessageReceived
+from core.domain.events import Author, ButtonPressed, CommandIssued, MessageReceived
 from core.domain.keys import ButtonId, PersonKey, Place
 from core.engine.loop import Engine
 from core.engine.points import Point, nowhere
@@ -28,6 +29,17 @@ from tests.kit.scripted import ScriptedModel
 KEYS = CodeKeys(derive=b"d" * 32, lookup=b"l" * 32)
 
 _BOOTS = itertools.count(1)
+
+
+def place_of(thread: str) -> Place:
+    """The place of a thread: "t1" is one of home's #general, "away/dm:alice/t1" says it all."""
+    workspace, channel, thread = thread.split("/") if "/" in thread else ("home", "general", thread)
+    return Place(platform="local", workspace=workspace, channel=channel, thread=thread)
+
+
+def author_at(person: str, place: Place) -> Author:
+    """The person's account in the workspace of a place."""
+    return Author(key=PersonKey(platform="local", workspace=place.workspace, user=person), name=person)
 
 
 class World:
@@ -115,18 +127,19 @@ class World:
             await self.store.close()
 
     async def say(self, person: str, text: str, *, thread: str = "t1", key: str | None = None) -> Accepted:
-        """`person` writes `text` in a thread of #general; the same `key` is the same delivery."""
+        """`person` writes `text` in a thread (see `place_of`); the same `key` is the same delivery."""
         key = key or f"{person}:{text}"
-        place = Place(platform="local", workspace="home", channel="general", thread=thread)
+        place = place_of(thread)
         post = Post(id=key, key=f"local:{key}", place=place, author=person, text=text, state="done", taken=False)
         await self.local.put(replace(post, created_ms=self.clock.now_ms()))
         accepted = await self.engine.accept(
             MessageReceived(
                 source_keys=(f"local:{key}",),
-                author=Author(key=PersonKey(platform="local", workspace="home", user=person), name=person),
+                author=author_at(person, place),
                 place=place,
                 text=text,
                 ref=key,
+                audience=audience(place),
             )
         )
         await self.store.board.take(post.id)
@@ -142,20 +155,36 @@ class World:
 
     async def press_id(self, person: str, button_id: str, *, thread: str = "t1", value: str = "") -> Accepted:
         """`person` presses the button with this id."""
+        place = place_of(thread)
         return await self.engine.accept(
             ButtonPressed(
                 source_keys=(f"press:{next(_BOOTS)}",),
-                author=Author(key=PersonKey(platform="local", workspace="home", user=person), name=person),
-                place=Place(platform="local", workspace="home", channel="general", thread=thread),
+                author=author_at(person, place),
+                place=place,
                 button=ButtonId.parse(button_id),
                 value=value,
+                audience=audience(place),
+            )
+        )
+
+    async def command(self, person: str, text: str, *, thread: str = "t1") -> Accepted:
+        """`person` types a command, without its slash."""
+        name, _, rest = text.partition(" ")
+        place = place_of(thread)
+        return await self.engine.accept(
+            CommandIssued(
+                source_keys=(f"command:{next(_BOOTS)}",),
+                author=author_at(person, place),
+                place=place,
+                name=name,
+                rest=rest,
+                audience=audience(place),
             )
         )
 
     async def posts(self, thread: str = "t1") -> tuple[Post, ...]:
-        """What stands in a thread of #general."""
-        place = Place(platform="local", workspace="home", channel="general", thread=thread)
-        return await self.local.posts(place)
+        """What stands in a thread (see `place_of`)."""
+        return await self.local.posts(place_of(thread))
 
     async def answers(self, thread: str = "t1") -> list[str]:
         """The bot's texts in a thread."""
