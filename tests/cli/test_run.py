@@ -6,6 +6,8 @@ import asyncio
 import json
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from bots.app import App
 from core.configure import load
-from tests.cli.program import Page, Program, until
+from tests.cli.program import PATIENCE_S, Page, Program, until
 
 
 def test_it_starts_says_where_and_ends_gently(program: Program) -> None:
@@ -57,6 +59,32 @@ def test_a_second_signal_ends_at_once_and_loses_nothing(program: Program) -> Non
     with program.running() as bot:
         assert bot.answer(thread, "streaming", least_chars=len(said) + 100).startswith(said[:200])
         assert len([each for each in bot.thread(thread) if each["author"] == "Rejoinder"]) == 1
+
+
+_HANGING = """
+import asyncio, sys, time
+from bots.cli.process import Stopping
+async def main():
+    Stopping(last_s=float(sys.argv[1])).listen()
+    print("ready", flush=True)
+    time.sleep(60)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("last_s", "signals", "codes"),
+    [("0.2", [signal.SIGTERM], {0}), ("60", [signal.SIGTERM, signal.SIGINT], {130, 143})],
+    ids=["in time", "at once"],
+)
+def test_a_hanging_process_ends_too(last_s: str, signals: list[signal.Signals], codes: set[int]) -> None:
+    """A deploy would wait until the orchestrator kills."""
+    with subprocess.Popen([sys.executable, "-c", _HANGING, last_s], stdout=subprocess.PIPE) as hanging:
+        assert hanging.stdout is not None
+        assert hanging.stdout.readline() == b"ready\n"
+        for number in signals:
+            hanging.send_signal(number)
+        assert hanging.wait(PATIENCE_S) in codes
 
 
 async def test_what_a_drain_could_not_finish_goes_on_at_the_next_start(tmp_path: Path) -> None:
