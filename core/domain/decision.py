@@ -39,7 +39,7 @@ class View:
     waiting: tuple[Waiting, ...] = ()  # of the session, oldest first
     open_effects: tuple[EffectRow, ...] = ()  # of the session: pending or started
     finishing: EffectRow | None = None  # the effect that this event is the outcome of
-    card: Card | None = None  # the card that the event names; for a message: the newest open mail-bag card
+    card: Card | None = None  # the card that the event names; for a message or CaughtUp: the newest open mail-bag card
     spends: tuple[Spend, ...] = ()  # rows of the session owner's, the actor's and the workspace's accounts, today
     addressed_before: bool = False  # this person has a session in this very place
 

@@ -47,7 +47,7 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
             return _private(view, "gone")
         if not people.owns(view.person, session):
             return _private(view, "not_yours")
-        return mailbag.on_choice(view, event, stamp)
+        return mailbag.on_choice(view, session, view.card, event, stamp)
     steer: dict[str, Callable[[View, Turn, Stamp], Decision]] = {"stop": _stop, "again": _repeat}
     if verb not in steer or view.turn is None or view.turn.id != event.button.subject:
         return _private(view, "gone")
@@ -91,8 +91,7 @@ def _repeat(view: View, turn: Turn, stamp: Stamp) -> Decision:
         return _private(view, "one_at_a_time")
     making = Making(view, stamp, session)
     making.human_act()
-    again = replace(turn, state=TurnState.OPEN, failure="", stalls=0, stripped=False)
-    making.deliver(making.ask(again, not_before_ms=stamp.now_ms))
+    answer.again(making, turn)
     return making.done()
 
 

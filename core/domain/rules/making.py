@@ -82,8 +82,9 @@ class Making:
         self._rows.extend(rows)
 
     def human_act(self) -> None:
-        """A person did something here: the idle clock starts anew."""
-        self.session = replace(self.session, last_human_ms=self.now_ms, phase=Phase.ACTIVE)
+        """A person did something here: the idle clock starts anew. What they closed stays closed."""
+        phase = Phase.CLOSED if self.session.phase is Phase.CLOSED else Phase.ACTIVE
+        self.session = replace(self.session, last_human_ms=self.now_ms, phase=phase)
 
     def done(self, reply: Reply | None = None, **more: int | tuple[str, ...]) -> Decision:
         """The decision: all rows, then the session and the spends as they ended."""
@@ -126,6 +127,18 @@ class Making:
             title=self.session.title or " ".join(message.text.split())[:TITLE_MAX_CHARS],
         )
 
+    def put_again(self, message: Message) -> None:
+        """A message takes the place of an earlier form of itself, whose tokens `reopen` has taken off."""
+        self.put(message)
+        self.session = replace(self.session, tokens=self.session.tokens + message.tokens)
+
+    def reopen(self, turn: Turn) -> Turn:
+        """A turn that had failed is open again; its partial answer counts anew when it is stored anew."""
+        if turn.answer_seq is not None:
+            tokens = max(self.session.tokens - estimate(turn.said), 0)
+            self.session = replace(self.session, tokens=tokens)
+        return replace(turn, state=TurnState.OPEN, failure="", stalls=0, stripped=False)
+
     def wait(self, message: Waiting) -> None:
         """The message waits for the next turn; its author sees that it was seen."""
         self.put(message)
@@ -155,7 +168,7 @@ class Making:
         return turn
 
     def ask(self, turn: Turn, *, not_before_ms: int, waits: tuple[str, ...] = ()) -> Turn:
-        """Ask the model for `turn`, or let the turn fail when today's budget cannot pay; stores the turn."""
+        """Ask the model for `turn` and store it; when today's budget cannot pay, the turn comes back FAILED."""
         effect = AskModel(
             turn_id=turn.id,
             reserved=budget.price_of_turn(self.view.policy, self.session.tokens),
@@ -206,17 +219,15 @@ class Making:
 
     def settle(self, usage: Usage) -> None:
         """Pay for the model call that this event finishes."""
-        row = self.view.finishing
-        if row is not None and isinstance(row.effect, AskModel):
-            self._pay(row.effect, usage)
+        self._pay(self.view.finishing, usage)
 
     def give_back(self, row: EffectRow) -> None:
         """A model call that will never be made gives its reservation back."""
-        if isinstance(row.effect, AskModel):
-            self._pay(row.effect, Usage())
+        self._pay(row, Usage())
 
-    def _pay(self, effect: AskModel, usage: Usage) -> None:
-        self.spends = budget.merged(self.spends, budget.settle(self.spends, effect, usage))
+    def _pay(self, row: EffectRow | None, usage: Usage) -> None:
+        if row is not None and isinstance(row.effect, AskModel):
+            self.spends = budget.merged(self.spends, budget.settle(self.spends, row.effect, usage))
 
     # --------------------------------------------------------------------------- cards and effects
 
