@@ -116,6 +116,17 @@ def test_a_second_process_is_refused_and_names_the_first(talked: Program) -> Non
             assert f"in use by process {bot.pid} " in told.err, command
 
 
+def test_one_database_is_held_once_however_it_is_named(tmp_path: Path) -> None:
+    """Two data directories that name the same database would write to it at once."""
+    for name in ("db", "one", "two"):
+        (tmp_path / name).mkdir()
+    more = {"REJOINDER_DATABASE_URL": f"sqlite:///{tmp_path}/db/shared.db"}
+    with Program(folder=tmp_path / "one", more=more).running() as bot:
+        told = Program(folder=tmp_path / "two", more=more).do_here("run")
+    assert told.code == 1
+    assert f"in use by process {bot.pid} " in told.err
+
+
 def test_commands_work_beside_the_running_process(talked: Program) -> None:
     """A person's wish to be forgotten would have to wait for the next maintenance."""
     with talked.running() as bot:
