@@ -22,7 +22,7 @@ from core.domain.errors import BadInput, StoreError
 from core.domain.keys import PersonKey, Place, SessionKey
 from storage.board import title_of
 from storage.files import log_of
-from storage.rows import SEQ_BITS
+from storage.rows import SEQ_BITS, clean
 from storage.sqlite import SqliteStore
 
 SESSION = "session"
@@ -89,6 +89,7 @@ async def forget(store: SqliteStore, name: str, *, now_ms: int) -> Forgetting:
 
 def resolve(conn: sqlite3.Connection, name: str) -> tuple[str, str] | None:
     """What is called `name`: ("session" | "owner", id)."""
+    name = clean(name)
     if conn.execute("SELECT 1 FROM session WHERE id = ?", (name,)).fetchone():
         return SESSION, name
     sql = "SELECT identity FROM person WHERE identity = ?1 OR key = ?1 UNION SELECT owner FROM session WHERE owner = ?1"

@@ -41,6 +41,7 @@ from core.engine.ports import Post
 
 E = TypeVar("E")
 Scalar = str | int | float | None
+S = TypeVar("S", bound=Scalar)
 Row = Sequence[Any]  # as the driver gives it; typed again by `decode`
 Convert = Callable[[Any], Any]
 
@@ -186,11 +187,11 @@ def put(conn: sqlite3.Connection, sql: str, row: Row) -> None:
         conn.execute(sql, [clean(each) for each in row])
 
 
-def clean(value: Scalar) -> Scalar:
-    """The value with surrogate pairs joined and lone halves replaced by U+FFFD."""
-    if not isinstance(value, str):
+def clean(value: S) -> S:
+    """The value with surrogate pairs joined and lone halves replaced by U+FFFD, as `put` stores it."""
+    if not isinstance(value, str) or value.isascii():
         return value
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return typing.cast("S", value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
 
 SEQ_BITS = 24  # message.id = session.num << SEQ_BITS | seq: 16 million messages in a session

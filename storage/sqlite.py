@@ -24,7 +24,7 @@ from storage.claims import Starting
 from storage.faults import other_key
 from storage.housekeeping import Due
 from storage.readers import Readers
-from storage.rows import put
+from storage.rows import clean, put
 from storage.writer import DRAFT, OnPoint, Unit, Writer
 
 T = TypeVar("T")
@@ -207,7 +207,7 @@ def _remember(conn: sqlite3.Connection, event: Event, now_ms: int) -> bool:
     if not isinstance(event, MessageReceived | ButtonPressed | CommandIssued | TimerDue):
         return True
     new = True
-    for key in dict.fromkeys(event.source_keys):
+    for key in dict.fromkeys(map(clean, event.source_keys)):
         inserted = conn.execute("INSERT OR IGNORE INTO source (key, at_ms) VALUES (?, ?)", (key, now_ms))
         new = new and inserted.rowcount == 1
     return new
