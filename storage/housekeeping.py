@@ -13,6 +13,7 @@ from core.engine.ports import Due
 DAY_MS = 24 * 3_600_000
 SOURCE_KEPT_MS = 30 * DAY_MS  # a redelivery or a catch-up older than that is not expected (DESIGN section 2)
 EFFECT_KEPT_MS = 30 * DAY_MS  # finished effects, for `show` and for questions of operators
+HORIZON_MS = 400 * DAY_MS  # no timer is set further ahead than this; one that is comes from a wrong clock
 SLICE_ROWS = 2_000  # of one sweep: a few milliseconds of the writer
 
 _DUE = "SELECT id, idle_epoch, due_ms FROM session WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ?"
@@ -31,9 +32,11 @@ class Swept:
     last_key: str
 
 
-def due_sessions(conn: sqlite3.Connection, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
+def due_sessions(conn: sqlite3.Connection, now_ms: int, limit: int) -> tuple[Due, ...]:
     """See `Store.due_sessions`."""
-    rows = conn.execute(_DUE, (now_ms, limit)).fetchall() or conn.execute(_BEYOND, (horizon_ms, limit)).fetchall()
+    rows = (
+        conn.execute(_DUE, (now_ms, limit)).fetchall() or conn.execute(_BEYOND, (now_ms + HORIZON_MS, limit)).fetchall()
+    )
     return tuple([Due(session_id=row[0], idle_epoch=row[1], due_ms=row[2]) for row in rows])
 
 
@@ -53,3 +56,9 @@ def sweep(conn: sqlite3.Connection, now_ms: int, after_key: str) -> Swept:
     effects = conn.execute(_OLD_EFFECTS, (SLICE_ROWS, now_ms - EFFECT_KEPT_MS)).rowcount
     last = keys[-1][0] if len(keys) == SLICE_ROWS else ""
     return Swept(rows=len(old) + effects, last_key=last)
+
+
+def bind_key(conn: sqlite3.Connection, key_id: str) -> str:
+    """The id of the root key that the database is used with; `key_id` if none was noted yet."""
+    conn.execute("INSERT INTO meta (key, value) VALUES ('key_id', ?) ON CONFLICT (key) DO NOTHING", (key_id,))
+    return str(conn.execute("SELECT value FROM meta WHERE key = 'key_id'").fetchone()[0])

@@ -20,6 +20,7 @@ from pathlib import Path
 from core.domain.errors import StoreDamaged, StoreError, StoreNewer
 from storage.connection import open_for_reading, open_for_writing
 from storage.faults import RESTORE_HINT, translate
+from storage.files import SNAPSHOT, fsync_file, fsync_folder, log_of, make_private, remove, with_companions
 
 APPLICATION_ID = 0x524A4E31  # "RJN1", in the header of every database of ours
 _HEADER_BYTES = 100
@@ -55,12 +56,15 @@ def migrations(folder: Path = Path(__file__).parent / "migrations") -> tuple[Mig
 def prepare(path: Path, *, steps: tuple[Migration, ...] | None = None, on_point: OnPoint | None = None) -> None:
     """Create the database at `path` if there is none, check it if there is one, and migrate it.
 
+    Only the holder of the folder's lock may call this.
+
     Raises:
         StoreDamaged: the file is damaged or not ours, or its log is left without it.
         StoreNewer: a newer release wrote it.
         StoreFull: no room for the migration; the database is as it was.
     """
     steps = migrations() if steps is None else steps
+    remove(*path.parent.glob(f"{path.name}{SNAPSHOT}*"))
     try:
         if path.exists():
             inspect(path, newest=len(steps))
@@ -118,25 +122,6 @@ def check(path: Path) -> None:
         raise _damaged(path, problems[0])
 
 
-def fsync_folder(folder: Path) -> None:
-    """Make renames and new names in a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def log_of(path: Path) -> Path:
-    """The write-ahead log beside a database."""
-    return path.with_name(path.name + "-wal")
-
-
-def index_of_log(path: Path) -> Path:
-    """The shared memory beside a database."""
-    return path.with_name(path.name + "-shm")
-
-
 # --- checks -----------------------------------------------------------------------------------------
 
 
@@ -178,9 +163,8 @@ def _create(path: Path, steps: tuple[Migration, ...], on_point: OnPoint | None) 
     if log_of(path).exists():
         raise _damaged(path, f"it is gone, but {log_of(path).name} is still there")
     new = path.with_name(path.name + ".new")
-    for left in (new, log_of(new), index_of_log(new)):
-        left.unlink(missing_ok=True)
-    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    remove(*with_companions(new))
+    make_private(new)
     conn = open_for_writing(new)
     try:
         conn.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -188,8 +172,7 @@ def _create(path: Path, steps: tuple[Migration, ...], on_point: OnPoint | None) 
             _run(conn, step, on_point)
     finally:
         conn.close()  # folds the log and removes it
-    with new.open("rb") as file:
-        os.fsync(file.fileno())
+    fsync_file(new)
     _point(on_point, "migrate.before_rename")
     new.rename(path)
     fsync_folder(path.parent)

@@ -78,7 +78,7 @@ class Writer:
         self._idle_due = False
         self._changes = self._changes_armed = self._changes_folded = 0  # rows changed, to tell idle from busy
         self._closing = False
-        self._task = asyncio.create_task(self._run(), name="store-writer")
+        self.task = asyncio.create_task(self._run(), name="store-writer")
 
     @classmethod
     async def open(cls, path: Path, *, max_page_count: int | None = None, on_point: OnPoint | None = None) -> Writer:
@@ -119,9 +119,9 @@ class Writer:
         """Finish what is queued, fold the log and close the connection. Twice is as good as once."""
         self._closing = True
         self._wake.set()
-        await asyncio.wait([self._task])
-        if not self._task.cancelled():
-            self._task.result()
+        await asyncio.wait([self.task])
+        if not self.task.cancelled():
+            self.task.result()
 
     # --- the task ---------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from bots.local.whispers import WHISPER_PREFIX, Whisper
 from bots.local.wire import Pressing, Saying
 from core.domain.decision import Nothing, Private, Reply
 from core.domain.entities import Button, FileCopy, FileRef
-from core.domain.keys import ButtonId, PersonKey, Place
+from core.domain.keys import PersonKey, Place
 from core.engine.ports import Accepted, AnswerState, Intake, Post
 
 ALREADY_DONE = Private(text="This was already done, and its answer is no longer kept. Nothing was done twice.")
@@ -72,7 +72,7 @@ class LocalChat:
 
     async def press(self, pressing: Pressing) -> Shown:
         """Take a button press; returns `{reply}`. Raises `BadInput`, and what `Intake.accept` raises."""
-        ButtonId.parse(pressing.button)
+        wire.button_id(pressing)
         spot = await self._spot(pressing)
         person = ids.person_key(spot.place.workspace, pressing.person)
         source = ids.press_key(person, pressing.key or secrets.token_hex(_KEY_BYTES))

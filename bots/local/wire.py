@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from bots.local import body, ids
 from bots.local.body import bad
+from core.domain.errors import BadInput
 from core.domain.events import Address, Author, ButtonPressed, CommandIssued, MessageReceived
 from core.domain.keys import ButtonId, PersonKey, Place
 from core.engine.ports import Post
@@ -261,12 +262,20 @@ def command_issued(text: str, *, key: PersonKey, place: Place, source_key: str) 
     return CommandIssued(source_keys=(source_key,), author=author(key), place=place, name=name, rest=rest)
 
 
+def button_id(pressing: Pressing) -> ButtonId:
+    """What the button means."""
+    try:
+        return ButtonId.parse(pressing.button)
+    except BadInput as error:
+        raise bad(error.code, "That is not one of this bot's buttons.") from error
+
+
 def button_pressed(pressing: Pressing, *, key: PersonKey, place: Place, source_key: str) -> ButtonPressed:
     """The event of a press. Raises `BadInput` when the button is not one of ours."""
     return ButtonPressed(
         source_keys=(source_key,),
         author=author(key),
         place=place,
-        button=ButtonId.parse(pressing.button),
+        button=button_id(pressing),
         value=pressing.value,
     )

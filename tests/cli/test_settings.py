@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.configure import CONFIG, Problem, SettingsWrong, is_loopback, load
-from core.settings import Settings, ThreadSessions, environment_name
+from core.settings import LATER, Settings, ThreadSessions, environment_name
 from core.units import QuietHours, format_duration, parse_dollars, parse_duration
 
 
@@ -52,6 +52,7 @@ def test_everything_wrong_is_told_at_once() -> None:
             "REJOINDER_IDLE_NOTICE": "dm",
             "REJOINDER_LANGUAGE": "fr",
             "REJOINDER_RETENTION": "3d",
+            "REJOINDER_ALLOW_PEOPLE": "U1, U2",
             "SLACK_APP_TOKEN": "xoxb-1",
         }
     )
@@ -67,6 +68,7 @@ def test_everything_wrong_is_told_at_once() -> None:
         "REJOINDER_IDLE_NOTICE",
         "REJOINDER_LANGUAGE",
         "REJOINDER_RETENTION",
+        "REJOINDER_ALLOW_PEOPLE",
         "SLACK_BOT_TOKEN",
         "SLACK_APP_TOKEN",
     }
@@ -89,6 +91,13 @@ def test_a_problem_never_repeats_a_value() -> None:
     assert "canary" not in str(caught.value)
 
 
+def test_settings_of_parts_that_are_not_built_are_known_as_such(tmp_path: Path) -> None:
+    """An operator would believe that a notice comes after 10 minutes."""
+    assert load({"REJOINDER_IDLE_WARNING": "10m", "REJOINDER_MODEL": "m"}, tmp_path).without_effect == ("idle_warning",)
+    assert load({}, tmp_path).without_effect == ()
+    assert set(Settings.model_fields) >= LATER
+
+
 def test_secrets_do_not_show_in_a_repr() -> None:
     """A debug print of the settings would give the tokens away."""
     settings = load({"ANTHROPIC_API_KEY": "sk-ant-canary", "REJOINDER_SECRET_KEY": "canary" * 6})
@@ -100,14 +109,13 @@ def test_secrets_do_not_show_in_a_repr() -> None:
 def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     """An operator could not keep settings in a file and change one for a single run."""
     (tmp_path / "rejoinder.toml").write_text(
-        'idle_warning = "10m"\nhttp_port = 9000\nbudget_person_day = 2.5\nallow_people = ["U1", "U2"]\n'
+        'idle_warning = "10m"\nhttp_port = 9000\nbudget_person_day = 2.5\nallow_people = []\n'
         'thread_sessions = "shared"\nlocal_chat = true\n\n[tools.files]\ncommand = ["mcp-files"]\n'
     )
     settings = load({"REJOINDER_HTTP_PORT": "9001", "REJOINDER_DATA_DIR": ""}, tmp_path)
     assert settings.idle_warning == timedelta(minutes=10)
     assert settings.http_port == 9001
     assert settings.budget_person_day == 2_500_000
-    assert settings.allow_people == ("U1", "U2")
     assert settings.thread_sessions is ThreadSessions.SHARED
     assert settings.to_policy().shared_threads
     assert settings.tools["files"]["command"] == ["mcp-files"]
