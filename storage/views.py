@@ -95,15 +95,18 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         running = _one(conn, TURN, _OPEN_TURN, session.id)
         waiting = _all(conn, WAITING, _WAITING, session.id)
         open_effects = _all(conn, EFFECT, _OPEN_EFFECTS, session.id)
-    person, newcomer, place = None, False, None
+    person, newcomer, places = None, False, subject.named.places
     key = None
     if isinstance(event, Arrival):
         person, newcomer = _person(conn, event.author.key, event.author.name, stamp)
-        place = event.place
-        key = key_of_session(place, event.author.key, policy)
+        places = (event.place, *places)
+        key = key_of_session(event.place, event.author.key, policy)
     addressed = False
     if isinstance(event, MessageReceived) and session is not None:
         addressed = _addressed_before(conn, event, session, policy)
+    spoke = False
+    if isinstance(event, Arrival) and session is not None and not session.home.user:
+        spoke = _asked(conn, event.author.key, session)
     view = View(
         policy=policy,
         person=person,
@@ -115,8 +118,9 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         open_effects=open_effects,
         finishing=finishing,
         card=subject.card,
-        spends=_spends(conn, _accounts(session, person, place, finishing, stamp)),
+        spends=_spends(conn, _accounts(session, person, places, finishing, stamp)),
         addressed_before=addressed,
+        spoke=spoke,
     )
     return leaving.complete(conn, view, event, subject.named, key)
 
@@ -201,8 +205,7 @@ def _addressed_before(conn: sqlite3.Connection, event: MessageReceived, session:
     """Whether this author already has a session here, or in a shared one: has ever spoken in it."""
     if key_of_session(event.place, event.author.key, policy).user:
         return True  # found under the author's own key
-    asker = str(event.author.key)
-    if conn.execute(_ASKED, (session.id, asker, session.id, asker)).fetchone()[0]:
+    if _asked(conn, event.author.key, session):
         return True
     num = conn.execute("SELECT num FROM session WHERE id = ?", (session.id,)).fetchone()[0]
     first = (num << SEQ_BITS) + max(0, session.next_seq - _LOOK_BACK_MESSAGES)
@@ -210,13 +213,22 @@ def _addressed_before(conn: sqlite3.Connection, event: MessageReceived, session:
     return conn.execute(_WROTE, (first, last, clean(event.author.name))).fetchone() is not None
 
 
+def _asked(conn: sqlite3.Connection, account: PersonKey, session: Session) -> bool:
+    """Whether this account, whatever its name is, has asked something in this session."""
+    return bool(conn.execute(_ASKED, (session.id, str(account), session.id, str(account))).fetchone()[0])
+
+
 # --- money ------------------------------------------------------------------------------------------
 
 
 def _accounts(
-    session: Session | None, person: Person | None, place: Place | None, finishing: EffectRow | None, stamp: Stamp
+    session: Session | None,
+    person: Person | None,
+    places: Iterable[Place],
+    finishing: EffectRow | None,
+    stamp: Stamp,
 ) -> dict[tuple[str, str], None]:
-    """The (account, day) pairs that a decision may touch: owner's, actor's, workspace's, and the reservation's."""
+    """The (account, day) pairs that a decision may touch: owner's, actor's, workspaces', and the reservation's."""
     today = datetime.fromtimestamp(stamp.now_ms / 1000, tz=UTC).date().isoformat()
     accounts: dict[tuple[str, str], None] = {}
     if session is not None:
@@ -224,7 +236,7 @@ def _accounts(
         accounts[f"workspace:{session.home.platform}/{session.home.workspace}", today] = None
     if person is not None:
         accounts[f"person:{person.identity}", today] = None
-    if place is not None:
+    for place in places:
         accounts[f"workspace:{place.platform}/{place.workspace}", today] = None
     if finishing is not None and isinstance(finishing.effect, AskModel):
         accounts.update(dict.fromkeys((each, finishing.effect.day) for each in finishing.effect.accounts))

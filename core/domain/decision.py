@@ -49,6 +49,7 @@ class Policy:
     single_dm: bool = False
     shared_threads: bool = False
     bot_name: str = "Rejoinder"
+    model_vendor: str = "Anthropic"  # who gets the words that the model gets; "" = they stay on this machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +78,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
-    """A session that a linked account brought to itself. `earlier`: where it lived before, None when it began there."""
+    """What a linked account has of one of the owner's sessions.
+
+    `keys`: places of that account that are bound to the session. `earlier`: where else it lived; None: nowhere.
+    """
 
     session: Session
+    keys: tuple[SessionKey, ...]
     earlier: SessionKey | None
 
 
@@ -108,7 +113,7 @@ class View:
     claimant: Person | None = None  # ... and who made it, as they are known now
     claims: tuple[MoveClaim, ...] = ()  # open ones of the session, and every one of the actor's for it
     link: Link | None = None  # the link that a button names
-    pulled: tuple[Pulled, ...] = ()  # for the undoing of that link: the owner's other sessions at the linked account
+    pulled: tuple[Pulled, ...] = ()  # for the undoing of that link: the owner's sessions that the account has
     accounts: tuple[PersonKey, ...] = ()  # of the acting person's identity, this one included
     cards: tuple[Card, ...] = ()  # of the session, with buttons: what a move takes along
     guesses: tuple[Guesses, ...] = ()  # of the actor's account and of the channel
@@ -117,6 +122,8 @@ class View:
     neighbour_noticed: bool = False  # another session's notice stands in the same thread in this idle period
     mine: tuple[Line, ...] = ()  # the actor's sessions everywhere, for /sessions, /resume and "Continue here?"
     addressed_before: bool = False  # this person has a session in this very place
+    spoke: bool = False  # the acting person said something in the session, which belongs to a whole thread
+    settled: bool = False  # the acting person has conversations of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +133,14 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Private:
-    """An answer that only the acting person sees; never stored."""
+    """An answer that only the acting person sees; never stored.
+
+    `export`: the identity whose everything the platform hands over with it, as files that only this person gets.
+    """
 
     text: str
     buttons: tuple[Button, ...] = ()
+    export: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
