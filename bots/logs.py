@@ -76,6 +76,13 @@ def set_up(form: LogFormat, secrets: Iterable[str] = (), stream: TextIO | None =
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
+    sys.excepthook = _crashed
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What nobody caught: the interpreter would print its message."""
+    del kind, trace
+    structlog.get_logger("rejoinder").critical("crashed; this is a fault of ours", exc_info=error)
 
 
 def _audible(record: logging.LogRecord) -> bool:

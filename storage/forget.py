@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from core.domain.errors import BadInput, StoreError
 from storage.erasing import OWNER, SESSION, Eraser
 from storage.files import log_of
+from storage.rows import clean
 
 if TYPE_CHECKING:
     from storage.sqlite import SqliteStore  # which asks this file for `Store.erase`
@@ -101,6 +102,7 @@ async def delete(store: SqliteStore, stone: Tombstone, *, tries: int = 1) -> For
 
 def resolve(conn: sqlite3.Connection, name: str) -> tuple[str, str] | None:
     """What is called `name`: ("session" | "owner", id)."""
+    name = clean(name)
     if conn.execute("SELECT 1 FROM session WHERE id = ?", (name,)).fetchone():
         return SESSION, name
     sql = "SELECT identity FROM person WHERE identity = ?1 OR key = ?1 UNION SELECT owner FROM session WHERE owner = ?1"

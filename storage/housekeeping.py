@@ -13,6 +13,7 @@ from core.engine.ports import Due
 DAY_MS = 24 * 3_600_000
 SOURCE_KEPT_MS = 30 * DAY_MS  # a redelivery or a catch-up older than that is not expected (DESIGN section 2)
 EFFECT_KEPT_MS = 30 * DAY_MS  # finished effects, for `show` and for questions of operators
+HORIZON_MS = 400 * DAY_MS  # no timer is set further ahead than this; one that is comes from a wrong clock
 SLICE_ROWS = 2_000  # of one sweep: a few milliseconds of the writer
 
 _DUE = "SELECT id, idle_epoch, due_ms FROM session WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ?"
@@ -31,9 +32,11 @@ class Swept:
     last_key: str
 
 
-def due_sessions(conn: sqlite3.Connection, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
+def due_sessions(conn: sqlite3.Connection, now_ms: int, limit: int) -> tuple[Due, ...]:
     """See `Store.due_sessions`."""
-    rows = conn.execute(_DUE, (now_ms, limit)).fetchall() or conn.execute(_BEYOND, (horizon_ms, limit)).fetchall()
+    rows = (
+        conn.execute(_DUE, (now_ms, limit)).fetchall() or conn.execute(_BEYOND, (now_ms + HORIZON_MS, limit)).fetchall()
+    )
     return tuple([Due(session_id=row[0], idle_epoch=row[1], due_ms=row[2]) for row in rows])
 
 

@@ -43,12 +43,12 @@ from core.engine.ports import Post
 E = TypeVar("E")
 K = TypeVar("K", PersonKey, Place, SessionKey)
 Scalar = str | int | float | None
+S = TypeVar("S", bound=Scalar)
 Row = Sequence[Any]  # as the driver gives it; typed again by `decode`
 Convert = Callable[[Any], Any]
 
 _KEY_CACHE = 16_384  # text forms of people and places that are in use at the same time
 _EMPTY = "[]"
-_KEYWORDS = frozenset({"to"})  # fields that are words of SQL
 
 
 class Table(Generic[E]):
@@ -82,8 +82,8 @@ class Table(Generic[E]):
         self._get = attrgetter(*fields)
         self._encoders = tuple((at, way) for at, _, way, _ in ways if way is not None)
         self._decoders = tuple((field, way) for _, field, _, way in ways if way is not None)
-        self.columns = tuple(map(_name, (*fields, *(extra or {}))))
-        self.select = f"SELECT {', '.join(map(_name, fields))} FROM {name}"
+        self.columns = (*fields, *(extra or {}))
+        self.select = f"SELECT {', '.join(fields)} FROM {name}"
         marks = ", ".join("?" * len(self.columns))
         changing = [each for each in self.columns if each not in key and each not in fixed]
         self.insert = f"INSERT INTO {name} ({', '.join(self.columns)}) VALUES ({marks})"
@@ -93,7 +93,7 @@ class Table(Generic[E]):
 
     def fields_of(self, alias: str) -> str:
         """The selected columns under a table alias, for a join."""
-        return ", ".join(f"{alias}.{_name(field)}" for field in self.fields)
+        return ", ".join(f"{alias}.{field}" for field in self.fields)
 
     def encode(self, value: E) -> list[Scalar]:
         """The row of a value, in the order of `columns`."""
@@ -112,10 +112,6 @@ class Table(Generic[E]):
             return self.kind(**values, **omitted)
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(code="bad_row", detail=f"{self.name}: {error!r}") from error
-
-
-def _name(field: str) -> str:
-    return f'"{field}"' if field in _KEYWORDS else field
 
 
 def _ways(hint: Any) -> tuple[Convert | None, Convert | None]:
@@ -219,11 +215,11 @@ def put(conn: sqlite3.Connection, sql: str, row: Row) -> None:
         conn.execute(sql, [clean(each) for each in row])
 
 
-def clean(value: Scalar) -> Scalar:
-    """The value with surrogate pairs joined and lone halves replaced by U+FFFD."""
-    if not isinstance(value, str):
+def clean(value: S) -> S:
+    """The value with surrogate pairs joined and lone halves replaced by U+FFFD, as `put` stores it."""
+    if not isinstance(value, str) or value.isascii():
         return value
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return typing.cast("S", value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
 
 SEQ_BITS = 24  # message.id = session.num << SEQ_BITS | seq: 16 million messages in a session

@@ -26,7 +26,7 @@ from storage.board import SqliteBoard
 from storage.claims import Starting
 from storage.faults import other_key
 from storage.readers import Readers
-from storage.rows import put
+from storage.rows import clean, put
 from storage.writer import DRAFT, OnPoint, Unit, Writer
 
 T = TypeVar("T")
@@ -217,11 +217,9 @@ class SqliteStore:
 
     # --- timers and housekeeping ----------------------------------------------------------------------
 
-    async def due_sessions(self, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
+    async def due_sessions(self, now_ms: int, limit: int) -> tuple[Due, ...]:
         """See `Store.due_sessions`."""
-        return await self._readers.run(
-            partial(housekeeping.due_sessions, now_ms=now_ms, horizon_ms=horizon_ms, limit=limit)
-        )
+        return await self._readers.run(partial(housekeeping.due_sessions, now_ms=now_ms, limit=limit))
 
     async def next_due_ms(self) -> int | None:
         """When the next timer of a session rings; None when none is set."""
@@ -241,7 +239,7 @@ def _remember(conn: sqlite3.Connection, event: Event, now_ms: int) -> bool:
     if not isinstance(event, Arrival | TimerDue):
         return True
     new = True
-    for key in dict.fromkeys(event.source_keys):
+    for key in dict.fromkeys(map(clean, event.source_keys)):
         inserted = conn.execute("INSERT OR IGNORE INTO source (key, at_ms) VALUES (?, ?)", (key, now_ms))
         new = new and inserted.rowcount == 1
     return new

@@ -46,7 +46,7 @@ from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
 from storage import leaving
 from storage.leaving import Named, key_of_session
-from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SPEND, TURN, WAITING, Scalar, Table
+from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SPEND, TURN, WAITING, Scalar, Table, clean
 
 E = TypeVar("E")
 
@@ -140,7 +140,7 @@ def _subject(  # noqa: PLR0911 -- one arm for each event
             session_id = ticket.session_id if ticket is not None else event.session_id
             return _Subject(session=_session(conn, session_id), named=Named(ticket=ticket))
         case ButtonPressed():
-            return _subject_of_button(conn, event.button.subject)
+            return _subject_of_button(conn, clean(event.button.subject))
         case ModelReplied() | ModelCut() | ModelStopped() | ModelBusy() | ModelRefused() | HistoryLost() | Delivered():
             turn = _one(conn, TURN, _TURN, event.turn_id)
             return _Subject(session=_session(conn, turn.session_id) if turn else None, turn=turn)
@@ -205,7 +205,7 @@ def _person(conn: sqlite3.Connection, key: PersonKey, name: str, stamp: Stamp) -
     known = _one(conn, PERSON, _PERSON, str(key))
     if known is None:
         return Person(key=key, identity=stamp.ulid("identity"), name=name), True
-    if known.name != name:
+    if known.name != clean(name):
         return dataclasses.replace(known, name=name), True
     return known, False
 
@@ -219,7 +219,7 @@ def _addressed_before(conn: sqlite3.Connection, event: MessageReceived, session:
     num = conn.execute("SELECT num FROM session WHERE id = ?", (session.id,)).fetchone()[0]
     first = (num << SEQ_BITS) + max(0, session.next_seq - _LOOK_BACK_MESSAGES)
     last = (num + 1) << SEQ_BITS
-    return conn.execute(_WROTE, (first, last, event.author.name)).fetchone() is not None
+    return conn.execute(_WROTE, (first, last, clean(event.author.name))).fetchone() is not None
 
 
 def _asked(conn: sqlite3.Connection, account: PersonKey, session: Session) -> bool:

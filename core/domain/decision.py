@@ -101,8 +101,8 @@ class View:
     waiting: tuple[Waiting, ...] = ()  # of the session, oldest first
     open_effects: tuple[EffectRow, ...] = ()  # of the session: pending or started
     finishing: EffectRow | None = None  # the effect that this event is the outcome of
-    card: Card | None = None  # the card that the event names; for a message: the newest open mail-bag card, or
-    # the newest card that says where the session has moved to when it is said at a place that it has left
+    card: Card | None = None  # the card that the event names; for a message or CaughtUp: the newest open mail-bag card,
+    # or the newest card that says where the session has moved to when it is said at a place that it has left
     spends: tuple[Spend, ...] = ()  # rows of the session owner's, the actor's and the workspace's accounts, today
     notice: Card | None = None  # the session's newest idle card
     ticket: Ticket | None = None  # found by the digest of a typed code; a claim's own; else the live one of the notice

@@ -259,7 +259,7 @@ class Card:
     shown_version: int = 0
     ref: str = ""
     created_ms: int = 0
-    to: PersonKey | None = None  # shown in this person's private place instead
+    recipient: PersonKey | None = None  # shown in this person's private place instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

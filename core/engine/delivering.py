@@ -157,9 +157,9 @@ class Delivering:
 
     async def _placed(self, platform: Platform, card: Card) -> Card:
         """The card with the place where it is shown: a person's private one when it is meant for one person."""
-        if card.to is None or card.ref:
+        if card.recipient is None or card.ref:
             return card
-        place = await self._call(platform.open_private(card.to))
+        place = await self._call(platform.open_private(card.recipient))
         return card if place is None else replace(card, place=place)
 
     async def mark(self, row: EffectRow, effect: Mark) -> Outcome:

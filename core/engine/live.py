@@ -57,6 +57,10 @@ class LiveAnswers:
     def __len__(self) -> int:
         return len(self._answers)
 
+    def finishing(self) -> bool:
+        """Whether an answer is final and has not reached its place yet."""
+        return any(live.turn.state not in (TurnState.OPEN, TurnState.STOPPING) for live in self._answers.values())
+
     def get(self, turn_id: str) -> LiveAnswer | None:
         """The live answer of a turn, None when nobody opened it."""
         return self._answers.get(turn_id)

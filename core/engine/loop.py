@@ -42,7 +42,6 @@ TICK_S = 0.5  # drafts of all streams are saved together this often
 RETRY_STORE_S = 1.0  # an outcome that finds the disk full waits and tries again
 DRAIN_COMMIT_S = 3.0  # what an interrupted call needs to store its text
 RING_SESSIONS = 200  # looked at in one go; a claim of 200 is 2 ms (facts/performance.md)
-HORIZON_MS = 400 * 24 * 3_600_000  # no timer is set further ahead than this; one that is comes from a wrong clock
 SWEEP_S = 5.0  # the dispatcher looks at the store at least this often, whatever it was told
 
 log = structlog.get_logger(__name__)
@@ -160,8 +159,7 @@ class Engine:
         """
         rung: set[Due] = set()
         while not self._closing:
-            now_ms = self._clock.now_ms()
-            due = await self._store.due_sessions(now_ms, now_ms + HORIZON_MS, RING_SESSIONS)
+            due = await self._store.due_sessions(self._clock.now_ms(), RING_SESSIONS)
             fresh = [each for each in due if each not in rung]
             if not fresh:
                 break
@@ -328,13 +326,17 @@ class Engine:
         await self._settle(seconds)
         for effect_id in self._asking.running():
             self._asking.interrupt(effect_id, DRAIN)
-        asking = self._running.tasks("AskModel")
-        if asking:
-            await asyncio.wait(asking, timeout=DRAIN_COMMIT_S)
+        await self._settle(DRAIN_COMMIT_S)
 
     async def _settle(self, seconds: float) -> None:
-        if self._running:
-            await asyncio.wait(self._running.tasks(), timeout=seconds)
+        """Wait for running model calls, and for final answers to reach their places; nothing else ends by itself."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + seconds
+        while self._running.tasks("AskModel") or (self._running.tasks("Deliver") and self._live.finishing()):
+            left_s = end_s - loop.time()
+            if left_s <= 0:
+                return
+            await asyncio.wait(self._running.tasks(), timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
 
     async def close(self) -> None:
         """End everything that runs and save what is unsaved; the store stays open."""

@@ -205,10 +205,10 @@ class Store(Protocol):
         """
         ...
 
-    async def due_sessions(self, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
-        """Sessions whose timer has rung, the longest overdue first, or whose timer is set beyond `horizon_ms`.
+    async def due_sessions(self, now_ms: int, limit: int) -> tuple[Due, ...]:
+        """Sessions whose timer has rung, the longest overdue first.
 
-        The latter were set by a clock that has been stepped back since.
+        Among them those whose timer is set absurdly far ahead: by a clock that has been stepped back since.
         """
         ...
 

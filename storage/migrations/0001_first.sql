@@ -164,7 +164,7 @@ CREATE TABLE card (
     shown_version INTEGER NOT NULL,
     ref TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    "to" TEXT
+    recipient TEXT
 ) STRICT;
 CREATE UNIQUE INDEX card_key ON card (session_id, key);
 

@@ -88,6 +88,7 @@ class Program:
             root.setLevel(level)
             logging.captureWarnings(capture=False)
             structlog.reset_defaults()
+            sys.excepthook = sys.__excepthook__
         assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
         return Done(code=ended.exit_code, out=ended.stdout, err=ended.stderr)
 

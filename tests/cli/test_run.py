@@ -6,6 +6,8 @@ import asyncio
 import json
 import signal
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from bots.app import App
 from core.configure import load
-from tests.cli.program import Page, Program, until
+from tests.cli.program import PATIENCE_S, Page, Program, until
 
 
 def test_it_starts_says_where_and_ends_gently(program: Program) -> None:
@@ -59,6 +61,32 @@ def test_a_second_signal_ends_at_once_and_loses_nothing(program: Program) -> Non
         assert len([each for each in bot.thread(thread) if each["author"] == "Rejoinder"]) == 1
 
 
+_HANGING = """
+import asyncio, sys, time
+from bots.cli.process import Stopping
+async def main():
+    Stopping(last_s=float(sys.argv[1])).listen()
+    print("ready", flush=True)
+    time.sleep(60)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("last_s", "signals", "codes"),
+    [("0.2", [signal.SIGTERM], {0}), ("60", [signal.SIGTERM, signal.SIGINT], {130, 143})],
+    ids=["in time", "at once"],
+)
+def test_a_hanging_process_ends_too(last_s: str, signals: list[signal.Signals], codes: set[int]) -> None:
+    """A deploy would wait until the orchestrator kills."""
+    with subprocess.Popen([sys.executable, "-c", _HANGING, last_s], stdout=subprocess.PIPE) as hanging:
+        assert hanging.stdout is not None
+        assert hanging.stdout.readline() == b"ready\n"
+        for number in signals:
+            hanging.send_signal(number)
+        assert hanging.wait(PATIENCE_S) in codes
+
+
 async def test_what_a_drain_could_not_finish_goes_on_at_the_next_start(tmp_path: Path) -> None:
     """An answer longer than the drain would end in the middle for ever."""
     settings = load({"REJOINDER_DATA_DIR": str(tmp_path / "data"), "REJOINDER_HTTP_PORT": "0"}, tmp_path)
@@ -86,6 +114,17 @@ def test_a_second_process_is_refused_and_names_the_first(talked: Program) -> Non
             told = talked.do(*command) if command == ("run",) else talked.do_here(*command)
             assert told.code == 1
             assert f"in use by process {bot.pid} " in told.err, command
+
+
+def test_one_database_is_held_once_however_it_is_named(tmp_path: Path) -> None:
+    """Two data directories that name the same database would write to it at once."""
+    for name in ("db", "one", "two"):
+        (tmp_path / name).mkdir()
+    more = {"REJOINDER_DATABASE_URL": f"sqlite:///{tmp_path}/db/shared.db"}
+    with Program(folder=tmp_path / "one", more=more).running() as bot:
+        told = Program(folder=tmp_path / "two", more=more).do_here("run")
+    assert told.code == 1
+    assert f"in use by process {bot.pid} " in told.err
 
 
 def test_commands_work_beside_the_running_process(talked: Program) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from core.domain.decision import Decision, View
+from core.domain.decision import Decision, Policy, View
 from core.domain.effects import AskModel, Deliver, Effect
 from core.domain.entities import (
     Binding,
@@ -24,6 +24,7 @@ from core.domain.entities import (
 from core.domain.events import Author, ButtonPressed, EffectDone, Event, MessageReceived, ModelReplied
 from core.domain.keys import ButtonId, PersonKey, Place, SessionKey
 from core.domain.stamp import Stamp
+from core.engine.ports import Accepted, Decide, Store
 
 NOW_MS = 1_764_000_000_000  # 2025-11-24 16:00 UTC
 DAY = "2025-11-24"
@@ -138,3 +139,23 @@ def answering() -> Sequence[Entity]:
         effect("e1"),
         effect("e2", Deliver(turn_id="t1")),
     )
+
+
+ROOM = {"AskModel": 9, "Deliver": 9, "ShowCard": 9, "FetchFile": 9, "Mark": 9}
+
+
+async def accept(
+    store: Store, event: Event, decide: Decide, *, now_ms: int = NOW_MS, boot: str = "b1", **more: object
+) -> Accepted:
+    """Let the store accept an event under the default policy; `more` are the other arguments of `Store.accept`."""
+    return await store.accept(event, stamp(now_ms=now_ms), decide, policy=Policy(), boot=boot, **more)  # type: ignore[arg-type]
+
+
+async def given(store: Store, *rows: Entity, now_ms: int = NOW_MS) -> None:
+    """Bring rows into the store by way of a decision about an unheard-of session."""
+    await accept(store, done("nobody"), Script(*rows), now_ms=now_ms)
+
+
+async def started(store: Store, boot: str = "b1", now_ms: int = NOW_MS, **room: int) -> list[str]:
+    """Claim what is ready; the ids."""
+    return [row.id for row in await store.claim(boot=boot, now_ms=now_ms, room=room or ROOM)]

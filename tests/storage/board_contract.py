@@ -109,3 +109,19 @@ class BoardContract:
             with pytest.raises(ValueError, match="forward"):
                 await board.let_time_pass(wrong)
         assert await board.time_offset_ms() == 1_500
+
+    async def test_half_a_character_anywhere_is_no_error(self, board: Board) -> None:
+        """A post with half an emoji in it can never be stored, found or edited."""
+        half = "x\ud83d"
+        place = replace(PLACE, thread=half)
+        copy = FileCopy(file_id=half, session_id="", media_type=half, data="")
+        odd = post("a", id=half, key=half, text=half, author=half, place=place, reply_to=half, mark=half)
+        first = await board.put(odd, [copy])
+        assert (await board.put(odd, [copy])).n == first.n
+        for found in (await board.find(half), await board.get(half), (await board.thread(place, 9))[0]):
+            assert found is not None
+            assert (found.n, found.text, found.place) == (first.n, "x\ufffd", place)
+        await board.edit(odd)
+        await board.take(half)
+        assert await board.file(half) is not None
+        assert len(await board.threads("home", 9)) == 1

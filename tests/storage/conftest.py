@@ -9,6 +9,9 @@ import pytest
 
 from storage import SqliteStore, open_store
 
+for _suite in ("board", "claims", "telling", "views"):
+    pytest.register_assert_rewrite(f"tests.storage.{_suite}_contract")
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:

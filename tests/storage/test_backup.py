@@ -21,8 +21,7 @@ from storage.migrate import migrations, prepare
 from storage.reading import open_reading, sessions
 from storage.restore import restore
 from storage.sealing import Keys
-from tests.kit.store import NOW_MS, Script, answering, bound, message, said, session
-from tests.storage.contract import accept, given
+from tests.kit.store import NOW_MS, Script, accept, answering, bound, given, message, said, session
 from tests.storage.test_migrate import STEPS
 
 KEYS = Keys(bytes(32))

@@ -3,8 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from storage import open_store
-from tests.kit.store import Script, answering, said
-from tests.storage.contract import StoreContract, accept, given, started
+from tests.kit.store import Script, accept, answering, given, said, started
+from tests.storage.contract import StoreContract
 
 
 class TestSqlite(StoreContract):

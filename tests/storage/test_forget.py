@@ -36,17 +36,19 @@ from tests.kit.store import (
     NOW_MS,
     PLACE,
     Script,
+    accept,
     bound,
     card,
     effect,
+    given,
     message,
     replied,
     said,
     session,
     stamp,
+    started,
     turn,
 )
-from tests.storage.contract import accept, given, started
 
 CANARY = "canary-of-ann"
 

@@ -14,8 +14,7 @@ import pytest
 from core.domain.errors import StoreDamaged, StoreFull, StoreNewer
 from storage import open_store, rows
 from storage.migrate import APPLICATION_ID, Migration, check, inspect, migrations, prepare, statements
-from tests.kit.store import answering, message
-from tests.storage.contract import given
+from tests.kit.store import answering, given, message
 
 SNAPSHOT = Path(__file__).with_name("schema.sql")
 

@@ -14,8 +14,7 @@ from core.domain.errors import BadInput, StoreDamaged
 from storage import SqliteStore
 from storage.housekeeping import DAY_MS, SLICE_ROWS, Due
 from storage.reading import detail, export, open_reading, sessions
-from tests.kit.store import ANN, NOW_MS, Script, answering, bound, card, effect, message, said, session
-from tests.storage.contract import accept, given
+from tests.kit.store import ANN, NOW_MS, Script, accept, answering, bound, card, effect, given, message, said, session
 
 
 async def test_sessions_are_listed_while_the_bot_runs(store: SqliteStore) -> None:

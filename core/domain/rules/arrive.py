@@ -8,10 +8,11 @@ Must not know: payloads, or how the answer is made.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from core.domain.decision import Decision, View
 from core.domain.effects import AskModel
-from core.domain.entities import EffectRow, EffectState, Phase, Session, Turn, TurnState, Waiting
+from core.domain.entities import EffectRow, EffectState, Phase, Turn, TurnState, Waiting
 from core.domain.events import Address, MessageReceived
 from core.domain.keys import SessionKey
 from core.domain.rules import moving, people, returning
@@ -30,6 +31,8 @@ def for_us(view: View, event: MessageReceived) -> bool:
             return view.addressed_before
         case Address.OTHER:
             return False
+        case _:
+            assert_never(event.address)
 
 
 def key_of(view: View, event: MessageReceived) -> SessionKey:
@@ -75,12 +78,16 @@ def asking_of(view: View, turn: Turn) -> EffectRow | None:
 
 
 def _collecting(view: View, turn: Turn, message: Waiting) -> EffectRow | None:
-    """The pending first call of a turn that this message may join."""
+    """The pending first call of a turn that this message may join.
+
+    A repeated turn counts as new only while nothing stands after it: its messages are one range of seqs.
+    """
     asking = asking_of(view, turn)
     if asking is None or asking.state is not EffectState.PENDING or asking.attempt:
         return None
-    first = turn.state is TurnState.OPEN and not turn.said and turn.asker == message.asker
-    return asking if first else None
+    first = turn.state is TurnState.OPEN and not (turn.said or turn.stalls or turn.stripped)
+    newest = view.session is not None and turn.last_seq == view.session.next_seq - 1
+    return asking if first and newest and turn.asker == message.asker else None
 
 
 def _join(making: Making, turn: Turn, asking: EffectRow, message: Waiting) -> None:
@@ -88,11 +95,7 @@ def _join(making: Making, turn: Turn, asking: EffectRow, message: Waiting) -> No
     latest_ms = min(making.now_ms + making.view.policy.debounce_ms, turn.created_ms + DEBOUNCE_MAX_MS)
     making.put(
         replace(turn, last_seq=taken[-1].seq, reply_to=message.ref or turn.reply_to),
-        replace(asking, not_before_ms=latest_ms, waits=(*asking.waits, *making.fetch((message,)))),
+        replace(
+            asking, not_before_ms=max(asking.not_before_ms, latest_ms), waits=(*asking.waits, *making.fetch((message,)))
+        ),
     )
-
-
-def open_session(view: View) -> Session | None:
-    """The session of the view when it is still alive."""
-    session = view.session
-    return None if session is None or session.phase is Phase.ERASED else session

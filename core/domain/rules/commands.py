@@ -54,7 +54,7 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # no
             return _private(view, "gone")
         if not people.owns(view.person, session):
             return _private(view, "not_yours")
-        return mailbag.on_choice(view, event, stamp)
+        return mailbag.on_choice(view, session, view.card, event, stamp)
     if verb in OWNERS_VERBS:
         if not people.owns(view.person, session):
             return _private(view, "not_yours")
@@ -119,8 +119,7 @@ def _repeat(view: View, turn: Turn, stamp: Stamp) -> Decision:
         return _private(view, "one_at_a_time")
     making = Making(view, stamp, session)
     making.human_act()
-    again = replace(turn, state=TurnState.OPEN, failure="", stalls=0, stripped=False)
-    making.deliver(making.ask(again, not_before_ms=stamp.now_ms))
+    answer.again(making, turn)
     return making.done()
 
 

@@ -113,7 +113,7 @@ def _notice(making: Making, code: str, ticket: Ticket) -> Card:
         text=_text(making, code, ticket),
         buttons=_buttons(session, view.policy.language),
         created_ms=making.now_ms,
-        to=owner if dm and home.user else None,
+        recipient=owner if dm and home.user else None,
     )
 
 

@@ -86,8 +86,9 @@ class Making:
         self._rows.extend(rows)
 
     def human_act(self) -> None:
-        """A person did something here: the idle clock starts anew."""
-        self.session = replace(self.session, last_human_ms=self.now_ms, phase=Phase.ACTIVE)
+        """A person did something here: the idle clock starts anew. What they closed stays closed."""
+        phase = Phase.CLOSED if self.session.phase is Phase.CLOSED else Phase.ACTIVE
+        self.session = replace(self.session, last_human_ms=self.now_ms, phase=phase)
 
     def postpone(self, due_ms: int) -> None:
         """Look at the session again at `due_ms`, later than its row says."""
@@ -138,6 +139,18 @@ class Making:
             title=self.session.title or " ".join(message.text.split())[:TITLE_MAX_CHARS],
         )
 
+    def put_again(self, message: Message) -> None:
+        """A message takes the place of an earlier form of itself, whose tokens `reopen` has taken off."""
+        self.put(message)
+        self.session = replace(self.session, tokens=self.session.tokens + message.tokens)
+
+    def reopen(self, turn: Turn) -> Turn:
+        """A turn that had failed is open again; its partial answer counts anew when it is stored anew."""
+        if turn.answer_seq is not None:
+            tokens = max(self.session.tokens - estimate(turn.said), 0)
+            self.session = replace(self.session, tokens=tokens)
+        return replace(turn, state=TurnState.OPEN, failure="", stalls=0, stripped=False)
+
     def wait(self, message: Waiting) -> None:
         """The message waits for the next turn; its author sees that it was seen."""
         self.put(message)
@@ -163,7 +176,7 @@ class Making:
             created_ms=self.now_ms,
             first_seq=taken[0].seq,
             last_seq=taken[-1].seq,
-            level=self.session.level,
+            level=Level.SUMMARY if self.session.level is Level.SUMMARY else Level.FULL,
             model=self.view.policy.model,
         )
         waits = (*self.fetch(waiting), *self._summaries())
@@ -175,7 +188,7 @@ class Making:
         return turn
 
     def ask(self, turn: Turn, *, not_before_ms: int, waits: tuple[str, ...] = ()) -> Turn:
-        """Ask the model for `turn`, or let the turn fail when today's budget cannot pay; stores the turn."""
+        """Ask the model for `turn` and store it; when today's budget cannot pay, the turn comes back FAILED."""
         effect = AskModel(
             turn_id=turn.id,
             reserved=budget.price_of_turn(self.view.policy, self.session.tokens),
@@ -233,23 +246,21 @@ class Making:
 
     def settle(self, usage: Usage) -> None:
         """Pay for the model call that this event finishes."""
-        row = self.view.finishing
-        if row is not None and isinstance(row.effect, AskModel):
-            self._pay(row.effect, usage)
+        self._pay(self.view.finishing, usage)
 
     def book(self, usage: Usage) -> None:
         """Pay for a small call that was not reserved: a summary."""
-        accounts = budget.accounts_of(self.session)
-        unreserved = AskModel(turn_id="", accounts=accounts, day=budget.day_of(self.now_ms))
-        self._pay(unreserved, usage)
+        unreserved = AskModel(turn_id="", accounts=budget.accounts_of(self.session), day=budget.day_of(self.now_ms))
+        rows = budget.merged(self.spends, budget.reserve(self.spends, unreserved))
+        self.spends = budget.merged(rows, budget.settle(rows, unreserved, usage))
 
     def give_back(self, row: EffectRow) -> None:
         """A model call that will never be made gives its reservation back."""
-        if isinstance(row.effect, AskModel):
-            self._pay(row.effect, Usage())
+        self._pay(row, Usage())
 
-    def _pay(self, effect: AskModel, usage: Usage) -> None:
-        self.spends = budget.merged(self.spends, budget.settle(self.spends, effect, usage))
+    def _pay(self, row: EffectRow | None, usage: Usage) -> None:
+        if row is not None and isinstance(row.effect, AskModel):
+            self.spends = budget.merged(self.spends, budget.settle(self.spends, row.effect, usage))
 
     # --------------------------------------------------------------------------- cards and effects
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from core.domain.entities import FileCopy, Message, Role, Turn
@@ -20,6 +21,7 @@ from core.domain.rules.summary import as_text
 Block = dict[str, object]
 
 _THINKING = ("thinking", "redacted_thinking")
+_OUR_TAGS = re.compile(r"<(?=\s*/?\s*(?:heard|file)\b)", re.IGNORECASE)
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 SYSTEM = (
@@ -46,11 +48,13 @@ def compose(
 ) -> tuple[Mapping[str, object], ...]:
     """The Messages-API messages of a call for `turn`: history, then the turn, then what was already said.
 
+    What came after the turn's messages (a repeated turn has such) is left out: the question stands last.
     `prefix` is the hash of the system prompt and tools that will be sent; `whole` says that no earlier message is
     left out. A `summary` stands in front of everything. The last message is always a user's: a partial answer is
     quoted and continued, never prefilled.
     """
-    before = _heard_first([each for each in messages if each.seq != turn.answer_seq])
+    before = _heard_first([each for each in messages if each.seq <= turn.last_seq or each.turn_id == turn.id])
+    before = [each for each in before if each.seq != turn.answer_seq]
     keep = whole and summary is None and not turn.stripped and _same_prefix(before, prefix)
     merged: list[tuple[str, list[Block]]] = []
     if summary is not None:
@@ -101,7 +105,7 @@ def _human(message: Message, files: Mapping[str, FileCopy]) -> list[Block]:
         blocks.extend(_file(each.name, files.get(each.id)))
     said = message.text
     if message.role is Role.HEARD:
-        said = f"<heard from={json.dumps(message.author)}>\n{said}\n</heard>"
+        said = _quoted("heard", "from", message.author, f"\n{said}\n")
     if message.note:
         said = f"[{message.note}]\n{said}"
     if said.strip():
@@ -111,13 +115,19 @@ def _human(message: Message, files: Mapping[str, FileCopy]) -> list[Block]:
 
 def _file(name: str, copy: FileCopy | None) -> list[Block]:
     if copy is None or copy.problem:
-        return [_text(f"<file name={json.dumps(name)}>could not be read</file>")]
+        return [_text(_quoted("file", "name", name, "could not be read"))]
     if copy.media_type in _IMAGES:
         return [{"type": "image", "source": _source(copy)}]
     if copy.media_type == "application/pdf":
         return [{"type": "document", "source": _source(copy), "title": name}]
     text = base64.b64decode(copy.data).decode("utf-8", "replace")
-    return [_text(f"<file name={json.dumps(name)}>\n{text}\n</file>")]
+    return [_text(_quoted("file", "name", name, f"\n{text}\n"))]
+
+
+def _quoted(tag: str, attribute: str, name: str, text: str) -> str:
+    """Other people's words between tags of ours; what looks like such a tag among them cannot end or begin one."""
+    safe_name, safe_text = (_OUR_TAGS.sub("&lt;", each) for each in (json.dumps(name, ensure_ascii=False), text))
+    return f"<{tag} {attribute}={safe_name}>{safe_text}</{tag}>"
 
 
 def _source(copy: FileCopy) -> Block:

@@ -22,6 +22,8 @@ WORDS: dict[str, str] = {
     "failed.model_bound_thinking": "Das Sprachmodell hat unser früheres Gespräch nicht angenommen. Deine Nachricht bleibt erhalten.",
     "failed.model_refusal": "Das Sprachmodell möchte darauf nicht antworten.",
     "failed.model_busy": "Das Sprachmodell war eine halbe Stunde lang ausgelastet, deshalb habe ich aufgehört. Deine Nachricht bleibt erhalten.",
+    "failed.model_down": "Das Sprachmodell konnte eine halbe Stunde lang nicht antworten, deshalb habe ich aufgehört. Deine Nachricht bleibt erhalten.",
+    "failed.model_unreachable": "Ich konnte das Sprachmodell eine halbe Stunde lang nicht erreichen, deshalb habe ich aufgehört. Deine Nachricht bleibt erhalten.",
     "failed.model_cut": "Die Verbindung zum Sprachmodell ist dreimal abgebrochen. Deine Nachricht bleibt erhalten.",
     "failed.model_silent": "Das Sprachmodell ist dreimal verstummt. Deine Nachricht bleibt erhalten.",
     "failed.model_error": "Das Sprachmodell hat dreimal einen Fehler gemeldet. Deine Nachricht bleibt erhalten.",

@@ -25,6 +25,8 @@ WORDS: dict[str, str] = {
     "failed.model_bound_thinking": "The language model did not accept our earlier conversation. Your message is kept.",
     "failed.model_refusal": "The language model declined to answer this.",
     "failed.model_busy": "The language model was busy for half an hour, so I stopped trying. Your message is kept.",
+    "failed.model_down": "The language model could not answer for half an hour, so I stopped trying. Your message is kept.",
+    "failed.model_unreachable": "I could not reach the language model for half an hour, so I stopped trying. Your message is kept.",
     "failed.model_cut": "The connection to the language model broke three times. Your message is kept.",
     "failed.model_silent": "The language model went silent three times. Your message is kept.",
     "failed.model_error": "The language model reported an error three times. Your message is kept.",
