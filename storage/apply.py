@@ -65,7 +65,7 @@ def apply(conn: sqlite3.Connection, changes: Iterable[Entity], starting: Startin
     rest: list[Rest] = []
     for change in changes:
         if isinstance(change, Session):
-            put(conn, SESSION.upsert, SESSION.encode(change))
+            SESSION.write(conn, change)
         elif isinstance(change, Turn):
             turns[change.id] = change
         elif isinstance(change, EffectRow):

@@ -16,7 +16,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Generic, TypeVar
 
 from core import codec
@@ -53,7 +53,9 @@ class Table(Generic[E]):
     """How one dataclass is written to one table.
 
     `key`: the columns that name a row. `fixed`: columns that never change once written, so that an update leaves
-    their indexes alone. `omit`: fields that are not columns. `extra`: columns computed from the value.
+    their indexes alone. `rare`: columns with an index that hardly ever change; `update` meets only a row where they
+    are the same and so leaves their indexes alone too, see `write`. `omit`: fields that are not columns. `extra`:
+    columns computed from the value.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Table(Generic[E]):
         *,
         key: tuple[str, ...],
         fixed: tuple[str, ...] = (),
+        rare: tuple[str, ...] = (),
         omit: tuple[str, ...] = (),
         extra: Mapping[str, Callable[[E], Scalar]] | None = None,
     ) -> None:
@@ -88,6 +91,12 @@ class Table(Generic[E]):
         self.upsert = f"{self.insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET " + ", ".join(
             f"{each} = excluded.{each}" for each in changing
         )
+        setting, meeting = [each for each in changing if each not in rare], (*key, *rare)
+        self._update = (
+            f"UPDATE {name} SET {', '.join(f'{each} = ?' for each in setting)}"
+            f" WHERE {' AND '.join(f'{each} = ?' for each in meeting)}"
+        )
+        self._in_update = itemgetter(*[self.columns.index(each) for each in (*setting, *meeting)]) if rare else None
 
     def fields_of(self, alias: str) -> str:
         """The selected columns under a table alias, for a join."""
@@ -100,6 +109,15 @@ class Table(Generic[E]):
             row[at] = way(row[at])
         row.extend([compute(value) for compute in self._extra])
         return row
+
+    def write(self, conn: sqlite3.Connection, value: E) -> None:
+        """Put a row that is most often there already.
+
+        `upsert` would write AUTOINCREMENT's counter and the indexes of all its columns each time, a page for each.
+        """
+        row = self.encode(value)
+        if self._in_update is None or not put(conn, self._update, self._in_update(row)).rowcount:
+            put(conn, self.upsert, row)
 
     def decode(self, row: Row, **omitted: object) -> E:
         """The value of a row selected with `select`. Raises `BadInput` for what cannot be read."""
@@ -158,7 +176,7 @@ def kind_of(row: EffectRow) -> str:
 
 
 PERSON = Table(Person, "person", key=("key",))
-SESSION = Table(Session, "session", key=("id",), fixed=("created_ms",))
+SESSION = Table(Session, "session", key=("id",), fixed=("created_ms",), rare=("owner",))
 BINDING = Table(Binding, "binding", key=("key",))
 WAITING = Table(Waiting, "waiting", key=("id",), fixed=("session_id",))
 TURN = Table(Turn, "turn", key=("id",), fixed=("session_id", "asker", "created_ms"))
@@ -179,12 +197,12 @@ POST = Table(Post, "board_post", key=("id",), omit=("n",))
 BOARD_FILE = Table(FileCopy, "board_file", key=("file_id",))
 
 
-def put(conn: sqlite3.Connection, sql: str, row: Row) -> None:
+def put(conn: sqlite3.Connection, sql: str, row: Row) -> sqlite3.Cursor:
     """Execute with values that may hold halves of surrogate pairs, which no database can store as they are."""
     try:
-        conn.execute(sql, row)
+        return conn.execute(sql, row)
     except UnicodeEncodeError:
-        conn.execute(sql, [clean(each) for each in row])
+        return conn.execute(sql, [clean(each) for each in row])
 
 
 def clean(value: S) -> S:
