@@ -46,6 +46,14 @@ class Redeliver:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Swapped:
+    """Two messages that the platform delivers in the wrong order."""
+
+    first: Say
+    second: Say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
     """Time passes."""
 
@@ -79,4 +87,4 @@ class Mishaps:
     of: tuple[Mishap, ...]
 
 
-Act = Say | Command | Press | Redeliver | Wait | Away | Drain | Arm | Mishaps
+Act = Say | Command | Press | Redeliver | Swapped | Wait | Away | Drain | Arm | Mishaps

@@ -32,7 +32,7 @@ from core.engine.loop import Engine
 from core.engine.ports import Claim, Intake, Post
 from storage.migrate import prepare
 from storage.sqlite import SqliteStore
-from tests.crash.acts import Act, Arm, Away, Command, Drain, Mishaps, Press, Redeliver, Say, Wait
+from tests.crash.acts import Act, Arm, Away, Command, Drain, Mishaps, Press, Redeliver, Say, Swapped, Wait
 from tests.crash.fuse import Died, Fuse, Spot
 from tests.crash.still import Busy, StillClock, still_store
 from tests.crash.talker import Talker
@@ -63,6 +63,7 @@ class Spoken:
     acknowledged: bool = False
     refused: int = 0
     held: bool = False  # it was still on the board when a process started
+    swapped: bool = False  # delivered before or after its time
 
 
 @dataclass(slots=True, kw_only=True)
@@ -162,6 +163,7 @@ class Stage:
             await self._world.engine.abandon()
             with contextlib.suppress(Died):
                 await self._world.store.close()
+            self._world.store.peephole.close()
         self._world = None
 
     async def end(self) -> None:
@@ -182,8 +184,8 @@ class Stage:
         """Carry out all acts, whatever happens in between, and let everything come to its end."""
         await self.live()
         for n, act in enumerate(acts):
-            repeats = isinstance(act, Say | Command | Press | Redeliver | Away)  # the others nobody does again
-            while not await self._survives(partial(self._do, n, act)) and repeats:
+            again = isinstance(act, Say | Command | Press | Redeliver | Swapped | Away)  # the others nobody repeats
+            while not await self._survives(partial(self.act, act, n)) and again:
                 pass
         while not await self._survives(self.settle):
             pass
@@ -201,24 +203,19 @@ class Stage:
             return False
         return True
 
-    async def _do(self, n: int, act: Act) -> None:
+    async def act(self, act: Act, n: int = 0) -> None:  # noqa: C901 -- one arm for each act
+        """Carry out one act, the `n`-th of the story. Raises what dying in it raises."""
         match act:
             case Say():
                 await self._say(self._note(act))
             case Command():
-                await self.chat.say(
-                    Saying(
-                        person=act.person,
-                        channel=CHANNEL,
-                        text=act.text,
-                        thread=self._root(act.thread),
-                        key=f"c{n}",
-                    )
-                )
+                await self._command(act, n)
             case Press():
                 await self._press(n, act)
             case Redeliver():
                 await self._redeliver(act)
+            case Swapped():
+                await self._swapped(act)
             case Wait():
                 await self.wait(act.seconds)
             case Away():
@@ -273,6 +270,11 @@ class Stage:
             self._alive()
             spoken.acknowledged = True
 
+    async def _command(self, act: Command, n: int) -> None:
+        root = self._root(act.thread)
+        if root is not None:
+            await self.chat.say(Saying(person=act.person, channel=CHANNEL, text=act.text, thread=root, key=f"c{n}"))
+
     async def _press(self, n: int, act: Press) -> None:
         pressed = self._presses.get(n)
         if pressed is None:
@@ -290,12 +292,26 @@ class Stage:
     async def _redeliver(self, act: Redeliver) -> None:
         """A platform knows nothing of our board: it delivers the event itself once more."""
         said = [each for each in self.spoken if each.acknowledged]
-        if len(said) < act.back:
-            return
-        post = await self.local.by_key(said[-act.back].key)
+        if len(said) >= act.back:
+            await self._deliver(said[-act.back])
+
+    async def _deliver(self, spoken: Spoken) -> None:
+        post = await self.local.by_key(spoken.key)
         assert post is not None
         opener = await self.local.opener(post)
         await self.world.engine.accept(wire.message_received(post, opener=opener))
+        await self.local.take(post)
+        self._alive()
+        spoken.acknowledged = True
+
+    async def _swapped(self, act: Swapped) -> None:
+        said = [self._note(act.first), self._note(act.second)]
+        for each in said:
+            each.swapped = True
+            post, files = self._post(each)
+            await self.local.put(post, files)
+        for each in reversed(said):
+            await self._deliver(each)
 
     async def _away(self, act: Away) -> None:
         """People write to the platform's server while the process is down."""

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from storage import claims
 from storage.connection import Connection, open_for_reading, open_for_writing
+from storage.files import Peephole
 from storage.readers import Readers
 from storage.sqlite import SqliteStore
 from storage.wal import Log
@@ -139,7 +140,8 @@ class StillReaders(Readers):
 
 async def still_store(kind: type[SqliteStore], path: Path, busy: Busy, on_point: OnPoint) -> SqliteStore:
     """Open an existing, migrated database as `kind`; its calls are counted in `busy`."""
+    peephole = Peephole(path)
     writer = StillWriter(await Inline.open(lambda: open_for_writing(path)), Log(path, _PAGE_BYTES), on_point)
     readers = StillReaders((await Inline.open(lambda: open_for_reading(path)),))
     writer.busy = readers.busy = busy
-    return kind(path, writer, readers, await readers.run(claims.latest_created_ms))
+    return kind(path, peephole, writer, readers, await readers.run(claims.latest_created_ms))

@@ -40,13 +40,23 @@ async def play(path: Path, acts: tuple[Act, ...], spots: Spots, faulty: Faulty =
 
 
 async def sweep(
-    new_file: Callable[[], Path], acts: tuple[Act, ...], faulty: Faulty = SOUND, *, every: bool = False
+    new_file: Callable[[], Path],
+    acts: tuple[Act, ...],
+    faulty: Faulty = SOUND,
+    *,
+    every: bool = False,
+    one_is_enough: bool = False,
 ) -> Sweep:
-    """Play `acts` with every death; `every`: at every passage, and with every second death."""
+    """Play `acts` with every death; `every`: at every passage, and with every second death.
+
+    `one_is_enough`: stop when one story has ended badly.
+    """
     result = Sweep()
-    calm = await play(new_file(), acts, {})
+    calm = await play(new_file(), acts, {}, faulty)
     second = 0
     for life, spot in _spots(calm, range(len(calm.lives)), every=every):
+        if one_is_enough and result.wrong:
+            break
         once = await _one(result, new_file(), acts, {life: spot}, faulty)
         if once is None:
             continue

@@ -24,7 +24,6 @@ WORDS = 12
 _CHUNK_WORDS = 3
 _PAUSE_S = 0.3
 _REPEATED_CHARS = 12
-_TEXT = re.compile(r"<(?P<question>[^<>]*)>(?P<words>( word\d+)*)\.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +69,12 @@ def text_for(question: str) -> str:
     return f"<{head}> " + " ".join(f"word{n}" for n in range(1, WORDS + 1)) + "."
 
 
-def question_of(answer: str) -> str | None:
-    """The question of a whole answer; None when a word is missing, doubled, or in the wrong place."""
-    found = _TEXT.fullmatch(answer)
-    return found["question"] if found and answer == text_for(found["question"]) else None
+def question_of(answer: str, *, whole: bool = True) -> str | None:
+    """The question of an answer, or of its beginning; None when a word is missing, doubled, or in the wrong place."""
+    head, found, _ = answer.removeprefix("<").partition("> ")
+    text = text_for(head)
+    fits = answer == text if whole else text.startswith(answer)
+    return head if found and fits else None
 
 
 class Talker:
@@ -84,6 +85,7 @@ class Talker:
     def __init__(self, clock: Clock) -> None:
         self.mishaps: deque[Mishap] = deque()
         self.calls: Counter[str] = Counter()
+        self.mishaps_met = 0
         self.wrong: list[str] = []
         self._clock = clock
         self._running: list[_Call] = []
@@ -106,6 +108,7 @@ class Talker:
         mishap = self.mishaps.popleft() if self.mishaps else None
         call = self._understand(request)
         self.calls[call.text] += 1
+        self.mishaps_met += mishap is not None
         if isinstance(mishap, Busy):
             raise NotSent(code="model_busy", retry_ms=self._clock.now_ms() + round(mishap.seconds * 1000))
         if isinstance(mishap, No):
