@@ -77,7 +77,7 @@ def prepare(path: Path, *, steps: tuple[Migration, ...] | None = None, on_point:
 def inspect(path: Path, *, newest: int | None = None) -> int:
     """Check that the file is a database of ours which this release understands; its schema version.
 
-    Looks at the first pages and the schema; at all pages only when there is a reason to suspect damage.
+    Looks at the header, the length and the schema, not at every page (see `check`).
     Also beside a running bot, and inside it: the file is looked at through SQLite alone (see storage/files.py).
 
     Raises:
@@ -92,8 +92,6 @@ def inspect(path: Path, *, newest: int | None = None) -> int:
     try:
         with contextlib.closing(open_for_reading(path)) as conn:
             version, tables = _look(conn, path)
-            if not _has_log(path) and file_bytes != _pragma(conn, "page_count") * _pragma(conn, "page_size"):
-                _check_pages(conn, path)
     except sqlite3.Error as error:
         raise translate(error) from error
     if version > newest:
@@ -111,9 +109,11 @@ def check(path: Path) -> None:
     inspect(path)
     try:
         with contextlib.closing(open_for_reading(path)) as conn:
-            _check_pages(conn, path, "integrity_check")
+            problems = [str(row[0]) for row in conn.execute("PRAGMA integrity_check(1)").fetchall()]
     except sqlite3.Error as error:
         raise translate(error) from error
+    if problems != ["ok"]:
+        raise _damaged(path, problems[0])
 
 
 # --- checks -----------------------------------------------------------------------------------------
@@ -125,20 +125,6 @@ def _look(conn: sqlite3.Connection, path: Path) -> tuple[int, set[str]]:
         raise _damaged(path, "it is a database of another program")
     tables = {row[0] for row in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     return _pragma(conn, "user_version"), tables
-
-
-def _has_log(path: Path) -> bool:
-    """Whether there is a log that may explain why the file has another length than it says."""
-    try:
-        return log_of(path).stat().st_size > 0
-    except FileNotFoundError:
-        return False
-
-
-def _check_pages(conn: sqlite3.Connection, path: Path, how: str = "quick_check") -> None:
-    problems = [str(row[0]) for row in conn.execute(f"PRAGMA {how}(1)").fetchall()]
-    if problems != ["ok"]:
-        raise _damaged(path, problems[0])
 
 
 def _pragma(conn: sqlite3.Connection, name: str) -> int:
