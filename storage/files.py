@@ -1,6 +1,10 @@
 """Small certainties about files: what a database's companions are called, and when a rename is on the disk.
 
 Knows: names and fsync. Must not know: contents.
+
+A trap: SQLite's locks are POSIX locks, which a process loses when it closes *any* descriptor of the file. A process
+that has a database open must never open and close the database file beside SQLite: the next tool that looks at the
+file would take itself for the only user and delete the log under our feet. `Peephole` is the one way to its bytes.
 """
 
 from __future__ import annotations
@@ -9,6 +13,23 @@ import os
 from pathlib import Path
 
 SNAPSHOT = ".snapshot-"  # a copy in the making; one that a crash left behind is removed at the next start
+
+
+class Peephole:
+    """The bytes of a database file, for a process that has it open: opened before SQLite opens it, closed after."""
+
+    def __init__(self, database: Path) -> None:
+        self._fd = os.open(database, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self, size_bytes: int, offset: int) -> bytes:
+        """Up to `size_bytes` from `offset`; b"" at the end."""
+        return os.pread(self._fd, size_bytes, offset)
+
+    def close(self) -> None:
+        """Give the descriptor back, when SQLite has closed its own. Twice is as good as once."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
 
 def fsync_folder(folder: Path) -> None:

@@ -11,9 +11,11 @@ database: the most likely reason for a restore is that the database is gone.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from core.domain.errors import BadInput, StoreError
 from storage.erasing import OWNER, SESSION, Eraser
-from storage.files import log_of
+from storage.files import Peephole, log_of
 from storage.rows import clean
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ async def delete(store: SqliteStore, stone: Tombstone, *, tries: int = 1) -> For
             detail = "deleted, but a long read keeps the log: forget again to prove it"
             raise StoreError(code="store_busy", detail=detail)
         await asyncio.sleep(_FOLD_PAUSE_S)
-    left = await asyncio.to_thread(scan, store.path, [each.encode() for each in erased.needles])
+    left = await asyncio.to_thread(scan, store, [each.encode() for each in erased.needles])
     hits = await store.read(partial(_unexplained, needles=[each.decode() for each, count in left.items() if count]))
     return Forgetting(kind=stone.kind, key=stone.key, rows=erased.rows, needles=len(erased.needles), hits=hits)
 
@@ -137,21 +139,27 @@ _SET = "INSERT INTO tombstone (kind, key, at_ms) VALUES (?, ?, ?) ON CONFLICT (k
 # --- the proof --------------------------------------------------------------------------------------
 
 
-def scan(database: Path, needles: Iterable[bytes]) -> dict[bytes, int]:
-    """Count each needle in the bytes of the database and its log."""
+def scan(store: SqliteStore, needles: Iterable[bytes]) -> dict[bytes, int]:
+    """Count each needle in the bytes of an open store's database and log."""
+    found = Counter(occurrences(store.peephole.read, needles))
+    if (log := log_of(store.path)).exists():
+        with contextlib.closing(Peephole(log)) as bytes_of_log:  # no locks are on the log: it may be closed
+            found.update(occurrences(bytes_of_log.read, found))
+    return dict(found)
+
+
+def occurrences(read: Callable[[int, int], bytes], needles: Iterable[bytes]) -> dict[bytes, int]:
+    """Count each needle in what `read(size, offset)` gives, block by block."""
     counts = dict.fromkeys(needles, 0)
     overlap = max(map(len, counts), default=1) - 1
-    for path in (database, log_of(database)):
-        if not path.exists():
-            continue
-        with path.open("rb") as file:
-            kept = b""
-            while block := file.read(_SCAN_BYTES):
-                window = kept + block
-                for needle in counts:
-                    # What lies wholly in `kept` was counted with the block before.
-                    counts[needle] += window.count(needle) - kept.count(needle)
-                kept = window[-overlap:] if overlap else b""
+    kept, at = b"", 0
+    while block := read(_SCAN_BYTES, at):
+        window = kept + block
+        for needle in counts:
+            # What lies wholly in `kept` was counted with the block before.
+            counts[needle] += window.count(needle) - kept.count(needle)
+        kept = window[-overlap:] if overlap else b""
+        at += len(block)
     return counts
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +26,7 @@ from storage.apply import apply
 from storage.board import SqliteBoard
 from storage.claims import Starting
 from storage.faults import other_key
+from storage.files import Peephole
 from storage.readers import Readers
 from storage.rows import clean, put
 from storage.writer import DRAFT, OnPoint, Unit, Writer
@@ -51,9 +53,16 @@ class SqliteStore:
     """Everything durable, in one file. Made by `storage.open_store`."""
 
     def __init__(
-        self, path: Path, writer: Writer, readers: Readers, horizon_ms: int, code_keys: CodeKeys | None = None
+        self,
+        path: Path,
+        peephole: Peephole,
+        writer: Writer,
+        readers: Readers,
+        horizon_ms: int,
+        code_keys: CodeKeys | None = None,
     ) -> None:
         self.path = path
+        self.peephole = peephole
         self._code_keys = code_keys
         self.board = SqliteBoard(writer, readers)
         self._writer = writer
@@ -75,24 +84,22 @@ class SqliteStore:
         Raises:
             StoreError: the file cannot be opened.
         """
-        writer = await Writer.open(path, max_page_count=max_page_count, on_point=on_point)
-        try:
+        async with AsyncExitStack() as opened:
+            peephole = Peephole(path)
+            opened.callback(peephole.close)
+            writer = await Writer.open(path, max_page_count=max_page_count, on_point=on_point)
+            opened.push_async_callback(writer.close)
             readers = await Readers.open(path)
-        except BaseException:
-            await writer.close()
-            raise
-        try:
+            opened.push_async_callback(readers.close)
             horizon_ms = await readers.run(claims.latest_created_ms)
-        except BaseException:
-            await readers.close()
-            await writer.close()
-            raise
-        return cls(path, writer, readers, horizon_ms, code_keys)
+            opened.pop_all()  # all is open: from here on `close` does it
+        return cls(path, peephole, writer, readers, horizon_ms, code_keys)
 
     async def close(self) -> None:
         """Finish what is queued and close every connection, the writing one last: it folds the log."""
         await self._readers.close()
         await self._writer.close()
+        self.peephole.close()
 
     async def submit(self, unit: Unit[T]) -> T:
         """Run a unit of another module of storage (forgetting, tests); raises as `Writer.submit`."""

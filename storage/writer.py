@@ -41,7 +41,7 @@ OnPoint = Callable[[str], None]
 
 BATCH_UNITS = 256  # bounds what one COMMIT can lose and how long an urgent unit waits for the batch before it
 DRAFT_SHARE = 32  # of a batch: drafts come last, but a flood of urgent units does not starve them
-IDLE_S = 3.0  # without a write for this long, the log is cut to zero
+IDLE_S = 3.0  # without a write for this long, the log is folded
 
 
 class Priority(IntEnum):
@@ -113,7 +113,7 @@ class Writer:
     async def fold(self) -> bool:
         """Cut the log to zero after everything that is queued; False while a reader is in the way."""
         await self.submit(lambda _: None)
-        return await self._conn.run(self._folding.when_idle)
+        return await self._conn.run(self._folding.to_zero)
 
     async def close(self) -> None:
         """Finish what is queued, fold the log and close the connection. Twice is as good as once."""

@@ -86,6 +86,7 @@ class Engine:
         self._lanes = Lanes()
         self._running = Running()
         self._tasks: set[asyncio.Task[object]] = set()
+        self._ticking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._pending = True  # the store may hold effects that nobody performs yet
         self._ring_ms: int | None = None  # when the alarm is set to ring
@@ -194,8 +195,8 @@ class Engine:
         if orphans:
             log.info("recovered", effects=len(orphans))
         self._performing = True
-        for forever in (self._dispatch(), self._tick()):
-            self._tasks.add(asyncio.create_task(forever))
+        _ = self._spawn(self._dispatch())
+        self._ticking = self._spawn(self._tick())
 
     async def _recover(self, row: EffectRow) -> None:
         outcome: Outcome
@@ -323,10 +324,17 @@ class Engine:
         """Stop intake, let turns finish for `seconds`, then checkpoint the rest for the next boot."""
         self._closing = True
         self._wake.set()
+        await self._begun()
         await self._settle(seconds)
         for effect_id in self._asking.running():
             self._asking.interrupt(effect_id, DRAIN)
         await self._settle(DRAIN_COMMIT_S)
+
+    async def _begun(self) -> None:
+        """What was being claimed or accepted when intake stopped is performed now; nothing more begins after it."""
+        under_way = [task for task in self._tasks if task is not self._ticking]
+        if under_way:
+            await asyncio.wait(under_way)
 
     async def _settle(self, seconds: float) -> None:
         """Wait for running model calls, and for final answers to reach their places; nothing else ends by itself."""
@@ -340,26 +348,25 @@ class Engine:
 
     async def close(self) -> None:
         """End everything that runs and save what is unsaved; the store stays open."""
-        self._closing = True
-        await self._cancel(self._running.tasks())
-        await self._cancel(tuple(self._tasks))
+        await self._end_all()
         await self._save()
 
     async def abandon(self) -> None:
         """End everything at once and save nothing: what a crash does, for tests."""
-        self._closing = True
-        await self._cancel((*self._running.tasks(), *self._tasks))
+        await self._end_all()
 
     @property
     def idle(self) -> bool:
         """Whether no effect is being performed."""
         return not self._running
 
-    @staticmethod
-    async def _cancel(tasks: tuple[asyncio.Task[object] | asyncio.Task[None], ...]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def _end_all(self) -> None:
+        """Cancel everything, and what a commit that was under way has begun meanwhile."""
+        self._closing = True
+        while tasks := (*self._running.tasks(), *self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _spawn(self, coroutine: Coroutine[object, object, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(coroutine)

@@ -109,6 +109,6 @@ async def _touch_one(store: SqliteStore, size: int) -> None:
         row = conn.execute(f"{SESSION.select} WHERE id = ?", (million.session_id(at),)).fetchone()
         known: Session = SESSION.decode(row)
         due_ms = (known.due_ms or 0) + 1_800_000
-        apply(conn, (replace(known, last_human_ms=million.NOW_MS, due_ms=due_ms),), _STARTING)
+        apply(conn, (replace(known, last_human_ms=million.NOW_MS, due_ms=due_ms),), _STARTING, None)
 
     await store.submit(unit)

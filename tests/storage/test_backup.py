@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core.domain.errors import StoreDamaged, StoreError, StoreNewer
 from storage import SqliteStore, open_store
@@ -26,6 +27,15 @@ from tests.storage.test_migrate import STEPS
 
 KEYS = Keys(bytes(32))
 CANARY = "the canary sings at midnight"
+
+
+async def as_after_a_crash(store: SqliteStore) -> None:
+    """Close the store and leave its files as they were before: a log that is not folded."""
+    files = [store.path, store.path.with_name(store.path.name + "-wal")]
+    before = [each.read_bytes() for each in files]
+    await store.close()
+    for file, data in zip(files, before, strict=True):
+        file.write_bytes(data)
 
 
 @pytest.fixture
@@ -120,9 +130,7 @@ async def test_a_restore_replaces_what_came_since(database: Path, target: Path, 
     await filled(database, target)
     store = await open_store(database)
     await given(store, *bound(session("s2", user="bob")))
-    wal = database.with_name(database.name + "-wal").read_bytes()
-    await store.close()
-    database.with_name(database.name + "-wal").write_bytes(wal)  # as a crash leaves it
+    await as_after_a_crash(store)
     assert sorted(ids(database)) == ["s1", "s2"]
     restore(target, database, KEYS, lock)
     assert ids(database) == ["s1"]
@@ -165,6 +173,9 @@ async def test_every_cut_is_seen(database: Path, target: Path, lock: DataLock) -
         target.write_bytes(good[:cut])
         with pytest.raises(StoreDamaged):
             restore(target, database, KEYS, lock)
+    target.write_bytes(good[: chunk + 3 * (4 + (1 << 20) + 16)])  # exactly between two chunks
+    with pytest.raises(StoreDamaged, match="cut short"):
+        restore(target, database, KEYS, lock)
     target.write_bytes(good + b"\0\0\0\x10" + bytes(16))
     with pytest.raises(StoreDamaged):
         restore(target, database, KEYS, lock)
@@ -181,6 +192,21 @@ async def test_chunks_cannot_be_exchanged(database: Path, target: Path) -> None:
     target.write_bytes(good[:first] + b + a + good[first + 2 * size :])
     with pytest.raises(StoreDamaged, match="changed"):
         verify(target, KEYS, target.parent)
+
+
+async def test_a_backup_that_lacks_rows_is_refused(database: Path, target: Path) -> None:
+    """A copy that went wrong is called whole because nobody counted."""
+    await filled(database, target)
+    good = target.read_bytes()
+    head, size = good[:32], int.from_bytes(good[32:36], "big")
+    seal = AESGCM(KEYS.derive("backup", salt=head[-16:]))
+    said = seal.decrypt(bytes(12), good[36 : 36 + size], head)
+    assert b'"message": 259' in said
+    forged = seal.encrypt(bytes(12), said.replace(b'"message": 259', b'"message": 260'), head)
+    target.write_bytes(good[:36] + forged + good[36 + size :])
+    with pytest.raises(StoreDamaged, match="rows"):
+        verify(target, KEYS, target.parent)
+    assert [each.name for each in target.parent.iterdir()] == [target.name]
 
 
 async def test_the_wrong_key_is_named_and_changes_nothing(database: Path, target: Path, lock: DataLock) -> None:
@@ -238,7 +264,7 @@ async def test_a_crash_during_a_restore_leaves_one_of_the_two(
     await filled(database, target)
     store = await open_store(database)
     await given(store, *bound(session("s2", user="bob")))
-    await store.close()
+    await as_after_a_crash(store)
     if damaged:
         database.write_bytes(b"garbage")
 
@@ -256,7 +282,7 @@ async def test_a_crash_during_a_restore_leaves_one_of_the_two(
     assert ids(database) == ["s1"]
 
 
-@pytest.mark.parametrize("lost", ["nothing", "database", "database and its notes"])
+@pytest.mark.parametrize("lost", ["nothing", "notes", "database", "database and notes"])
 async def test_what_was_forgotten_stays_forgotten(database: Path, target: Path, lock: DataLock, lost: str) -> None:
     """Somebody who was promised deletion comes back with the next restore."""
     store = await open_store(database)
@@ -266,12 +292,12 @@ async def test_what_was_forgotten_stays_forgotten(database: Path, target: Path, 
     report = await forget(store, "id-ann", now_ms=NOW_MS)
     assert report.hits == 0
     await store.close()
-    if lost != "nothing":
+    if "database" in lost:
         database.unlink()
-    if lost == "database and its notes":
+    if "notes" in lost:
         (database.parent / SIDE_NAME).unlink()
     restored = restore(target, database, KEYS, lock)
-    if lost == "database and its notes":
+    if lost == "database and notes":
         assert (restored.tombstones, sorted(ids(database))) == (0, ["s1", "s2"])
     else:
         assert (restored.tombstones, ids(database)) == (1, ["s2"])

@@ -13,8 +13,12 @@ import pytest
 
 from core.domain.errors import StoreDamaged, StoreFull, StoreNewer
 from storage import open_store, rows
+from storage.backup import backup
+from storage.forget import forget, scan
 from storage.migrate import APPLICATION_ID, Migration, check, inspect, migrations, prepare, statements
-from tests.kit.store import answering, given, message
+from storage.reading import export, open_reading
+from storage.sealing import Keys
+from tests.kit.store import NOW_MS, answering, given, message
 
 SNAPSHOT = Path(__file__).with_name("schema.sql")
 
@@ -202,7 +206,7 @@ async def test_a_file_of_another_program_is_refused(database: Path) -> None:
 async def test_a_file_that_is_no_database_is_refused(database: Path) -> None:
     """A wrong path in the settings overwrites a file."""
     database.write_text("not a database " * 100)
-    await refused(database, "not an SQLite database")
+    await refused(database, "not a database")
 
 
 async def test_a_damaged_schema_is_refused(database: Path) -> None:
@@ -286,3 +290,27 @@ asyncio.run(main())
         )
     finally:
         await store.close()
+
+
+async def test_looking_at_a_running_database_takes_no_locks_away(database: Path) -> None:
+    """An operator looks with another tool while a backup runs, and everything said since is lost.
+
+    SQLite's locks are the process's: whoever opens and closes the file beside SQLite gives them all back.
+    """
+    look = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM meta').fetchall(); c.close()"
+    )
+    store = await open_store(database)
+    await given(store, *answering())
+    inspect(database)
+    check(database)
+    await asyncio.to_thread(backup, database, database.with_name("x.rjn"), Keys(bytes(32)), now_ms=NOW_MS)
+    scan(store, [b"words"])
+    await forget(store, "s1", now_ms=NOW_MS)
+    await given(store, *answering())
+    with open_reading(database) as conn:
+        export(conn, "s1")
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", look, database)
+    assert await other.wait() == 0
+    assert database.with_name(database.name + "-wal").stat().st_size, "the log was deleted under our feet"
+    await store.close()

@@ -11,8 +11,9 @@ import pytest
 from core.domain.decision import View
 from core.domain.entities import EffectState, Person, Role
 from core.domain.errors import BadInput, StoreDamaged
+from core.engine.ports import Due
 from storage import SqliteStore
-from storage.housekeeping import DAY_MS, SLICE_ROWS, Due
+from storage.housekeeping import DAY_MS, SLICE_ROWS
 from storage.reading import detail, export, open_reading, sessions
 from tests.kit.store import ANN, NOW_MS, Script, accept, answering, bound, card, effect, given, message, said, session
 

@@ -205,7 +205,8 @@ class ViewsContract:
         """A turn that ended stays open for ever, because its earlier state was written last."""
         ended = turn(state=TurnState.ANSWERED)
         following = turn("t2", first=2, last=2)
-        await given(store, *bound(session()), following, turn(said="x"), ended)
+        await given(store, *bound(session()), turn())
+        await given(store, following, turn(said="x"), ended)
         script = Script()
         await accept(store, said("two"), script)
         assert script.view.running == following

@@ -87,7 +87,8 @@ def _collecting(view: View, turn: Turn, message: Waiting) -> EffectRow | None:
         return None
     first = turn.state is TurnState.OPEN and not (turn.said or turn.stalls or turn.stripped)
     newest = view.session is not None and turn.last_seq == view.session.next_seq - 1
-    return asking if first and newest and turn.asker == message.asker else None
+    overtakes = any(each.asker == message.asker and not each.held for each in view.waiting)
+    return asking if first and newest and not overtakes and turn.asker == message.asker else None
 
 
 def _join(making: Making, turn: Turn, asking: EffectRow, message: Waiting) -> None:

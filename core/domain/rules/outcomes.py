@@ -37,7 +37,7 @@ def on_card_shown(view: View, event: CardShown, stamp: Stamp) -> Decision:
     if card is None or view.session is None:
         return Decision()
     making = Making(view, stamp, view.session)
-    if card.to is None and event.place not in ("", str(card.place)):
+    if card.recipient is None and event.place not in ("", str(card.place)):
         _shown_too_late(making, card, event)
         return making.done()
     shown = replace(card, shown_version=event.version, ref=event.ref)
