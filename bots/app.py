@@ -38,13 +38,13 @@ from core.engine.ports import Clock, Platform
 from core.settings import Settings
 from storage import SqliteStore, open_store
 from storage.backup import MAGIC, Contents, backup, verify
-from storage.faults import RESTORE_HINT
+from storage.faults import KEY_NAME, RESTORE_HINT
 from storage.forget import forget
 from storage.lock import DataLock
 from storage.migrate import inspect, prepare
 from storage.reading import SessionDetail, SessionLine, counts, detail, export, open_reading, sessions
 from storage.restore import restore
-from storage.sealing import KEY_NAME, Keys, load_keys
+from storage.sealing import Keys, load_keys
 
 __all__ = ["App", "Reading", "SessionDetail", "SessionLine", "alone", "migrated", "reading", "restored"]
 

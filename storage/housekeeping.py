@@ -43,6 +43,26 @@ def next_due_ms(conn: sqlite3.Connection) -> int | None:
     return None if row[0] is None else int(row[0])
 
 
+def wake_unused(conn: sqlite3.Connection, now_ms: int) -> None:
+    """See `Store.wake_unused`."""
+    conn.execute(
+        "UPDATE session SET due_ms = ? WHERE due_ms IS NULL AND phase IN ('expired', 'closed')",
+        (now_ms,),
+    )
+
+
+def uptime_ms(conn: sqlite3.Connection) -> int:
+    """See `Store.uptime_ms`."""
+    row = conn.execute("SELECT value FROM meta WHERE key = 'uptime_ms'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def keep_uptime(conn: sqlite3.Connection, ms: int) -> None:
+    """See `Store.keep_uptime`."""
+    sql = "INSERT INTO meta (key, value) VALUES ('uptime_ms', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    conn.execute(sql, (str(ms),))
+
+
 def sweep(conn: sqlite3.Connection, now_ms: int, after_key: str) -> Swept:
     """Delete one slice of old source keys and finished effects, walking on from `after_key`."""
     keys = conn.execute(

@@ -212,6 +212,18 @@ class Store(Protocol):
         """
         ...
 
+    async def wake_unused(self, now_ms: int) -> None:
+        """Set the timer of every expired or ended session that has none: retention was off when it was stored."""
+        ...
+
+    async def uptime_ms(self) -> int:
+        """What `keep_uptime` stored last; 0 at first."""
+        ...
+
+    async def keep_uptime(self, ms: int) -> None:
+        """Store how long the program has been up, over all its starts."""
+        ...
+
     async def next_due_ms(self) -> int | None:
         """When the next timer of a session rings; None when none is set."""
         ...
