@@ -13,7 +13,6 @@ from core.engine.ports import Due
 DAY_MS = 24 * 3_600_000
 SOURCE_KEPT_MS = 30 * DAY_MS  # a redelivery or a catch-up older than that is not expected (DESIGN section 2)
 EFFECT_KEPT_MS = 30 * DAY_MS  # finished effects, for `show` and for questions of operators
-HORIZON_MS = 400 * DAY_MS  # no timer is set further ahead than this; one that is comes from a wrong clock
 SLICE_ROWS = 2_000  # of one sweep: a few milliseconds of the writer
 
 _DUE = "SELECT id, idle_epoch, due_ms FROM session WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ?"
@@ -32,11 +31,9 @@ class Swept:
     last_key: str
 
 
-def due_sessions(conn: sqlite3.Connection, now_ms: int, limit: int) -> tuple[Due, ...]:
+def due_sessions(conn: sqlite3.Connection, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
     """See `Store.due_sessions`."""
-    rows = (
-        conn.execute(_DUE, (now_ms, limit)).fetchall() or conn.execute(_BEYOND, (now_ms + HORIZON_MS, limit)).fetchall()
-    )
+    rows = conn.execute(_DUE, (now_ms, limit)).fetchall() or conn.execute(_BEYOND, (horizon_ms, limit)).fetchall()
     return tuple([Due(session_id=row[0], idle_epoch=row[1], due_ms=row[2]) for row in rows])
 
 
@@ -44,6 +41,26 @@ def next_due_ms(conn: sqlite3.Connection) -> int | None:
     """When the next timer rings."""
     row = conn.execute("SELECT min(due_ms) FROM session WHERE due_ms IS NOT NULL").fetchone()
     return None if row[0] is None else int(row[0])
+
+
+def wake_unused(conn: sqlite3.Connection, now_ms: int) -> None:
+    """See `Store.wake_unused`."""
+    conn.execute(
+        "UPDATE session SET due_ms = ? WHERE due_ms IS NULL AND phase IN ('expired', 'closed')",
+        (now_ms,),
+    )
+
+
+def uptime_ms(conn: sqlite3.Connection) -> int:
+    """See `Store.uptime_ms`."""
+    row = conn.execute("SELECT value FROM meta WHERE key = 'uptime_ms'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def keep_uptime(conn: sqlite3.Connection, ms: int) -> None:
+    """See `Store.keep_uptime`."""
+    sql = "INSERT INTO meta (key, value) VALUES ('uptime_ms', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    conn.execute(sql, (str(ms),))
 
 
 def sweep(conn: sqlite3.Connection, now_ms: int, after_key: str) -> Swept:

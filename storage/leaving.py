@@ -47,7 +47,7 @@ LINES_MAX = 50  # of a list of sessions: more is a search
 CARDS_MAX = 50
 LAST_WORDS_CHARS = 200
 RESUME = "resume"
-LISTING = ("sessions", RESUME)  # the commands that show a person's sessions
+LISTING = ("sessions", RESUME, "forget")  # the commands that show or count a person's sessions
 
 _TICKET_BY_ID = f"{TICKET.select} WHERE id = ?"
 _TICKET_BY_DIGEST = f"{TICKET.select} WHERE digest = ?"
@@ -59,6 +59,10 @@ _PERSON = f"{PERSON.select} WHERE key = ?"
 _ACCOUNTS = "SELECT key FROM person WHERE identity = ? ORDER BY key"
 _NOTICE = (
     f"{CARD.select} WHERE session_id = ? AND key >= 'idle:' AND key < 'idle;'"
+    " ORDER BY created_ms DESC, rowid DESC LIMIT 1"
+)
+_ANNOUNCEMENT = (
+    f"{CARD.select} WHERE session_id = ? AND key >= 'retention:' AND key < 'retention;'"
     " ORDER BY created_ms DESC, rowid DESC LIMIT 1"
 )
 _CARDS = f"{CARD.select} WHERE session_id = ? AND buttons <> '[]' ORDER BY created_ms, rowid LIMIT ?"
@@ -144,7 +148,7 @@ def complete(conn: sqlite3.Connection, view: View, event: Event, named: Named, k
     person = view.person
     if person is None:
         return view
-    if isinstance(event, CommandIssued):
+    if isinstance(event, CommandIssued) or (isinstance(event, ButtonPressed) and session is None):
         view = dataclasses.replace(view, preference=_one(conn, PREFERENCE, _PREFERENCE, person.identity))
     if _lists(event):
         view = dataclasses.replace(view, mine=mine(conn, person.identity))
@@ -187,6 +191,7 @@ def _about_session(conn: sqlite3.Connection, view: View, session: Session, named
     return dataclasses.replace(
         view,
         notice=_one(conn, CARD, _NOTICE, session.id),
+        announcement=_one(conn, CARD, _ANNOUNCEMENT, session.id) if session.retention_told_ms is not None else None,
         ticket=ticket or _one(conn, TICKET, _TICKET_LIVE, session.id),
         summary=newest_summary(conn, session.id),
         tail=_tail(conn, session.id),

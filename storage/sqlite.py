@@ -224,9 +224,23 @@ class SqliteStore:
 
     # --- timers and housekeeping ----------------------------------------------------------------------
 
-    async def due_sessions(self, now_ms: int, limit: int) -> tuple[Due, ...]:
+    async def due_sessions(self, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
         """See `Store.due_sessions`."""
-        return await self._readers.run(partial(housekeeping.due_sessions, now_ms=now_ms, limit=limit))
+        return await self._readers.run(
+            partial(housekeeping.due_sessions, now_ms=now_ms, horizon_ms=horizon_ms, limit=limit)
+        )
+
+    async def wake_unused(self, now_ms: int) -> None:
+        """See `Store.wake_unused`."""
+        await self._writer.submit(partial(housekeeping.wake_unused, now_ms=now_ms), DRAFT)
+
+    async def uptime_ms(self) -> int:
+        """See `Store.uptime_ms`."""
+        return await self._readers.run(housekeeping.uptime_ms)
+
+    async def keep_uptime(self, ms: int) -> None:
+        """See `Store.keep_uptime`."""
+        await self._writer.submit(partial(housekeeping.keep_uptime, ms=ms), DRAFT)
 
     async def next_due_ms(self) -> int | None:
         """When the next timer of a session rings; None when none is set."""

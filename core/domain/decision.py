@@ -105,6 +105,7 @@ class View:
     # or the newest card that says where the session has moved to when it is said at a place that it has left
     spends: tuple[Spend, ...] = ()  # rows of the session owner's, the actor's and the workspace's accounts, today
     notice: Card | None = None  # the session's newest idle card
+    announcement: Card | None = None  # that the session will be deleted by age, while that stands
     ticket: Ticket | None = None  # found by the digest of a typed code; a claim's own; else the live one of the notice
     summary: Summary | None = None  # the session's newest
     tail: tuple[Tail, ...] = ()  # the session's last messages (at most 24), oldest first

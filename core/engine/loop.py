@@ -17,22 +17,25 @@ from typing import TypeVar
 import structlog
 
 from core.domain import events
+from core.domain.codes import CodeKeys
 from core.domain.decide import decide
 from core.domain.decision import Policy
 from core.domain.effects import AskModel
-from core.domain.entities import EffectRow, EffectState, Entity, Session
+from core.domain.entities import EffectRow, EffectState, Entity
 from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreError
 from core.domain.events import Event, Outcome
 from core.domain.rules.attempts import DIED
 from core.domain.stamp import Stamp
 from core.engine.asking import DRAIN, STOP, Asking
+from core.engine.bell import Bell
 from core.engine.delivering import Delivering
 from core.engine.erasing import Erasing
+from core.engine.intake import understood
 from core.engine.lanes import Lanes
 from core.engine.live import LiveAnswers
 from core.engine.performing import Performers
 from core.engine.points import Point, nowhere
-from core.engine.ports import Accepted, Claim, Clock, Decide, Due, Model, Platform, Store
+from core.engine.ports import Accepted, Claim, Clock, Decide, Model, Platform, Store
 from core.engine.running import Running
 from core.engine.summarizing import Summarizing
 
@@ -41,7 +44,6 @@ T = TypeVar("T")
 TICK_S = 0.5  # drafts of all streams are saved together this often
 RETRY_STORE_S = 1.0  # an outcome that finds the disk full waits and tries again
 DRAIN_COMMIT_S = 3.0  # what an interrupted call needs to store its text
-RING_SESSIONS = 200  # looked at in one go; a claim of 200 is 2 ms (facts/performance.md)
 SWEEP_S = 5.0  # the dispatcher looks at the store at least this often, whatever it was told
 
 log = structlog.get_logger(__name__)
@@ -63,6 +65,7 @@ class Engine:
         clock: Clock,
         policy: Policy,
         boot: str,
+        code_keys: CodeKeys | None = None,
         ring_at: Callable[[int], None] = _never,
         point: Point = nowhere,
         decide: Decide = decide,
@@ -73,7 +76,7 @@ class Engine:
         self._policy = policy
         self._boot = boot
         self._point = point
-        self._ring_at = ring_at
+        self._code_keys = code_keys
         self._decide = decide
         self._live = LiveAnswers()
         self._asking = Asking(store, model, policy, self._live, point)
@@ -83,13 +86,13 @@ class Engine:
             summarizing=Summarizing(store, model, platforms, policy, point),
             erasing=Erasing(store, platforms, policy, self._quiet, point),
         )
+        self._bell = Bell(store, clock, self.accept, ring_at)
         self._lanes = Lanes()
         self._running = Running()
         self._tasks: set[asyncio.Task[object]] = set()
         self._ticking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._pending = True  # the store may hold effects that nobody performs yet
-        self._ring_ms: int | None = None  # when the alarm is set to ring
         self._closing = False
         self._performing = False
 
@@ -98,10 +101,12 @@ class Engine:
     async def accept(self, event: Event, *, finishes: Claim | None = None) -> Accepted:
         """Commit the event and set going what follows. Raises `StoreFull`, and `Closing` for arrivals in a drain.
 
+        A typed resume code becomes its digest before anything of the event is stored.
         A caller that is cancelled loses only the answer: the commit and what follows from it go on.
         """
         if self._closing and isinstance(event, events.Arrival):
             raise Closing(code="closing")
+        event = understood(event, self._code_keys, self._policy.bot_name)
         return await asyncio.shield(self._spawn(self._accept(event, finishes)))
 
     async def _accept(self, event: Event, finishes: Claim | None) -> Accepted:
@@ -125,7 +130,7 @@ class Engine:
         """Set going what a commit has decided."""
         changes = accepted.decision.changes
         self._live.sync(changes)
-        self._plan(changes)
+        self._bell.plan(changes)
         for effect_id in accepted.decision.stop:
             self._asking.interrupt(effect_id, STOP)
         for row in accepted.started:
@@ -142,42 +147,13 @@ class Engine:
             isinstance(row, EffectRow) and row.state is EffectState.PENDING and row.id not in started for row in changes
         )
 
-    def _plan(self, changes: tuple[Entity, ...]) -> None:
-        """Tell the alarm when a session's next timer rings."""
-        for row in changes:
-            if isinstance(row, Session) and row.due_ms is not None:
-                self._earliest(row.due_ms)
-
-    def _earliest(self, due_ms: int) -> None:
-        if self._ring_ms is None or due_ms < self._ring_ms:
-            self._ring_ms = due_ms
-            self._ring_at(due_ms)
-
     async def ring(self) -> None:
-        """Ask every session whose timer has rung; then set the alarm to the next one.
+        """Ask every session whose timer has rung; then set the alarm to the next one. See `Bell.ring`."""
+        await self._bell.ring()
 
-        Safe to call at any time and as often as one likes: the rows say what is due.
-        """
-        rung: set[Due] = set()
-        while not self._closing:
-            due = await self._store.due_sessions(self._clock.now_ms(), RING_SESSIONS)
-            fresh = [each for each in due if each not in rung]
-            if not fresh:
-                break
-            rung.update(fresh)
-            await asyncio.gather(*(self._ring(each) for each in fresh))
-        self._ring_ms = None
-        next_ms = await self._store.next_due_ms()
-        if next_ms is not None:
-            self._earliest(max(next_ms, self._clock.now_ms() + 1))
-
-    async def _ring(self, due: Due) -> None:
-        key = f"timer:{due.session_id}:{due.idle_epoch}:{due.due_ms}"
-        event = events.TimerDue(source_keys=(key,), session_id=due.session_id, idle_epoch=due.idle_epoch)
-        try:
-            await self.accept(event)
-        except StoreError as error:
-            log.warning("a timer waits for the store", session=due.session_id, code=error.code)
+    async def time_passed(self, ms: int) -> None:
+        """`Let time pass` has moved the wall clock by `ms`: what is due now is looked at now."""
+        await self._bell.time_passed(ms)
 
     async def caught_up(self, platform: str) -> None:
         """A platform has told everything that was said while we were away."""
@@ -188,6 +164,7 @@ class Engine:
 
     async def start(self) -> None:
         """Turn what other boots had started into outcomes, then run."""
+        await self._bell.begin(wake_unused=self._policy.retention_ms is not None)
         self._point("recover.before")
         orphans = await self._store.orphans(self._boot)
         await asyncio.gather(*(self._recover(row) for row in orphans))
@@ -323,6 +300,7 @@ class Engine:
     async def drain(self, seconds: float) -> None:
         """Stop intake, let turns finish for `seconds`, then checkpoint the rest for the next boot."""
         self._closing = True
+        self._bell.stop()
         self._wake.set()
         await self._begun()
         await self._settle(seconds)
@@ -363,6 +341,7 @@ class Engine:
     async def _end_all(self) -> None:
         """Cancel everything, and what a commit that was under way has begun meanwhile."""
         self._closing = True
+        self._bell.stop()
         while tasks := (*self._running.tasks(), *self._tasks):
             for task in tasks:
                 task.cancel()
@@ -385,6 +364,8 @@ def _lane(event: Event) -> str:
     match event:
         case events.MessageReceived() | events.ButtonPressed() | events.CommandIssued():
             return f"{event.place}|{event.author.key}"
+        case events.ResumeAsked():
+            return event.digest or event.session_id
         case _ if isinstance(turn_id := getattr(event, "turn_id", None), str):
             return turn_id
         case _:

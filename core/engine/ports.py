@@ -205,11 +205,23 @@ class Store(Protocol):
         """
         ...
 
-    async def due_sessions(self, now_ms: int, limit: int) -> tuple[Due, ...]:
+    async def due_sessions(self, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
         """Sessions whose timer has rung, the longest overdue first.
 
-        Among them those whose timer is set absurdly far ahead: by a clock that has been stepped back since.
+        Else those whose timer is set beyond `horizon_ms`: by a clock that has been stepped back since.
         """
+        ...
+
+    async def wake_unused(self, now_ms: int) -> None:
+        """Set the timer of every expired or ended session that has none: retention was off when it was stored."""
+        ...
+
+    async def uptime_ms(self) -> int:
+        """What `keep_uptime` stored last; 0 at first."""
+        ...
+
+    async def keep_uptime(self, ms: int) -> None:
+        """Store how long the program has been up, over all its starts."""
         ...
 
     async def next_due_ms(self) -> int | None:

@@ -82,7 +82,7 @@ async def run(setup: Setup) -> Report:
 
 
 async def _look(store: SqliteStore, size: int) -> None:
-    assert not await store.due_sessions(million.NOW_MS, _DUE)
+    assert not await store.due_sessions(million.NOW_MS, 2 * million.NOW_MS, _DUE)
 
 
 async def _next(store: SqliteStore, size: int) -> None:
@@ -90,7 +90,9 @@ async def _next(store: SqliteStore, size: int) -> None:
 
 
 async def _find(store: SqliteStore, size: int) -> None:
-    assert len(await store.due_sessions(million.NOW_MS + 10 * _DUE * million.SPACING_MS, _DUE)) == _DUE
+    assert (
+        len(await store.due_sessions(million.NOW_MS + 10 * _DUE * million.SPACING_MS, 2 * million.NOW_MS, _DUE)) == _DUE
+    )
 
 
 async def _scan(store: SqliteStore, size: int) -> None:

@@ -12,7 +12,19 @@ from dataclasses import replace
 from core.domain.decision import Decision, Private, View
 from core.domain.entities import EffectState, Phase, Session, Turn, TurnState
 from core.domain.events import ButtonPressed, CommandIssued
-from core.domain.rules import answer, forgetting, idle, mailbag, memory, mine, moving, notices, people, resume
+from core.domain.rules import (
+    answer,
+    forgetting,
+    idle,
+    mailbag,
+    memory,
+    mine,
+    moving,
+    notices,
+    people,
+    resume,
+    retention,
+)
 from core.domain.rules.arrive import asking_of
 from core.domain.rules.making import Making
 from core.domain.stamp import Stamp
@@ -27,6 +39,7 @@ OWNERS_VERBS: dict[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
     "summary": lambda view, _event, _stamp: memory.on_summary(view),
     "wrong": lambda view, _event, _stamp: memory.on_wrong(view),
     "correct": memory.on_correct,
+    "stay": retention.on_stay,
 }
 
 # Buttons about the person themself: their subject is the identity, or the rule looks at the owner.

@@ -21,6 +21,7 @@ from core.domain.rules.telling import places, title
 from core.domain.stamp import Stamp
 from core.domain.words import say
 
+LINES_MAX = 50  # of the list that is loaded; whoever has more knows that these are many
 _THIS = ("", "this")
 _EVERYTHING = ("everything", "all")
 
@@ -102,7 +103,7 @@ def _ask_everything(view: View, person: Person) -> Decision:
     language = view.policy.language
     if view.newcomer:
         return _private(view, "mine.none")
-    count = len(view.mine)
+    count = f"{len(view.mine)}+" if len(view.mine) >= LINES_MAX else str(len(view.mine))
     what = say(language, "forget.ask_everything", count=count, places=places(view.mine))
     return Decision(reply=Private(text=what, buttons=_buttons("forget_all", person.identity, language)))
 

@@ -128,7 +128,8 @@ def _retell(making: Making, made: Link, code: str) -> None:
         if left == card.buttons:
             continue
         if code:
-            making.card(newest(card, text=say(making.view.policy.language, code), buttons=()))
+            there = "" if card.place == made.origin.place else "_there"
+            making.card(newest(card, text=say(making.view.policy.language, f"{code}{there}"), buttons=()))
         else:
             making.card(newest(card, buttons=left))
 

@@ -37,6 +37,7 @@ from core.domain.tokens import estimate
 
 TITLE_MAX_CHARS = 80
 READ_THREAD_MS = 20_000  # nobody waits longer for an answer because a thread cannot be read
+RING_MAX_MS = 300 * 24 * 3_600_000  # a step further ahead is looked at again on the way
 MARK_LIFE_MS = 60_000  # a "seen" sign a minute late is worth nothing
 
 
@@ -77,6 +78,7 @@ class Making:
         self.spends = view.spends
         self._rows: list[Entity] = []
         self._effects = 0
+        self._showing: set[str] = set()
         self._postponed_ms: int | None = None
         if session is not view.session:
             self.put(Binding(key=session.home, session_id=session.id))
@@ -87,8 +89,13 @@ class Making:
 
     def human_act(self) -> None:
         """A person did something here: the idle clock starts anew. What they closed stays closed."""
-        phase = Phase.CLOSED if self.session.phase is Phase.CLOSED else Phase.ACTIVE
-        self.session = replace(self.session, last_human_ms=self.now_ms, phase=phase)
+        self.session = replace(
+            self.session,
+            last_human_ms=self.now_ms,
+            phase=Phase.CLOSED if self.session.phase is Phase.CLOSED else Phase.ACTIVE,
+            retention_told_ms=None,
+            retention_told_up_ms=None,
+        )
 
     def postpone(self, due_ms: int) -> None:
         """Look at the session again at `due_ms`, later than its row says."""
@@ -97,6 +104,8 @@ class Making:
     def done(self, reply: Reply | None = None, **more: int | tuple[str, ...]) -> Decision:
         """The decision: all rows, then the session and the spends as they ended."""
         due_ms = self._postponed_ms or next_due(self.session, self.view.policy)
+        if due_ms is not None:
+            due_ms = min(due_ms, self.now_ms + RING_MAX_MS)
         self.session = replace(self.session, due_ms=due_ms)
         spends = tuple(each for each in self.spends if each not in self.view.spends)
         return Decision(
@@ -274,7 +283,10 @@ class Making:
             self.show(card)
 
     def show(self, card: Card) -> None:
-        """Bring the card up to its wanted version."""
+        """Bring the card up to its wanted version; once in a decision."""
+        if card.key in self._showing:
+            return
+        self._showing.add(card.key)
         self.effect(
             ShowCard(card_key=card.key),
             order_key=f"card:{card.place}",

@@ -13,8 +13,7 @@ from core.domain.entities import Button, ButtonStyle, Phase, Session
 from core.domain.events import CommandIssued
 from core.domain.keys import ButtonId
 from core.domain.rules import people, returning
-from core.domain.rules.idle import clock
-from core.domain.rules.telling import WORDS_CHARS, ago, quoted, short, title, where
+from core.domain.rules.telling import WORDS_CHARS, ago, clock, quoted, short, title, where
 from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
 from core.domain.words import say

@@ -109,14 +109,21 @@ def _park_there(making: Making, dest: SessionKey) -> str:
 
 
 def _arrive(making: Making, before: Session, move: Move, level: Level, parked: str) -> None:
+    """The destination is told in one line what came along; where the conversation had left from, in that very card."""
     view, session = making.view, making.session
     language = view.policy.language
-    origin = spot(language, before.home, before.audience, move.dest.place)
-    sentences = (say(language, "move.arrived", place=origin, memory=_memory(view, before, level)), parked)
     buttons = returning.memory_buttons(session, language) if level is not Level.FULL else ()
     if move.link is not None:
         buttons = (*buttons, _button("undo", move.link.id, session.home.user, language))
     buttons = (*buttons, carry_button(language, session))
+    memory = _memory(view, before, level)
+    asking = [each for each in view.cards if each.key.startswith("moved:") and each.place == move.dest.place]
+    if asking:
+        sentences = (say(language, "move.back", memory=memory), parked)
+        making.card(newest(asking[-1], text=" ".join(filter(None, sentences)), buttons=buttons))
+        return
+    origin = spot(language, before.home, before.audience, move.dest.place)
+    sentences = (say(language, "move.arrived", place=origin, memory=memory), parked)
     card_id = making.stamp.ulid("card:arrived")
     making.card(
         Card(
@@ -124,7 +131,7 @@ def _arrive(making: Making, before: Session, move: Move, level: Level, parked: s
             session_id=session.id,
             key=f"arrived:{card_id}",
             place=move.dest.place,
-            text=" ".join(each for each in sentences if each),
+            text=" ".join(filter(None, sentences)),
             buttons=buttons,
             created_ms=making.now_ms,
         )
@@ -158,17 +165,15 @@ def _leave(making: Making, before: Session, move: Move) -> None:
     view, language = making.view, making.view.policy.language
     notice = view.notice
     if notice is not None and notice.buttons:
-        making.card(
-            newest(notice, text=say(language, "move.notice", place=_to(making, move, notice.place)), buttons=())
-        )
+        making.card(newest(notice, text=say(language, "move.notice"), buttons=()))
     for each in view.waiting:
         if not each.said_at:
             making.put(replace(each, ref=""))  # a reply cannot point into another place
     for card in view.cards:
         if card.key.startswith(FOLLOWING) and card.place == before.home.place:
             _take_along(making, card, move)
-        elif card.key.startswith("moved:"):
-            _retell(making, card, move)
+        elif card.key.startswith("moved:") and card.place != move.dest.place:
+            making.card(newest(card, text=say(language, "move.left", place=_to(making, move, card.place))))
     void_claims(making, move.claim)
     making.card(_moved_card(making, before.home, move))
 
@@ -212,21 +217,14 @@ def _choices(card_id: str, user: str, language: str) -> tuple[Button, ...]:
     return tuple(_button(verb, card_id, user, language) for verb in ("bring_back", "start_new"))
 
 
-def _retell(making: Making, card: Card, move: Move) -> None:
-    """A card of an earlier move tells the present: the conversation is here again, or has gone further."""
-    language = making.view.policy.language
-    if card.place == move.dest.place:
-        making.card(newest(card, text=say(language, "move.back"), buttons=()))
-    else:
-        making.card(newest(card, text=say(language, "move.left", place=_to(making, move, card.place))))
-
-
 def _take_along(making: Making, card: Card, move: Move) -> None:
     """The card is shown anew at the destination; its old posting says so."""
     if card.ref:
         making.card(left_behind(making, card, card.ref, card.place, _to(making, move, card.place)))
     buttons = tuple(replace(each, for_user=move.dest.user) for each in card.buttons)
-    making.card(newest(card, place=move.dest.place, ref="", buttons=buttons))
+    along = newest(card, place=move.dest.place, ref="", buttons=buttons)
+    making.put(along)
+    making.show(along)  # whatever shows it now shows it at the old place
 
 
 def _to(making: Making, move: Move, here: Place) -> str:

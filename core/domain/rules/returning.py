@@ -16,6 +16,7 @@ from core.domain.entities import Button, Card, Level, Phase, Role, Session
 from core.domain.events import Summarized
 from core.domain.keys import ButtonId
 from core.domain.leaving import Summary
+from core.domain.rules import retention
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.summary import as_text
@@ -62,9 +63,11 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
     if level is Level.SUMMARY:
         summary_id = _summary_for(making)
     line = level_line(view, session, level)
+    retention.take_back(making)
     making.human_act()
     making.session = replace(
         making.session,
+        phase=Phase.ACTIVE,
         idle_epoch=session.idle_epoch + 1,
         level=level,
         unsaid=line,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from core.domain.decision import Line
 from core.domain.keys import Audience, Place, SessionKey
@@ -67,3 +68,9 @@ def places(lines: Sequence[Line]) -> str:
     """The platforms and workspaces in which `lines` live, each once."""
     names = [each.home.workspace if _NAME.fullmatch(each.home.workspace) else each.home.platform for each in lines]
     return quoted(", ".join(dict.fromkeys(names)), 200)
+
+
+def clock(at_ms: int, now_ms: int) -> str:
+    """A moment as people read it: the time today, the day too when it is another one. UTC."""
+    at, now = (datetime.fromtimestamp(each / 1000, tz=UTC) for each in (at_ms, now_ms))
+    return at.strftime("%H:%M UTC") if at.date() == now.date() else at.strftime("%d %b, %H:%M UTC")

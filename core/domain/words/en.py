@@ -171,8 +171,8 @@ WORDS: dict[str, str] = {
     "move.arrived": "This conversation goes on here. It came from {place}. {memory}",
     "move.left": "This conversation continues in {place}.",
     "move.waits": "This conversation continues in {place}. What you write here waits until you choose.",
-    "move.notice": "It continues in {place}.",
-    "move.back": "It is back here.",
+    "move.notice": "It went on elsewhere.",
+    "move.back": "It is back here. {memory}",
     "move.started_new": "A new conversation begins here. The earlier one is kept.",
     "move.card_left": "This went along to {place}.",
     "move.card_left_late": "This went along with its conversation.",
@@ -212,9 +212,12 @@ WORDS: dict[str, str] = {
     "link.linked": "This account is linked with the one that it came from; both share their conversations.",
     "link.continued": "Continued in {place} as @{name}.",
     "link.undone": "That is undone: it is back here, the accounts are apart, and no code of yours works any more.",
+    "link.undone_there": "That was undone.",
     "link.undone_reply": "Done. The accounts are apart, the conversation is back where it was, and none of your codes works any more.",
     "link.taken_back": "This conversation has gone back to where it came from.",
     "link.too_late": "This could be undone for 48 hours. `/sessions` brings conversations back to you.",
     "link.button.yes": "Yes, both are me",
     "link.button.unlink": "Unlink",
+    # what a person can know and choose
+    "retention.kept_for_good": "Kept. Nothing is deleted by age any more.",
 }
