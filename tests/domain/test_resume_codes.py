@@ -48,7 +48,8 @@ def as_people_type(chance: random.Random) -> str:
 
 def test_a_thousand_ways_to_type_a_code_are_the_same_code() -> None:
     """Case, hyphens, spaces and I, L, O are forgiven, in the command and in a message."""
-    chance, seen = random.Random(3), set()
+    chance = random.Random(3)
+    seen: set[str] = set()
     while len(seen) < 1_000:
         seen.add(as_people_type(chance))
     wanted = digest_of(KEYS, CODE)
@@ -94,7 +95,6 @@ def test_whatever_follows_resume_never_stays_in_the_event(rest: str) -> None:
     event = understood(command(rest), KEYS, "Rejoinder")
     if rest.strip():
         assert isinstance(event, ResumeAsked)
-        assert not isinstance(event, CommandIssued)
         assert event.session_id == (rest.strip() if re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{26}", rest.strip()) else "")
     else:
         assert isinstance(event, CommandIssued)

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from bots.local.adapter import LocalPlatform
 from bots.local.rooms import audience
-from core.domain.codes import CodeKeys, reveal
+from core.domain.codes import CodeKeys, reveal, typed
 from core.domain.decide import decide
 from core.domain.decision import Policy
 from core.domain.events import Author, ButtonPressed, CommandIssued, MessageReceived
-from core.domain.keys import ButtonId, PersonKey, Place
+from core.domain.keys import Audience, ButtonId, PersonKey, Place
 from core.engine.loop import Engine
 from core.engine.points import Point, nowhere
 from core.engine.ports import Accepted, Decide, Model, Post
@@ -106,14 +106,16 @@ class World:
             await self.engine.close()
             await self.store.close()
 
-    async def reborn(self, *, point: Point = nowhere, model: Model | None = None) -> World:
-        """Drop everything without a word, then open the same file again."""
+    async def reborn(
+        self, *, point: Point = nowhere, model: Model | None = None, policy: Policy | None = None
+    ) -> World:
+        """Drop everything without a word, then open the same file again, perhaps with other settings."""
         await self.drop()
         self.successor = await World.open(
             self.path,
             clock=self.clock,
             model=model or self.model,
-            policy=self.policy,
+            policy=policy or self.policy,
             point=point,
             rule=self.rule,
         )
@@ -127,11 +129,15 @@ class World:
             await self.store.close()
 
     async def say(self, person: str, text: str, *, thread: str = "t1", key: str | None = None) -> Accepted:
-        """`person` writes `text` in a thread (see `place_of`); the same `key` is the same delivery."""
+        """`person` writes `text` in a thread (see `place_of`); the same `key` is the same delivery.
+
+        A typed code does not come on the board, as in the web chat.
+        """
         key = key or f"{person}:{text}"
         place = place_of(thread)
         post = Post(id=key, key=f"local:{key}", place=place, author=person, text=text, state="done", taken=False)
-        await self.local.put(replace(post, created_ms=self.clock.now_ms()))
+        if typed(text, self.policy.bot_name) is None:
+            await self.local.put(replace(post, created_ms=self.clock.now_ms()))
         accepted = await self.engine.accept(
             MessageReceived(
                 source_keys=(f"local:{key}",),
@@ -145,6 +151,21 @@ class World:
         await self.store.board.take(post.id)
         return accepted
 
+    async def say_later(self, person: str, text: str, *, thread: str = "t1") -> Accepted:
+        """`person` wrote `text` while we were away, and the platform tells it now."""
+        place = place_of(thread)
+        return await self.engine.accept(
+            MessageReceived(
+                source_keys=(f"later:{thread}:{text}",),
+                author=author_at(person, place),
+                place=place,
+                text=text,
+                ref=f"later:{text}",
+                audience=audience(place),
+                caught_up=True,
+            )
+        )
+
     async def press(self, person: str, label: str, *, thread: str = "t1") -> Accepted:
         """`person` presses the newest button with this label in the thread."""
         for post in reversed(await self.posts(thread)):
@@ -153,8 +174,10 @@ class World:
                     return await self.press_id(person, button.id, thread=thread)
         raise AssertionError(f"no button {label!r}")
 
-    async def press_id(self, person: str, button_id: str, *, thread: str = "t1", value: str = "") -> Accepted:
-        """`person` presses the button with this id."""
+    async def press_id(
+        self, person: str, button_id: str, *, thread: str = "t1", value: str = "", shared: bool = False
+    ) -> Accepted:
+        """`person` presses the button with this id; `shared`: other organisations read there by now."""
         place = place_of(thread)
         return await self.engine.accept(
             ButtonPressed(
@@ -163,7 +186,7 @@ class World:
                 place=place,
                 button=ButtonId.parse(button_id),
                 value=value,
-                audience=audience(place),
+                audience=Audience.SHARED if shared else audience(place),
             )
         )
 
