@@ -45,10 +45,10 @@ _REFS = (
     " UNION SELECT reply_to FROM turn WHERE session_id = ?1"
     " UNION SELECT p.ref FROM part AS p JOIN turn AS t ON t.id = p.turn_id WHERE t.session_id = ?1"
 )
-_ASKED_ELSEWHERE = (
+ASKED_ELSEWHERE = (
     "SELECT t.id, t.session_id, s.num FROM turn AS t JOIN session AS s ON s.id = t.session_id WHERE t.asker = ?"
 )
-_HEARD_ELSEWHERE = (
+HEARD_ELSEWHERE = (
     "SELECT m.id FROM message AS m JOIN session AS s ON s.num = m.id >> ? WHERE m.role = 'heard' AND m.author = ?"
     " AND s.home >= ? AND s.home < ?"
 )
@@ -110,7 +110,7 @@ class Eraser:
     def _asked_elsewhere(self, key: str, name: str) -> None:
         """Turns that this account asked for in others' sessions, and what it said there."""
         self._delete("waiting", "asker = ?", key, also="text")
-        for turn_id, session_id, num in self._conn.execute(_ASKED_ELSEWHERE, (key,)).fetchall():
+        for turn_id, session_id, num in self._conn.execute(ASKED_ELSEWHERE, (key,)).fetchall():
             first, end = num << SEQ_BITS, (num + 1) << SEQ_BITS
             self._delete("message", "id >= ? AND id < ? AND turn_id = ?", first, end, turn_id, also="text")
             self._delete("message", "id >= ? AND id < ? AND author = ?", first, end, name, also="text")
@@ -125,9 +125,9 @@ class Eraser:
 
     def _heard_elsewhere(self, account: PersonKey, name: str) -> None:
         """What was heard of this account in threads of its workspace: there a name is all that we know."""
-        low, high = _range(account)
+        low, high = workspace_range(account)
         touched = set()
-        for message_id in self._column(_HEARD_ELSEWHERE, SEQ_BITS, name, low, high):
+        for message_id in self._column(HEARD_ELSEWHERE, SEQ_BITS, name, low, high):
             self._delete("message", "id = ?", message_id, also="text")
             touched.add(int(message_id) >> SEQ_BITS)
         for num in touched:
@@ -164,7 +164,7 @@ class Eraser:
 
     def _posts_of(self, person: PersonKey) -> None:
         """Every post that an account wrote on the board."""
-        low, high = _range(person)
+        low, high = workspace_range(person)
         sql = "SELECT DISTINCT place FROM board_post WHERE place >= ? AND place < ? AND author = ?"
         for place in self._column(sql, low, high, person.user):
             self._posts("place = ? AND author = ?", place, person.user)
@@ -203,7 +203,7 @@ class Eraser:
 _IDS = "SELECT id FROM message"
 
 
-def _range(account: PersonKey) -> tuple[str, str]:
+def workspace_range(account: PersonKey) -> tuple[str, str]:
     """The text forms of all places in an account's workspace lie between these."""
     low = str(account).rpartition("/")[0]
     return f"{low}/", f"{low}0"
@@ -226,7 +226,7 @@ def doomed(conn: sqlite3.Connection, kind: str, key: str) -> Doomed:
     if kind == OWNER:
         for account in map(PersonKey.parse, _column(conn, "SELECT key FROM person WHERE identity = ?", key)):
             sql = "SELECT DISTINCT place FROM board_post WHERE place >= ? AND place < ? AND author = ?"
-            places |= dict.fromkeys(map(Place.parse, _column(conn, sql, *_range(account), account.user)))
+            places |= dict.fromkeys(map(Place.parse, _column(conn, sql, *workspace_range(account), account.user)))
     return Doomed(sessions=tuple(sessions), places=tuple(places), cards=tuple(cards))
 
 

@@ -165,7 +165,7 @@ def _subject_of_place(conn: sqlite3.Connection, event: MessageReceived | Command
     key = key_of_session(event.place, event.author.key, policy)
     session = _one(conn, SESSION, _AT_KEY, str(key))
     card = None
-    if session is not None and session.home != key:
+    if session is not None and session.home.place != key.place:
         card = _one(conn, CARD, _MOVED, session.id, str(key.place))
     elif session is not None and isinstance(event, MessageReceived):
         card = _one(conn, CARD, _MAILBAG, session.id)

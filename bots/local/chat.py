@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from bots.local import body, ids, render, wire
 from bots.local.adapter import LocalPlatform
 from bots.local.body import bad
+from bots.local.downloads import Download, Downloads
 from bots.local.once import Once
 from bots.local.render import Shown
 from bots.local.whispers import WHISPER_PREFIX, Whisper
@@ -45,6 +46,7 @@ class LocalChat:
 
     def __init__(self, platform: LocalPlatform, intake: Intake) -> None:
         self.platform = platform
+        self.downloads = Downloads(platform.clock.monotonic)
         self._intake = intake
         self._once: Once[Shown] = Once(platform.clock.monotonic)
 
@@ -213,8 +215,10 @@ class LocalChat:
         return await self._say_privately(given, person, place, source)
 
     async def _say_privately(self, given: Reply, person: PersonKey, place: Place, source: str) -> Shown:
+        offered: tuple[Download, ...] = ()
         if isinstance(given, Private):
             given = replace(given, text=self.platform.reveal(given.text))
+            offered = self.downloads.offer(given.export) if given.export else ()
         message_id = f"{WHISPER_PREFIX}{ids.derived_id(source)}r"
         if not isinstance(given, Nothing):
             await self.platform.whisper(
@@ -225,12 +229,14 @@ class LocalChat:
                     author="",
                     text=given.text if isinstance(given, Private) else "",
                     buttons=render.reply_buttons(given),
+                    downloads=offered,
                     created_ms=self.platform.clock.now_ms(),
                     after_n=await self._newest(place),
                     shown=isinstance(given, Private),
                 )
             )
-        return render.reply(given, person.user, message_id)
+        reply = render.reply(given, person.user, message_id)
+        return reply | {"downloads": render.downloads(offered)} if offered else reply
 
     async def _newest(self, place: Place) -> int:
         posts = await self.platform.posts(place, limit=1)

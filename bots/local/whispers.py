@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bots.local.downloads import Download
 from core.domain.entities import Button
 from core.domain.keys import PersonKey, Place
 
@@ -28,6 +29,7 @@ class Whisper:
     author: str
     text: str
     buttons: tuple[Button, ...] = ()
+    downloads: tuple[Download, ...] = ()
     created_ms: int = 0
     after_n: int = 0  # the board's newest post of the thread when it was said
     shown: bool = True  # False: a form or a list, kept only so that its buttons can be pressed

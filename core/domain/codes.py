@@ -77,3 +77,8 @@ def placeholder(ticket_id: str, generation: int) -> str:
 def reveal(keys: CodeKeys, text: str) -> str:
     """The sentence with its codes, for the moment of sending only."""
     return _PLACEHOLDER.sub(lambda found: grouped(code_of(keys, found[1], int(found[2]))), text)
+
+
+def hidden(text: str) -> str:
+    """The sentence without its codes, for what is handed over to be kept."""
+    return _PLACEHOLDER.sub("…", text)

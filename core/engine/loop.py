@@ -84,7 +84,7 @@ class Engine:
             asking=self._asking,
             delivering=Delivering(store, platforms, policy, self._live, clock, point),
             summarizing=Summarizing(store, model, platforms, policy, point),
-            erasing=Erasing(store, platforms, policy, self._quiet, point),
+            erasing=Erasing(store, platforms, policy, self.quiet, point),
         )
         self._bell = Bell(store, clock, self.accept, ring_at)
         self._lanes = Lanes()
@@ -230,7 +230,7 @@ class Engine:
 
         self._running.start(row, self._run(row), ended)
 
-    def _quiet(self, session_ids: Collection[str], but: str) -> None:
+    def quiet(self, session_ids: Collection[str], but: str = "") -> None:
         """These sessions are forgotten: nothing goes on for them, no text of theirs stays in memory."""
         self._running.end(session_ids, but)
         self._live.forget(session_ids)

@@ -172,6 +172,9 @@ class NullPlatform:
         """See `Platform`."""
         return None
 
+    async def forgotten(self, places: Sequence[Place], before_ms: int) -> None:
+        """See `Platform`."""
+
 
 class WithoutDrafts(SqliteStore):
     """The store without what makes a partial answer durable, to see what that costs."""

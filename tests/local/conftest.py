@@ -6,18 +6,22 @@ import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from bots.exporting import files_of
 from bots.local import page
 from bots.local.api import LocalApi
 from bots.local.chat import LocalChat
 from bots.local.render import About, Command
 from bots.web.guard import GuardPolicy
 from bots.web.server import WebServer
+from core.engine.handover import File
+from storage.exporting import kept
 from tests.kit.scripted import ScriptedModel, Step
 from tests.kit.world import World
 
@@ -83,6 +87,9 @@ async def open_house(path: Path, *, policy: GuardPolicy | None = None, time_trav
     async def on_time(offset_ms: int) -> None:
         offsets.append(offset_ms)
 
+    async def export(identity: str) -> tuple[File, ...]:
+        return files_of(await world.store.read(partial(kept, identity=identity)))
+
     async def ready() -> str:
         return ""
 
@@ -94,6 +101,7 @@ async def open_house(path: Path, *, policy: GuardPolicy | None = None, time_trav
         world.store.board,
         ABOUT,
         on_time=on_time,
+        export=export,
         time_travel=time_travel,
         beat_s=0.05,
     )
