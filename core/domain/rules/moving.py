@@ -264,7 +264,7 @@ def _button(verb: str, subject: str, user: str, language: str) -> Button:
 
 def has_left(view: View, key: SessionKey) -> bool:
     """Whether the session that is bound to `key` lives elsewhere now."""
-    return view.session is not None and view.session.home != key
+    return view.session is not None and view.session.home.place != key.place
 
 
 def on_stray(view: View, event: MessageReceived, stamp: Stamp) -> Decision:
