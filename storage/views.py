@@ -41,7 +41,7 @@ from core.domain.events import (
     ThreadRead,
     TimerDue,
 )
-from core.domain.keys import PersonKey, Place, SessionKey
+from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
 from storage import leaving
@@ -51,6 +51,11 @@ from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SPEND, TURN, W
 E = TypeVar("E")
 
 _AT_KEY = f"SELECT {SESSION.fields_of('s')} FROM binding AS b JOIN session AS s ON s.id = b.session_id WHERE b.key = ?"
+_IN_CHANNEL = (
+    f"SELECT {SESSION.fields_of('s')} FROM binding AS b JOIN session AS s ON s.id = b.session_id"
+    " WHERE b.key >= ? AND b.key < ? AND s.home = b.key AND s.phase NOT IN ('closed', 'erased')"
+    " ORDER BY s.last_human_ms DESC, s.num DESC LIMIT 1"
+)
 _SESSION = f"{SESSION.select} WHERE id = ?"
 _TURN = f"{TURN.select} WHERE id = ?"
 _OPEN_TURN = f"{TURN.select} WHERE session_id = ? AND state IN ('open', 'stopping')"
@@ -163,6 +168,10 @@ def _subject(  # noqa: PLR0911 -- one arm for each event
 
 def _subject_of_place(conn: sqlite3.Connection, event: MessageReceived | CommandIssued, policy: Policy) -> _Subject:
     key = key_of_session(event.place, event.author.key, policy)
+    wanders = policy.single_dm and event.audience is Audience.DM
+    session = _in_channel(conn, key) if wanders else None
+    if session is not None:
+        return _Subject(session=session, card=_one(conn, CARD, _MAILBAG, session.id))
     session = _one(conn, SESSION, _AT_KEY, str(key))
     card = None
     if session is not None and session.home.place != key.place:
@@ -170,6 +179,12 @@ def _subject_of_place(conn: sqlite3.Connection, event: MessageReceived | Command
     elif session is not None and isinstance(event, MessageReceived):
         card = _one(conn, CARD, _MAILBAG, session.id)
     return _Subject(session=session, card=card)
+
+
+def _in_channel(conn: sqlite3.Connection, key: SessionKey) -> Session | None:
+    """The conversation that a person used last in a direct channel, in whatever thread."""
+    low = str(dataclasses.replace(key, thread="", user="")).rstrip("/")
+    return _one(conn, SESSION, _IN_CHANNEL, f"{low}/", f"{low}0")
 
 
 def _only_one(conn: sqlite3.Connection, event: Arrival, person: Person, key: SessionKey) -> _Subject | None:

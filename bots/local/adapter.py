@@ -46,6 +46,7 @@ from core.engine.ports import (
 
 TEXT_MAX_CHARS = 100_000  # more than any model says in one answer, so an answer is one message
 FULL_RETRY_MS = 5_000  # a full disk is looked at again after this time
+FILLED_LIMIT = 100  # as many as are read when the bot is called into a thread
 THREADS_LIMIT = 500  # threads in the list on the left
 _MARKS_KEPT = 10_000
 
@@ -229,7 +230,8 @@ class LocalPlatform:
         """
         count = 0
         for post in await self._board.untaken():
-            event = wire.message_received(post, opener=await self.opener(post), caught_up=True)
+            opener, filled = await self.opener(post), await self.filled(post)
+            event = wire.message_received(post, opener=opener, filled=filled, caught_up=True)
             try:
                 await intake.accept(event)
             except (StoreFull, Closing):
@@ -247,6 +249,13 @@ class LocalPlatform:
         """Who began the thread of a post, "" when the bot did."""
         root = await self.root(post.place.thread)
         return post.author if root is None else root.author
+
+    async def filled(self, post: Post) -> bool:
+        """Whether other people had spoken in the thread of a post before it."""
+        if ids.is_dm(post.place) or post.id == post.place.thread:
+            return False
+        before = await self._board.thread(post.place, FILLED_LIMIT)
+        return any(each.author not in ("", post.author) and each.n < post.n for each in before)
 
     def as_it_stands(self, post: Post) -> Post:
         """The stored post with what only memory knows: the text being written, the mark."""

@@ -107,7 +107,8 @@ class LocalChat:
         if post.taken:
             return answer
         opener = await self.platform.opener(post)
-        accepted = await self._intake.accept(wire.message_received(post, opener=opener))
+        filled = await self.platform.filled(post)
+        accepted = await self._intake.accept(wire.message_received(post, opener=opener, filled=filled))
         await self.platform.take(post)
         person = ids.person_key(post.place.workspace, post.author)
         reply = await self._say_privately(accepted.decision.reply, person, post.place, post.key)

@@ -249,8 +249,8 @@ def address(post: Post, opener: str) -> Address:
     return Address.DIRECT if post.author == opener else Address.PLAIN
 
 
-def message_received(post: Post, *, opener: str, caught_up: bool = False) -> MessageReceived:
-    """The event of a person's post. The post's key on the board is its source key."""
+def message_received(post: Post, *, opener: str, filled: bool = False, caught_up: bool = False) -> MessageReceived:
+    """The event of a person's post. The post's key on the board is its source key. `filled`: others spoke before."""
     return MessageReceived(
         source_keys=(post.key,),
         author=author(ids.person_key(post.place.workspace, post.author)),
@@ -260,6 +260,7 @@ def message_received(post: Post, *, opener: str, caught_up: bool = False) -> Mes
         address=address(post, opener),
         files=post.files,
         caught_up=caught_up,
+        filled=filled,
         audience=audience(post.place),
         root=post.id == post.place.thread,
     )

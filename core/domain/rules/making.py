@@ -77,6 +77,7 @@ class Making:
         self.session = session
         self.spends = view.spends
         self._rows: list[Entity] = []
+        self.delivery = ""  # the newest delivery of an answer that this decision begins
         self._effects = 0
         self._showing: set[str] = set()
         self._postponed_ms: int | None = None
@@ -216,7 +217,7 @@ class Making:
 
     def deliver(self, turn: Turn) -> None:
         """Show the answer of `turn` in its place, from now until it is final."""
-        self.effect(
+        self.delivery = self.effect(
             Deliver(turn_id=turn.id),
             order_key=f"answer:{turn.place}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,

@@ -264,7 +264,14 @@ def _button(verb: str, subject: str, user: str, language: str) -> Button:
 
 def has_left(view: View, key: SessionKey) -> bool:
     """Whether the session that is bound to `key` lives elsewhere now."""
-    return view.session is not None and view.session.home.place != key.place
+    session = view.session
+    return session is not None and session.home.place != key.place and not wanders(view, session, key)
+
+
+def wanders(view: View, session: Session, key: SessionKey) -> bool:
+    """Whether it is the one conversation of a direct channel, which is wherever the person writes there."""
+    here = replace(key, thread="") == replace(session.home, thread="")
+    return view.policy.single_dm and session.audience is Audience.DM and here
 
 
 def on_stray(view: View, event: MessageReceived, stamp: Stamp) -> Decision:

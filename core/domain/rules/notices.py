@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 
 from core.domain.decision import Decision, Private, View
 from core.domain.entities import Button, ButtonStyle, Person
@@ -43,17 +42,17 @@ def on_notices(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     )
 
 
-def on_button(view: View, event: ButtonPressed, stamp: Stamp, *, choice: str) -> Decision:
-    """A choice by its button, which names the person that it was made for."""
+def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
+    """A choice by its button, which names the choice, and the person that it was made for."""
     del stamp
     if view.person is None or event.button.subject != view.person.identity:
         return Decision(reply=Private(text=say(view.policy.language, "private.not_yours")))
-    return _choose(view, view.person, event.place, choice)
+    return _choose(view, view.person, event.place, event.button.verb.removeprefix("notices_"))
 
 
 _CHOICES = (*(each.value for each in Notices), "here_on", "here_off")
 BUTTONS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
-    f"notices_{each}": partial(on_button, choice=each) for each in _CHOICES
+    f"notices_{each}": on_button for each in _CHOICES
 }
 
 
