@@ -33,6 +33,7 @@ _READING = frozenset(
         "files.getUploadURLExternal",
     }
 )
+_TOLD = frozenset({"chat.postMessage", "chat.stopStream"})  # Slack tells us of these messages, too
 _PER_CHANNEL = frozenset({"chat.postMessage", "chat.postEphemeral"})
 _UNCLEAR = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
 _DEAD = frozenset(
@@ -54,10 +55,11 @@ class Sender:
     def __init__(self, token: str, clock: Clock, *, api_url: str = "") -> None:
         self.dead = ""
         self.inflight = 0
+        self.posted_s = 0.0  # when a message of ours last stood complete (monotonic)
         self.scopes: frozenset[str] = frozenset()
         self.budget = Budget(clock)
         self._token = token
-        self._clock = clock
+        self.clock = clock
         self._api_url = (api_url or API_URL).rstrip("/") + "/"
         self._closed_ms: dict[str, int] = {}
         self._session: aiohttp.ClientSession | None = None
@@ -94,7 +96,7 @@ class Sender:
         """Call a method; None and "" arguments are left out. Raises `Refused`, `NotSent`, `Ambiguous`."""
         given = {name: value for name, value in args.items() if value is not None and value != ""}
         window = f"{method} {given.get('channel', '')}" if method in _PER_CHANNEL else method
-        now_ms = self._clock.now_ms()
+        now_ms = self.clock.now_ms()
         if self._closed_ms.get(window, 0) > now_ms:
             raise NotSent(code="slack_ratelimited", detail=method, retry_ms=self._closed_ms[window])
         self.inflight += 1
@@ -129,6 +131,8 @@ class Sender:
             # The SDK stumbles over a body that is no object with the last two.
             raise Ambiguous(code="slack_unclear", detail=f"{method}: {type(error).__name__}") from error
         self.dead = ""
+        if method in _TOLD:
+            self.posted_s = self.clock.monotonic()
         self._note_scopes(answer.headers)
         return answer.data if isinstance(answer.data, Mapping) else {}
 
@@ -145,7 +149,7 @@ class Sender:
         body: Payload = data if isinstance(data, Mapping) else {}
         code = str(body.get("error", ""))
         if status == _TOO_MANY or code == "ratelimited":
-            retry_ms = self._clock.now_ms() + int(_seconds(headers) * 1000)
+            retry_ms = self.clock.now_ms() + int(_seconds(headers) * 1000)
             return NotSent(code="slack_ratelimited", detail=method, retry_ms=retry_ms)
         if status >= _BAD_GATEWAY or code in _UNCLEAR or not code:
             return Ambiguous(code="slack_unclear", detail=f"{method}: {status} {code}".strip())
@@ -156,9 +160,9 @@ class Sender:
 
     def _die(self, code: str) -> NotSent:
         if not self.dead:
-            log.error("Slack does not accept the bot token any more; what is to be posted waits", code=code)
+            log.error("Slack does not accept a token; what is to be posted waits", code=code)
         self.dead = code
-        return NotSent(code=f"slack_{code}", retry_ms=self._clock.now_ms() + _DEAD_RETRY_MS)
+        return NotSent(code=f"slack_{code}", retry_ms=self.clock.now_ms() + _DEAD_RETRY_MS)
 
 
 def _seconds(headers: Mapping[str, object]) -> float:

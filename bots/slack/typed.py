@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import re
 
-from core.domain.codes import normalize
+from core.domain.codes import typed
 from core.domain.rules.commands import COMMANDS
 
 RESUME = "resume"
 HELP = "help"
 # Commands that take words: the most words that still read as a command.
 _WORDS = {"sessions": 3, "notices": 2, "forget": 1}
-_RESUME = re.compile(r"[/!]?resume[ \t]+(\S[^\n]{0,79})", re.IGNORECASE)
 _WORD = re.compile(r"[/!]?([a-z]{2,20})(?:[ \t]+([^\n]*))?", re.IGNORECASE)
 _OTHER_FIRST = re.compile(r"\s*(?:<@[A-Z0-9]{2,40}(?:\|[^<>\n]*)?>|<!subteam\^)")
 
@@ -40,9 +39,9 @@ def command(text: str, *, mentioned: bool, bare_mention: bool) -> tuple[str, str
         bare_mention: whether it began with a mention of the bot.
     """
     text = text.strip().strip("`*").strip()  # pasted with its formatting
-    found = _RESUME.fullmatch(text)
-    if found is not None and normalize(found[1]) is not None:
-        return RESUME, found[1]
+    code = typed(text.lstrip("!"), "")
+    if code is not None:
+        return RESUME, code
     if not (mentioned and bare_mention):
         return None
     return _verb(text) if text else (HELP, "")

@@ -46,10 +46,12 @@ def parse(body: Payload, me: Me, names: Mapping[str, str], audience: Audience) -
     return interaction(body, me, names, audience)
 
 
-def message(found: Payload, channel: str, me: Me, names: Mapping[str, str], audience: Audience) -> Heard:
-    """A message out of the history: said while we were away."""
+def message(
+    found: Payload, channel: str, me: Me, names: Mapping[str, str], audience: Audience, *, late: bool = True
+) -> Heard:
+    """A message out of the history; `late`: said while we were away."""
     event = {**found, "channel": channel, "type": "message"}
-    return _message({"event": event}, me, names, audience, caught_up=True)
+    return _message({"event": event}, me, names, audience, caught_up=late)
 
 
 def _event(body: Payload, me: Me, names: Mapping[str, str], audience: Audience) -> Heard:

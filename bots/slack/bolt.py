@@ -1,0 +1,119 @@
+"""Bolt's dispatcher around our intake.
+
+Knows: the real `AsyncApp` with its own checks (ssl_check, url_verification, self events) and an `authorize` that asks
+nobody; one middleware takes everything, so nothing is left unhandled, and Bolt acknowledges only what it returned.
+Must not know: where a request comes from.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+
+from bots.slack.identity import Identity
+from bots.slack.intake import Take
+from bots.slack.payload import Payload
+from bots.slack.sender import Sender
+from core.domain.errors import RejoinderError
+
+_TAKEN = "rejoinder.taken"  # in the request's context: whether our intake was asked
+_OK = 200
+
+log = structlog.get_logger("rejoinder.slack")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What to answer. `taken` False: come again. `body` is JSON text, "" for none."""
+
+    taken: bool
+    body: str = ""
+    status: int = _OK
+
+
+class Dispatcher:
+    """Gives requests to Bolt, and Bolt's to our intake."""
+
+    def __init__(self, sender: Sender, identity: Identity, token: str, take: Take) -> None:
+        self._identity = identity
+        self._token = token
+        self._take = take
+        with _bare_environment():
+            self._app = AsyncApp(
+                name="rejoinder",
+                client=sender.client,
+                authorize=self._authorize,
+                process_before_response=True,
+                request_verification_enabled=False,  # we verify ourselves, before anything is parsed
+            )
+        self._app.middleware(self._everything)
+
+    async def dispatch(self, body: str | Mapping[str, object], headers: Mapping[str, str], mode: str) -> Outcome:
+        """Take one request. What Bolt itself cannot read is acknowledged: it would come for ever."""
+        try:
+            request = AsyncBoltRequest(
+                body=body if isinstance(body, str) else dict(body),
+                headers=dict(headers),
+                mode=mode,
+            )
+            response = await self._app.async_dispatch(request)
+        except Exception:  # noqa: BLE001  (a payload of no known shape; nothing of ours has run)
+            log.warning("a payload cannot be read", mode=mode)
+            return Outcome(taken=True)
+        if response.status == _OK:
+            return Outcome(taken=True, body=_text(response))
+        if request.context.get(_TAKEN) is not None:
+            return Outcome(taken=False, status=503)
+        log.warning("a payload cannot be read", status=response.status, mode=mode)
+        return Outcome(taken=True)
+
+    async def _authorize(self) -> AuthorizeResult:
+        """Who we are, without asking Slack (facts/slack.md 2.1)."""
+        me = await self._identity.get()
+        return AuthorizeResult(
+            enterprise_id=None, team_id=me.team, bot_token=self._token, bot_id=me.bot, bot_user_id=me.user
+        )
+
+    async def _everything(self, body: dict[str, object], context: dict[str, object]) -> BoltResponse:
+        context[_TAKEN] = False
+        answer = await self._taken(body)
+        context[_TAKEN] = True
+        if answer is None:
+            return BoltResponse(status=_OK, body="")
+        return BoltResponse(
+            status=_OK, body=json.dumps(answer), headers={"content-type": ["application/json;charset=utf-8"]}
+        )
+
+    async def _taken(self, body: Payload) -> Payload | None:
+        try:
+            return await self._take(body)
+        except RejoinderError as error:
+            log.warning("a payload was not taken and will come again", code=error.code)
+            raise
+        except Exception:
+            log.exception("a payload was not taken and will come again")
+            raise
+
+
+def _text(response: BoltResponse) -> str:
+    body: object = response.body  # text, unless Bolt's own checks have answered
+    return body if isinstance(body, str) else json.dumps(body)
+
+
+@contextmanager
+def _bare_environment() -> Iterator[None]:
+    """Bolt reads tokens, secrets and an OAuth mode out of the environment; it gets what we give it."""
+    hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("SLACK_")}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)
