@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -18,6 +18,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.slack.identity import Identity
 from bots.slack.intake import Take
@@ -45,53 +46,61 @@ class Dispatcher:
 
     def __init__(self, sender: Sender, identity: Identity, token: str, take: Take) -> None:
         self._identity = identity
-        self._token = token
         self._take = take
+        client = AsyncWebClient(base_url=sender.api_url, session=sender.session, retry_handlers=[])
+
+        # Bolt looks at the names of the arguments, so these are functions and not methods.
+        async def authorize() -> AuthorizeResult:
+            me = await identity.get()  # known already: nobody is asked (facts/slack.md 2.1)
+            return AuthorizeResult(
+                enterprise_id=None, team_id=me.team, bot_token=token, bot_id=me.bot, bot_user_id=me.user
+            )
+
+        async def everything(body: dict[str, object], context: dict[str, object]) -> BoltResponse:
+            context[_TAKEN] = False
+            answer = await self._taken(body)
+            context[_TAKEN] = True
+            return _response(answer)
+
         with _bare_environment():
             self._app = AsyncApp(
                 name="rejoinder",
-                client=sender.client,
-                authorize=self._authorize,
+                client=client,
+                authorize=authorize,
                 process_before_response=True,
                 request_verification_enabled=False,  # we verify ourselves, before anything is parsed
             )
-        self._app.middleware(self._everything)
+        self._app.middleware(everything)
 
     async def dispatch(self, body: str | Mapping[str, object], headers: Mapping[str, str], mode: str) -> Outcome:
-        """Take one request. What Bolt itself cannot read is acknowledged: it would come for ever."""
+        """Take one request. What Bolt cannot read goes to our intake without it, which can read anything."""
+        try:
+            await self._identity.get()
+        except RejoinderError as error:
+            log.warning("who we are is not known; a payload will come again", code=error.code)
+            return Outcome(taken=False, status=503)
+        parsed: Mapping[str, object] = body if isinstance(body, Mapping) else {}
         try:
             request = AsyncBoltRequest(
-                body=body if isinstance(body, str) else dict(body),
-                headers=dict(headers),
-                mode=mode,
+                body=body if isinstance(body, str) else dict(body), headers=dict(headers), mode=mode
             )
+            parsed = request.body
             response = await self._app.async_dispatch(request)
-        except Exception:  # noqa: BLE001  (a payload of no known shape; nothing of ours has run)
-            log.warning("a payload cannot be read", mode=mode)
-            return Outcome(taken=True)
+        except Exception:  # noqa: BLE001  (a payload of no known shape)
+            return await self._without_bolt(parsed, mode)
         if response.status == _OK:
             return Outcome(taken=True, body=_text(response))
         if request.context.get(_TAKEN) is not None:
             return Outcome(taken=False, status=503)
-        log.warning("a payload cannot be read", status=response.status, mode=mode)
-        return Outcome(taken=True)
+        return await self._without_bolt(parsed, mode)
 
-    async def _authorize(self) -> AuthorizeResult:
-        """Who we are, without asking Slack (facts/slack.md 2.1)."""
-        me = await self._identity.get()
-        return AuthorizeResult(
-            enterprise_id=None, team_id=me.team, bot_token=self._token, bot_id=me.bot, bot_user_id=me.user
-        )
-
-    async def _everything(self, body: dict[str, object], context: dict[str, object]) -> BoltResponse:
-        context[_TAKEN] = False
-        answer = await self._taken(body)
-        context[_TAKEN] = True
-        if answer is None:
-            return BoltResponse(status=_OK, body="")
-        return BoltResponse(
-            status=_OK, body=json.dumps(answer), headers={"content-type": ["application/json;charset=utf-8"]}
-        )
+    async def _without_bolt(self, body: Mapping[str, object], mode: str) -> Outcome:
+        log.warning("Bolt cannot read a payload", mode=mode)
+        try:
+            answer = await self._taken(body if isinstance(body, Mapping) else {})
+        except Exception:  # noqa: BLE001  (logged where it happened)
+            return Outcome(taken=False, status=503)
+        return Outcome(taken=True, body="" if answer is None else json.dumps(answer))
 
     async def _taken(self, body: Payload) -> Payload | None:
         try:
@@ -102,6 +111,13 @@ class Dispatcher:
         except Exception:
             log.exception("a payload was not taken and will come again")
             raise
+
+
+def _response(answer: Payload | None) -> BoltResponse:
+    if answer is None:
+        return BoltResponse(status=_OK, body="")
+    headers: dict[str, str | Sequence[str]] = {"content-type": ["application/json;charset=utf-8"]}
+    return BoltResponse(status=_OK, body=json.dumps(answer), headers=headers)
 
 
 def _text(response: BoltResponse) -> str:

@@ -41,6 +41,7 @@ class Envelope:
     acked_at: float | None = None
     response: Json | None = None
     lost: bool = False
+    heard: bool = False  # the newest attempt has reached a client
     status: int = 0  # of HTTP
     acked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -93,8 +94,8 @@ class Feed:
 
     @property
     def busy(self) -> int:
-        """How many payloads were sent and are not acknowledged."""
-        return sum(each.attempts > 0 and not each.acked.is_set() and not each.lost for each in self._open.values())
+        """How many payloads are with a client that can hear, and not acknowledged."""
+        return sum(each.heard and not each.acked.is_set() for each in self._open.values())
 
     async def _deliver(self, envelope: Envelope) -> None:
         for delay in RETRIES_S if envelope.kind == EVENT else RETRIES_S[:1]:
@@ -110,13 +111,13 @@ class Feed:
     async def _once(self, envelope: Envelope) -> bool:
         envelope.attempts += 1
         envelope.sent_at = time.monotonic()
+        # With no socket open an event waits for the next attempt, as long as an acknowledgement would.
         if self.url:
             await self._post(envelope)
-        elif not await self._push(envelope):
-            # With no socket open an event waits for the next attempt, as long as an acknowledgement would.
-            await self._first(envelope.acked.wait(), self._clock.sleep(ACK_S))
-            return envelope.acked.is_set()
+        else:
+            envelope.heard = await self._push(envelope)
         await self._first(envelope.acked.wait(), self._clock.sleep(ACK_S))
+        envelope.heard = False
         return envelope.acked.is_set()
 
     async def _first(self, *waits: object) -> None:
@@ -134,7 +135,7 @@ class Feed:
         socket = self._random.choice(living)
         socket.sent += 1
         if socket.deaf:
-            return True
+            return False
         frame: Json = {
             "type": envelope.kind,
             "envelope_id": envelope.id,
@@ -204,6 +205,9 @@ class Feed:
             pass
         finally:
             self.sockets.remove(socket)
+            if not self.sockets:
+                for envelope in self._open.values():
+                    envelope.heard = False
             self._change()
         return ws
 
@@ -227,6 +231,8 @@ class Feed:
 
     def cut(self, *numbers: int) -> None:
         """Break connections without a word; all of them when none is named."""
+        for envelope in self._open.values():
+            envelope.heard = False
         for socket in list(self.sockets):
             if not numbers or socket.number in numbers:
                 transport = socket.request.transport
