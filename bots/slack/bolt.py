@@ -28,6 +28,7 @@ from core.domain.errors import RejoinderError
 
 _TAKEN = "rejoinder.taken"  # in the request's context: whether our intake was asked
 _OK = 200
+_AGAIN = 503
 
 log = structlog.get_logger("rejoinder.slack")
 
@@ -57,10 +58,11 @@ class Dispatcher:
             )
 
         async def everything(body: dict[str, object], context: dict[str, object]) -> BoltResponse:
-            context[_TAKEN] = False
-            answer = await self._taken(body)
             context[_TAKEN] = True
-            return _response(answer)
+            try:
+                return _response(await self._taken(body))
+            except Exception:  # noqa: BLE001  (logged where it happened)
+                return BoltResponse(status=_AGAIN, body="")
 
         with _bare_environment():
             self._app = AsyncApp(
@@ -78,28 +80,29 @@ class Dispatcher:
             await self._identity.get()
         except RejoinderError as error:
             log.warning("who we are is not known; a payload will come again", code=error.code)
-            return Outcome(taken=False, status=503)
+            return Outcome(taken=False, status=_AGAIN)
         parsed: Mapping[str, object] = body if isinstance(body, Mapping) else {}
         try:
             request = AsyncBoltRequest(
                 body=body if isinstance(body, str) else dict(body), headers=dict(headers), mode=mode
             )
-            parsed = request.body
+            read: object = request.body  # whatever JSON there was
+            parsed = read if isinstance(read, dict) else {}
             response = await self._app.async_dispatch(request)
         except Exception:  # noqa: BLE001  (a payload of no known shape)
             return await self._without_bolt(parsed, mode)
         if response.status == _OK:
             return Outcome(taken=True, body=_text(response))
-        if request.context.get(_TAKEN) is not None:
-            return Outcome(taken=False, status=503)
+        if request.context.get(_TAKEN):
+            return Outcome(taken=False, status=_AGAIN)
         return await self._without_bolt(parsed, mode)
 
     async def _without_bolt(self, body: Mapping[str, object], mode: str) -> Outcome:
         log.warning("Bolt cannot read a payload", mode=mode)
         try:
-            answer = await self._taken(body if isinstance(body, Mapping) else {})
+            answer = await self._taken(body)
         except Exception:  # noqa: BLE001  (logged where it happened)
-            return Outcome(taken=False, status=503)
+            return Outcome(taken=False, status=_AGAIN)
         return Outcome(taken=True, body="" if answer is None else json.dumps(answer))
 
     async def _taken(self, body: Payload) -> Payload | None:

@@ -97,6 +97,11 @@ class Feed:
         """How many payloads are with a client that can hear, and not acknowledged."""
         return sum(each.heard and not each.acked.is_set() for each in self._open.values())
 
+    def give_up(self) -> None:
+        """Nobody will acknowledge what is unacknowledged now."""
+        for each in self._open.values():
+            each.heard = False
+
     async def _deliver(self, envelope: Envelope) -> None:
         for delay in RETRIES_S if envelope.kind == EVENT else RETRIES_S[:1]:
             if delay:
@@ -206,8 +211,7 @@ class Feed:
         finally:
             self.sockets.remove(socket)
             if not self.sockets:
-                for envelope in self._open.values():
-                    envelope.heard = False
+                self.give_up()
             self._change()
         return ws
 
@@ -231,8 +235,7 @@ class Feed:
 
     def cut(self, *numbers: int) -> None:
         """Break connections without a word; all of them when none is named."""
-        for envelope in self._open.values():
-            envelope.heard = False
+        self.give_up()
         for socket in list(self.sockets):
             if not numbers or socket.number in numbers:
                 transport = socket.request.transport

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from core.domain.entities import Session
 from core.engine.handover import File
 from core.engine.loop import Engine
 from core.engine.points import Point, nowhere
-from core.engine.ports import Decide, Model
+from core.engine.ports import Decide, Intake, Model
 from core.settings import Settings
 from storage import open_store
 from storage.exporting import kept
@@ -37,6 +38,7 @@ GENERAL, SECRET, SHARED, DM = "C0GENERAL", "C0SECRET", "C0SHARED", "D0ALICE"
 KEYS = CodeKeys(derive=b"d" * 32, lookup=b"l" * 32)
 PING_S = 0.2
 CALM_TURNS = 3  # looks in a row that find nothing running
+UNACKED_TURNS = 60
 
 _BOOTS = itertools.count(1)
 
@@ -81,8 +83,8 @@ class SlackWorld:
             await world.start()
         return world
 
-    async def start(self) -> None:
-        """Start the product."""
+    async def start(self, between: Callable[[Intake], Intake] | None = None) -> None:
+        """Start the product. `between` may stand between adapter and engine."""
         settings = Settings.model_validate(
             {"slack_bot_token": BOT_TOKEN, "slack_api_url": self.server.url, "data_dir": self.folder} | self.more
         )
@@ -112,15 +114,15 @@ class SlackWorld:
         )
         self._up = True
         await self.engine.start()
-        connecting = asyncio.create_task(self._connect())
+        connecting = asyncio.create_task(self._connect(between(self.engine) if between else self.engine))
         while not connecting.done():
             await self.clock.advance(0.5)
             await asyncio.sleep(0.002)
         await connecting
         await self.calm()
 
-    async def _connect(self) -> None:
-        await self.slack.connect(self.engine)
+    async def _connect(self, intake: Intake) -> None:
+        await self.slack.connect(intake)
         await self.engine.caught_up("slack")
 
     async def close(self) -> None:
@@ -167,8 +169,11 @@ class SlackWorld:
 
     async def calm(self) -> None:
         """Let everything that can run now run to where it waits."""
-        quiet = 0
+        quiet = turns = 0
         while quiet < CALM_TURNS:
+            turns += 1
+            if turns > UNACKED_TURNS and not self.server.inflight:
+                self.server.feed.give_up()  # the product does not want to acknowledge it
             if self._up:
                 await self.store.read(lambda _conn: None)
                 await self.store.submit(lambda _conn: None)
@@ -184,11 +189,12 @@ class SlackWorld:
             await self.clock.advance(step)
             await self.calm()
 
-    async def settle(self, *, seconds: float = 240.0, step: float = 0.5) -> None:
-        """Move the clock until no effect is open any more."""
+    async def settle(self, *, seconds: float = 240.0, most: float = 30.0) -> None:
+        """Move the clock, from one sleeper to the next, until no effect is open any more."""
         await self.calm()
-        for _ in range(int(seconds / step)):
-            await self.clock.advance(step)
+        until = self.clock.monotonic() + seconds
+        while self.clock.monotonic() < until:
+            await self.clock.advance(min(max(self.clock.next_s or 0.0, 0.01), most))
             await self.calm()
             if self.engine.idle and await self.store.next_effect_ms() is None:
                 return

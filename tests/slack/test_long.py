@@ -50,7 +50,7 @@ async def test_a_stream_of_twenty_minutes_arrives_whole(world: SlackWorld) -> No
     text = text_of(60)
     world.script(steps(text, every=25, pause=5.0))
     root = world.ask("a very slow story")
-    await world.settle(seconds=2_400, step=1.0)
+    await world.settle(seconds=2_400)
     shown = world.answers(root)
     assert plain(shown) == plain([text])
     assert len(shown) >= 4
@@ -65,7 +65,7 @@ async def test_a_stream_that_falls_silent_is_ended_in_time(world: SlackWorld) ->
     """The model says nothing for ten minutes in mid-answer: the stream is ended by a timer and the answer goes on."""
     world.script(["The first half.\n\n", 600.0, "The second half."])
     root = world.ask("go")
-    await world.settle(seconds=900, step=1.0)
+    await world.settle(seconds=900)
     assert plain(world.answers(root)) == "The first half. The second half."
     (first, *_) = world.ours(root)
     assert first.stream is not None
@@ -76,7 +76,7 @@ async def test_a_stream_that_never_said_a_word_is_replaced(world: SlackWorld) ->
     """The model is silent for ten minutes before its first word: there is one message in the end."""
     world.script([600.0, "Here it is."])
     root = world.ask("go")
-    await world.settle(seconds=900, step=1.0)
+    await world.settle(seconds=900)
     assert world.answers(root) == ["Here it is."]
 
 
@@ -86,7 +86,7 @@ async def test_forty_thousand_characters_arrive_whole(world: SlackWorld) -> None
     assert len(text) >= 40_000
     world.script(steps(text, every=400, pause=0.05))
     root = world.ask("everything")
-    await world.settle(step=0.25)
+    await world.settle()
     shown = world.answers(root)
     assert plain(shown) == plain([text])
     assert all(balanced(each) for each in shown)
@@ -100,7 +100,7 @@ async def test_forty_thousand_characters_without_streams(world: SlackWorld) -> N
     text = text_of(480)
     world.script(steps(text, every=4_000, pause=0.5))
     root = world.ask("everything")
-    await world.settle(seconds=900, step=0.5)
+    await world.settle(seconds=900)
     shown = world.answers(root)
     assert plain(shown) == plain([text])
     assert all(balanced(each) for each in shown)
