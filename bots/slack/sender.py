@@ -34,7 +34,7 @@ _READING = frozenset(
     }
 )
 _TOLD = frozenset({"chat.postMessage", "chat.stopStream"})  # Slack tells us of these messages, too
-_PER_CHANNEL = frozenset({"chat.postMessage", "chat.postEphemeral"})
+_PER_CHANNEL = frozenset({"chat.postMessage"})
 _UNCLEAR = frozenset({"internal_error", "fatal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
 _DEAD = frozenset(
     {"account_inactive", "app_uninstalled", "invalid_auth", "not_authed", "token_expired", "token_revoked"}
