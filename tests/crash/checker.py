@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.domain.entities import Message, Part, Turn, TurnState
@@ -22,7 +23,7 @@ from core.domain.rules.present import present
 from core.engine.ports import Post
 from storage.rows import MESSAGE, PART, POST, SEQ_MASK, TURN
 from tests.crash.stage import Spoken, Stage
-from tests.crash.talker import question_of
+from tests.crash.talker import read_answer
 
 ENDED = (TurnState.ANSWERED, TurnState.STOPPED, TurnState.FAILED)
 _OPEN_EFFECTS = "SELECT kind, state, attempt FROM effect WHERE state IN ('pending', 'started', 'unknown')"
@@ -36,6 +37,9 @@ _LEFT = {
     "people's posts not taken": "SELECT id, text FROM board_post WHERE taken = 0 AND author <> ''",
     "failed effects": "SELECT kind, failure FROM effect WHERE state = 'failed'",
 }
+
+
+Answers = Callable[[str], tuple[str | None, bool]]  # see `talker.read_answer`
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,16 +58,22 @@ class _Found:
 
 async def check(stage: Stage) -> None:
     """Raise `AssertionError` with everything that is wrong at the story's end."""
-    found = await stage.world.store.read(_find)
-    found.wrong += stage.wrong + stage.model.wrong
     most = len(stage.lives) + stage.model.mishaps_met
-    found.wrong += [f"{text!r} was asked for {n} times" for text, n in stage.model.calls.items() if n > most]
-    _check_messages(found, stage.spoken)
-    _check_order(found, stage.spoken)
+    wrong = [f"{text!r} was asked for {n} times" for text, n in stage.model.calls.items() if n > most]
+    wrong += await stage.world.store.read(lambda conn: look(conn, stage.spoken))
+    wrong += stage.wrong + stage.model.wrong
+    assert not wrong, "; ".join(wrong)
+
+
+def look(conn: sqlite3.Connection, spoken: list[Spoken], answers: Answers = read_answer) -> list[str]:
+    """Everything that is wrong in a database that has come to rest; `answers` reads what the model has said."""
+    found = _find(conn)
+    _check_messages(found, spoken)
+    _check_order(found, spoken)
     for turn in found.turns.values():
-        _check_turn(found, turn, stage)
+        _check_turn(found, turn, answers)
     _check_posts(found)
-    assert not found.wrong, "; ".join(found.wrong)
+    return found.wrong
 
 
 def _find(conn: sqlite3.Connection) -> _Found:
@@ -125,7 +135,7 @@ def _check_order(found: _Found, spoken: list[Spoken]) -> None:
             found.wrong.append(f"said {said}, stored {kept}")
 
 
-def _check_turn(found: _Found, turn: Turn, stage: Stage) -> None:
+def _check_turn(found: _Found, turn: Turn, answers: Answers) -> None:
     posts = [post for post in found.posts if post.key.startswith(f"bot:{turn.id}:")]
     if len(posts) != 1:
         found.wrong.append(f"turn {turn.state} has {len(posts)} posts")
@@ -134,26 +144,25 @@ def _check_turn(found: _Found, turn: Turn, stage: Stage) -> None:
     parts = [part for part in found.parts if part.turn_id == turn.id]
     if [(part.ref, part.final) for part in parts] != [(post.id, True)]:
         found.wrong.append(f"parts of a turn: {parts}")
-    answers = [each for each in found.messages if each.turn_id == turn.id and each.role == "assistant"]
-    text = answers[0].text if answers else ""
-    if len(answers) > 1 or (answers and answers[0].seq != turn.answer_seq):
-        found.wrong.append(f"{len(answers)} answers of one turn")
-    shown = present(turn, text, stage.policy.language)
+    stored = [each for each in found.messages if each.turn_id == turn.id and each.role == "assistant"]
+    text = stored[0].text if stored else ""
+    if len(stored) > 1 or (stored and stored[0].seq != turn.answer_seq):
+        found.wrong.append(f"{len(stored)} answers of one turn")
+    shown = present(turn, text, "en")
     states = {TurnState.ANSWERED: "done", TurnState.STOPPED: "stopped", TurnState.FAILED: "failed"}
     if (post.text, post.state, post.buttons) != (shown.text, states.get(turn.state), shown.buttons):
         found.wrong.append(f"a turn that says {shown} is shown as {post}")
     asked = [each.text for each in found.messages if each.turn_id == turn.id and each.role == "user"]
-    _check_text(found, turn, text, asked)
+    _check_text(found, turn, text, asked, answers)
 
 
-def _check_text(found: _Found, turn: Turn, text: str, asked: list[str]) -> None:
+def _check_text(found: _Found, turn: Turn, text: str, asked: list[str], answers: Answers) -> None:
     """What was said answers what was asked; files and what nobody answered before may stand in between."""
     if not text and turn.state is not TurnState.ANSWERED:
         return
-    whole = turn.state is TurnState.ANSWERED
-    question = question_of(text, whole=whole)
-    if question is None:
-        found.wrong.append(f"not {'a whole' if whole else 'the beginning of an'} answer: {text!r}")
+    question, whole = answers(text)
+    if question is None or whole < (turn.state is TurnState.ANSWERED):
+        found.wrong.append(f"no {turn.state} answer: {text!r}")
     elif not re.search(".*".join(rf"{re.escape(each)}(?!\w)" for each in asked), question):
         found.wrong.append(f"asked {asked}, answered {question!r}")
 

@@ -43,31 +43,16 @@ async def play(
 
 
 async def sweep(
-    new_file: Callable[[], Path],
-    acts: tuple[Act, ...],
-    faulty: Faulty = SOUND,
-    *,
-    every: bool = False,
-    one_is_enough: bool = False,
+    new_file: Callable[[], Path], acts: tuple[Act, ...], faulty: Faulty = SOUND, *, every: bool = False
 ) -> Sweep:
-    """Play `acts` with every death; `every`: at every passage, and with every second death.
-
-    `one_is_enough`: stop when one story has ended badly.
-    """
+    """Play `acts` with every death worth dying, or at every single passage."""
     result = Sweep()
     calm = await play(new_file(), acts, {}, faulty)
-    second = 0
-    for life, spot in _spots(calm, range(len(calm.lives)), every=every):
-        if one_is_enough and result.wrong:
-            break
+    for n, (life, spot) in enumerate(_spots(calm, range(len(calm.lives)), every=every)):
         once = await _one(result, new_file(), acts, {life: spot}, faulty)
-        if once is None:
-            continue
-        again = list(_spots(once, [life + 1], every=every)) if life + 1 < len(once.lives) else []
-        chosen = again if every else again[second % len(again) :][:1] if again else []
-        second += 1
-        for next_life, next_spot in chosen:
-            await _one(result, new_file(), acts, {life: spot, next_life: next_spot}, faulty)
+        if once is not None and life + 1 < len(once.lives):
+            again = list(_spots(once, range(life + 1, life + 2), every=every))
+            await _one(result, new_file(), acts, {life: spot} | dict(again[n % len(again) :][:1]), faulty)
     return result
 
 
@@ -84,7 +69,7 @@ async def _one(result: Sweep, path: Path, acts: tuple[Act, ...], spots: Spots, f
     return stage
 
 
-def _spots(stage: Stage, lives: range | list[int], *, every: bool) -> Iterator[tuple[int, Spot]]:
+def _spots(stage: Stage, lives: range, *, every: bool) -> Iterator[tuple[int, Spot]]:
     for life in lives:
         for point, count in stage.lives[life].passed.items():
             hits = range(1, count + 1) if every else sorted({1, min(2, count), count})
