@@ -166,7 +166,7 @@ class World:
         for _ in range(int(seconds / step)):
             await self.clock.advance(step)
             await self.flush()
-            if self.engine.idle and await self.store.next_effect_ms() is None:
+            if self.engine.idle and await self.store.next_effect_ms(self.clock.now_ms()) is None:
                 return
         raise AssertionError("effects are still open")
 
