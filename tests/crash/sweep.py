@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.crash.acts import Act
 from tests.crash.checker import check
 from tests.crash.fuse import Spot
-from tests.crash.stage import SOUND, Faulty, Stage
-from tests.crash.still import Ground, Kernel
+from tests.crash.life import House
+from tests.crash.stage import Stage
 
 Spots = Mapping[int, Spot]  # number of the life -> where it ends
 
@@ -29,11 +29,9 @@ class Sweep:
     wrong: list[str] = field(default_factory=list)
 
 
-async def play(
-    path: Path, acts: tuple[Act, ...], spots: Spots, faulty: Faulty = SOUND, ground: Ground | None = None
-) -> Stage:
+async def play(path: Path, acts: tuple[Act, ...], spots: Spots, house: House | None = None) -> Stage:
     """Play one story and check its end. Raises `AssertionError`; the stage is closed on every path."""
-    stage = Stage(path, spots, faulty=faulty, ground=ground or Kernel())
+    stage = Stage(path, spots, house=house or House())
     try:
         await stage.play(acts)
         await check(stage)
@@ -43,23 +41,23 @@ async def play(
 
 
 async def sweep(
-    new_file: Callable[[], Path], acts: tuple[Act, ...], faulty: Faulty = SOUND, *, every: bool = False
+    new_file: Callable[[], Path], acts: tuple[Act, ...], house: House | None = None, *, every: bool = False
 ) -> Sweep:
     """Play `acts` with every death worth dying, or at every single passage."""
     result = Sweep()
-    calm = await play(new_file(), acts, {}, faulty)
+    calm = await play(new_file(), acts, {}, house)
     for n, (life, spot) in enumerate(_spots(calm, range(len(calm.lives)), every=every)):
-        once = await _one(result, new_file(), acts, {life: spot}, faulty)
+        once = await _one(result, new_file(), acts, {life: spot}, house)
         if once is not None and life + 1 < len(once.lives):
             again = list(_spots(once, range(life + 1, life + 2), every=every))
-            await _one(result, new_file(), acts, {life: spot} | dict(again[n % len(again) :][:1]), faulty)
+            await _one(result, new_file(), acts, {life: spot} | dict(again[n % len(again) :][:1]), house)
     return result
 
 
-async def _one(result: Sweep, path: Path, acts: tuple[Act, ...], spots: Spots, faulty: Faulty) -> Stage | None:
+async def _one(result: Sweep, path: Path, acts: tuple[Act, ...], spots: Spots, house: House | None) -> Stage | None:
     result.stories += 1
     try:
-        stage = await play(path, acts, spots, faulty)
+        stage = await play(path, acts, spots, house)
     except AssertionError as error:
         where = ", ".join(f"life {life} at {spot}" for life, spot in spots.items())
         result.wrong.append(f"{where}: {error}")
