@@ -63,6 +63,12 @@ class Delivering:
         self._live = live
         self._clock = clock
         self._point = point
+        self._following: dict[str, tuple[LiveAnswer, int]] = {}
+
+    def idle(self, effect_id: str) -> bool:
+        """Whether this delivery shows all there is, and waits for an answer to go on."""
+        live, version = self._following.get(effect_id, (None, 0))
+        return live is not None and live.version == version
 
     def _platform(self, name: str) -> Platform:
         try:
@@ -85,7 +91,11 @@ class Delivering:
                 return Delivered(
                     turn_id=effect.turn_id, parts=tuple(replace(each.part, final=True) for each in standing)
                 )
-            await live.newer_than(version)
+            self._following[row.id] = (live, version)
+            try:
+                await live.newer_than(version)
+            finally:
+                del self._following[row.id]
 
     async def _bring_up(
         self, platform: Platform, live: LiveAnswer, shown: Shown, standing: list[_Standing], *, again: bool

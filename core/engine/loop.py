@@ -36,6 +36,7 @@ T = TypeVar("T")
 
 TICK_S = 0.5  # drafts of all streams are saved together this often
 RETRY_STORE_S = 1.0  # an outcome that finds the disk full waits and tries again
+SETTLING_S = 0.05  # a drain looks this often whether anything still moves
 DRAIN_COMMIT_S = 3.0  # what an interrupted call needs to store its text
 SWEEP_S = 5.0  # the dispatcher looks at the store at least this often, whatever it was told
 
@@ -212,6 +213,7 @@ class Engine:
     async def _run(self, row: EffectRow) -> None:
         """Perform one effect; whatever happens becomes an outcome."""
         outcome = await self._outcome(row)
+        _tell(row, outcome)
         self._point("outcome.before_accept")
         claim = Claim(effect_id=row.id, boot=row.boot, attempt=row.attempt)
         while True:
@@ -304,8 +306,13 @@ class Engine:
             await asyncio.wait(under_way)
 
     async def _settle(self, seconds: float) -> None:
-        if self._running:
-            await asyncio.wait(tuple(self._running.values()), timeout=seconds)
+        """Wait for what moves. A delivery whose call waits, for a pause or a busy model, would only use up the time."""
+        end = asyncio.get_running_loop().time() + seconds
+        while moving := [task for row_id, task in self._running.items() if not self._delivering.idle(row_id)]:
+            left = end - asyncio.get_running_loop().time()
+            if left <= 0:
+                return
+            await asyncio.wait(moving, timeout=min(left, SETTLING_S), return_when=asyncio.FIRST_COMPLETED)
 
     async def close(self) -> None:
         """End everything that runs and save what is unsaved; the store stays open."""
@@ -340,6 +347,20 @@ class Engine:
         self.counts["duplicates"] += accepted.duplicate
         self.counts["stale"] += accepted.stale
         self.counts["received"] += accepted.decision.received
+
+
+def _tell(row: EffectRow, outcome: Outcome) -> None:
+    """What people are told in the thread, whoever runs this finds in the log: the code, and no words of anybody."""
+    kind = type(row.effect).__name__
+    match outcome:
+        case events.ModelRefused() | events.EffectRefused():
+            log.warning("refused", effect=row.id, kind=kind, code=outcome.code)
+        case events.ModelBusy() | events.EffectWaits():
+            log.info("waits", effect=row.id, kind=kind, code=outcome.code)
+        case events.ModelCut(blameless=False) | events.EffectStumbled():
+            log.info("stumbled", effect=row.id, kind=kind, code=outcome.code)
+        case _:
+            pass
 
 
 def _lane(event: Event) -> str:
