@@ -2,6 +2,8 @@
 
 Knows: an answer is one or more parts, each a platform message that is opened once and then edited; the live text is
 followed until the turn is final. After a crash it looks first, then goes on in the same message under the same key.
+A further part is opened only when the text that makes it necessary is saved: else a crash could leave a message that
+the shorter text after it does not reach.
 Must not know: which platform it is.
 """
 
@@ -103,12 +105,15 @@ class Delivering:
         """Make every part read what it shall read now, opening parts that are missing."""
         n = 0
         start: int | None = standing[0].part.start if standing else 0
+        most = platform.limits.max_text_chars
+        live.held_back = False
         while start is not None:
             if n + 1 < len(standing):
                 following: int | None = standing[n + 1].part.start
             else:
-                following = next_start(shown.text, start, platform.limits.max_text_chars)
-            last = following is None
+                following = next_start(shown.text, start, most)
+                live.held_back = following is not None and next_start(_certain(live, shown), start, most) is None
+            last = following is None or live.held_back
             piece = Piece(
                 turn_id=live.turn.id,
                 n=n,
@@ -120,7 +125,7 @@ class Delivering:
                 part = Part(turn_id=live.turn.id, n=n, ref="", start=start)
                 standing.append(_Standing(part=part))
             await self._write(platform, live, standing[n], piece, again=again)
-            start, n = following, n + 1
+            start, n = None if live.held_back else following, n + 1
 
     async def _write(
         self, platform: Platform, live: LiveAnswer, standing: _Standing, piece: Piece, *, again: bool
@@ -186,3 +191,8 @@ class Delivering:
         result = await call
         self._point("platform.after_call")
         return result
+
+
+def _certain(live: LiveAnswer, shown: Shown) -> str:
+    """As much of what is shown as a crash would leave."""
+    return shown.text if live.saved_chars >= len(live.text) else shown.text[: live.saved_chars]

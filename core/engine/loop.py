@@ -275,16 +275,19 @@ class Engine:
 
     async def _save(self) -> None:
         """Save the drafts and parts of all streams in one low-priority unit."""
-        drafts, parts = self._live.unsaved()
-        if not drafts and not parts:
+        unsaved = self._live.unsaved()
+        if not unsaved.drafts and not unsaved.parts:
             return
         self._point("tick.before_save")
         try:
-            await self._store.progress(drafts, parts)
+            await self._store.progress(unsaved.drafts, unsaved.parts)
         except StoreError as error:
             # Drafts are insurance: the answer itself is still in memory and is stored when it is final.
-            self.counts["drafts_lost"] += 1
+            self.counts["drafts_late"] += 1
+            self._live.not_saved(unsaved)
             log.warning("drafts not saved", code=error.code)
+            return
+        self._live.saved(unsaved)
         self._point("tick.after_save")
 
     async def drain(self, seconds: float) -> None:
