@@ -263,7 +263,9 @@ class EffectRow:
     created_ms: int
     state: EffectState = EffectState.PENDING
     boot: str = ""
-    attempt: int = 0
+    attempt: int = 0  # how often it was started
+    faults: int = 0  # how many of these ended in a fault of the outside, or unclear
+    deaths: int = 0  # and how many in a death of ours
     not_before_ms: int = 0
     deadline_ms: int | None = None  # after it, waiting becomes failure
     order_key: str = ""  # effects of one key run one after the other, in the order of creation; "" = free

@@ -1,8 +1,8 @@
 """How long an effect is tried: the waiting and attempt rules of DESIGN section 4.
 
-Knows: an effect row and what became of the last try. `NotSent` only waits, until the deadline; a fault of the
-outside, and a death while started, count: three, then it has failed with the true reason. Deliveries and cards
-look first and write under one key, so a death of ours says nothing about them and is allowed more often.
+Knows: an effect row and what became of the last try. `NotSent` only waits, until the deadline, however often; a fault
+of the outside counts: three, then it has failed with the true reason. Deliveries and cards look first and write under
+one key, so a death of ours says nothing about the outside: it is counted for itself and is allowed more often.
 Must not know: what the effect is good for.
 """
 
@@ -44,8 +44,9 @@ def stumble(row: EffectRow, now_ms: int, code: str, *, blameless: bool) -> Effec
     """The row after an unclear end: pending again, or failed after too many tries."""
     if blameless:
         return replace(row, state=EffectState.PENDING, boot="", attempt=max(row.attempt - 1, 0))
-    allowed = DEATHS_MAX if code == DIED else ATTEMPTS_MAX
-    if row.attempt >= allowed:
+    died = code == DIED
+    row = replace(row, faults=row.faults + (not died), deaths=row.deaths + died)
+    if row.deaths >= DEATHS_MAX if died else row.faults >= ATTEMPTS_MAX:
         return replace(row, state=EffectState.FAILED, failure=code)
-    pause = 0 if code == DIED else backoff_ms(row.attempt)
+    pause = 0 if died else backoff_ms(row.faults)
     return replace(row, state=EffectState.PENDING, boot="", not_before_ms=now_ms + pause)
