@@ -100,7 +100,7 @@ def look(
         text = _check_answer(found, turn, answers)
         if turn.id not in given_up:
             _check_parts(found, turn, text)
-    _check_posts(found, given_up)
+    _check_posts(found, given_up, excused=excused)
     return found.wrong
 
 
@@ -209,16 +209,16 @@ def _check_text(found: _Found, turn: Turn, text: str, asked: list[str], answers:
         found.wrong.append(f"asked {asked}, answered {question!r}")
 
 
-def _check_posts(found: _Found, given_up: set[str]) -> None:
+def _check_posts(found: _Found, given_up: set[str], *, excused: bool) -> None:
     """Every post of ours is a turn's or a card's; answers stand in the order of their turns."""
     ours = [post for post in found.posts if not post.author]
     turn_of = {post.id: post.key.split(":")[1] for post in ours if post.key.split(":")[1] in found.turns}
     for post in ours:
         if post.id not in turn_of and post.id not in found.cards:
             found.wrong.append(f"a post of nobody: {post}")
-    for ref in found.cards:
-        if ref not in {post.id for post in ours}:
-            found.wrong.append("a card that is nowhere")
+    nowhere = set(found.cards) - {post.id for post in ours}
+    if nowhere and not excused:
+        found.wrong.append("a card that is nowhere")
     for session in {turn.session_id for turn in found.turns.values()}:
         turns = [turn.id for turn in found.turns.values() if turn.session_id == session]
         wanted = [turn_id for turn_id in turns if turn_id not in given_up]

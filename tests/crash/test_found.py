@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from core.domain.entities import Draft, Part
 from core.domain.errors import StoreFull
 from storage.sqlite import SqliteStore
-from tests.crash.acts import Away, Command, Drain, Mishaps, Press, Say, Wait, Wobbles
+from tests.crash.acts import Arm, Away, Command, Drain, Mishaps, Press, Say, Wait, Wobbles
 from tests.crash.conftest import NewFile, deadly
 from tests.crash.life import Faulty, House
 from tests.crash.shaky import Wobble
@@ -57,6 +57,13 @@ async def test_a_crash_leaves_no_message_that_nothing_is_written_into(new_file: 
     question = "one question that is so long that its answer needs a second message"
     for seconds in (0.9, 1.2, 1.5):
         story = (Say(text=question), Wait(seconds=seconds), Away(), Command(text="/stop"))
+        await play(new_file(), story, {}, House(part_chars=100))
+
+
+async def test_a_remark_that_goes_away_opens_no_message(new_file: NewFile) -> None:
+    """The model is busy, and a crash: the message that only the remark made necessary would never be finished."""
+    for more in range(2, 8):
+        story = (Mishaps(of=(Busy(seconds=25.0),)), Arm(point="platform.after_call", more=more), Say(text="one"))
         await play(new_file(), story, {}, House(part_chars=100))
 
 
