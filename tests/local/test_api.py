@@ -188,7 +188,7 @@ async def test_somebody_elses_button_says_whose_it_is(house: House) -> None:
     """A colleague who presses Stop was told that the button is gone, and sees the answer run on."""
     gate = asyncio.Event()
     house.script("Once ", gate, "a time.")
-    thread = thread_of(await house.say("a story"))
+    thread = thread_of(await house.say("a story", channel="general"))
     await house.world.run(1.0)
     answer = (await house.messages(thread))[1]
     press = {"person": "bob", "message": answer["id"], "button": answer["buttons"][0]["id"]}  # type: ignore[index]
