@@ -111,7 +111,7 @@ def _put(conn: sqlite3.Connection, post: Post, files: Sequence[FileCopy]) -> Pos
     known = conn.execute(f"{_SELECT} WHERE key = ?", (clean(post.key),)).fetchone()
     if known is not None:
         return _decode(known)
-    if post.author and conn.execute("SELECT 1 FROM source WHERE key = ?", (post.key,)).fetchone():
+    if post.author and conn.execute("SELECT 1 FROM source WHERE key = ?", (clean(post.key),)).fetchone():
         # It was accepted once and is not here: it was forgotten, and a repeated request must not bring it back.
         raise BadInput(code="forgotten", detail="That was forgotten; nothing was stored again.")
     row = [clean(each) for each in POST.encode(post)]

@@ -34,7 +34,7 @@ from storage.migrate import prepare
 from storage.sqlite import SqliteStore
 from tests.crash.acts import Act, Arm, Away, Command, Drain, Mishaps, Press, Redeliver, Say, Swapped, Wait
 from tests.crash.fuse import Died, Fuse, Spot
-from tests.crash.still import Busy, StillClock, still_store
+from tests.crash.still import Busy, Ground, Kernel, StillClock
 from tests.crash.talker import Talker
 from tests.kit.world import World
 
@@ -81,6 +81,7 @@ class Stage:
     spots: Mapping[int, Spot] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     faulty: Faulty = SOUND
+    ground: Ground = field(default_factory=Kernel)
     clock: StillClock = field(default_factory=StillClock)
     spoken: list[Spoken] = field(default_factory=list)
     lives: list[Fuse] = field(default_factory=list)
@@ -137,7 +138,7 @@ class Stage:
         """Start as bots/app.py does. Raises `Died`."""
         self.clock.busy = Busy()
         prepare(self.path, on_point=self.fuse.point)
-        store = await still_store(self.faulty.store, self.path, self.clock.busy, self.fuse.point)
+        store = await self.ground.open(self.faulty.store, self.path, self.clock.busy, self.fuse.point)
         self._world = World(self.path, store, self.clock, self.model, self.policy, self.fuse.point, decide)
         engine = self._world.engine
         intake = self.faulty.intake(engine)
@@ -155,6 +156,10 @@ class Stage:
                 self.wrong.append(f"a dead process's {type(row.effect).__name__} was taken")
         self._alive()
 
+    def die(self) -> None:
+        """Die now, whatever is under way."""
+        self.fuse.kill()
+
     async def bury(self) -> None:
         """What a death leaves: no task runs on, nothing more is written."""
         self.fuse.kill()
@@ -165,6 +170,7 @@ class Stage:
                 await self._world.store.close()
             self._world.store.peephole.close()
         self._world = None
+        self.ground.died()
 
     async def end(self) -> None:
         """Close the last life."""

@@ -14,6 +14,7 @@ from tests.crash.acts import Act
 from tests.crash.checker import check
 from tests.crash.fuse import Spot
 from tests.crash.stage import SOUND, Faulty, Stage
+from tests.crash.still import Ground, Kernel
 
 Spots = Mapping[int, Spot]  # number of the life -> where it ends
 
@@ -28,9 +29,11 @@ class Sweep:
     wrong: list[str] = field(default_factory=list)
 
 
-async def play(path: Path, acts: tuple[Act, ...], spots: Spots, faulty: Faulty = SOUND) -> Stage:
+async def play(
+    path: Path, acts: tuple[Act, ...], spots: Spots, faulty: Faulty = SOUND, ground: Ground | None = None
+) -> Stage:
     """Play one story and check its end. Raises `AssertionError`; the stage is closed on every path."""
-    stage = Stage(path, spots, faulty=faulty)
+    stage = Stage(path, spots, faulty=faulty, ground=ground or Kernel())
     try:
         await stage.play(acts)
         await check(stage)

@@ -27,7 +27,7 @@ from tests.crash.checker import check
 from tests.crash.conftest import NewFile, deadly
 from tests.crash.journeys import JOURNEYS
 from tests.crash.stage import Faulty, Stage
-from tests.crash.still import still_store
+from tests.crash.still import Kernel
 from tests.crash.sweep import sweep
 from tests.kit.world import World
 
@@ -157,7 +157,7 @@ async def test_the_checker_catches_two_writers(new_file: NewFile) -> None:
     await stage.live()
     await stage.act(Say(text="one"))
     await stage.wait(1.2)
-    store = await still_store(SqliteStore, stage.path, stage.clock.busy, nowhere)
+    store = await Kernel().open(SqliteStore, stage.path, stage.clock.busy, nowhere)
     second = World(stage.path, store, stage.clock, stage.model, stage.policy, nowhere, sound_decide)
     await second.engine.start()
     await stage.wait(30.0)

@@ -47,6 +47,7 @@ from tests.domain.builders import (
     rows,
     said,
     then,
+    waits,
 )
 
 
@@ -232,6 +233,16 @@ def test_a_message_joins_only_a_new_turn_of_the_same_person(turn: Turn) -> None:
     decision = then(asked(turn=turn, effects=(PENDING, DELIVER)), said("two"))
     assert not joins(decision)
     assert one(decision, Waiting).text == "two"
+
+
+@pytest.mark.parametrize(
+    ("queue", "joined"),
+    [((waits(1),), False), ((waits(1, held=True),), True), ((waits(1, by=BOB),), True), ((), True)],
+    ids=["mine", "mine, for a choice", "somebody else's", "none"],
+)
+def test_nobody_overtakes_their_own_message(queue: tuple[Waiting, ...], *, joined: bool) -> None:
+    """Two messages of one person change places: the later one is answered first."""
+    assert joins(then(asked(effects=(PENDING, DELIVER), waiting=queue), said("later"))) is joined
 
 
 def test_another_effect_is_not_taken_for_the_call() -> None:
