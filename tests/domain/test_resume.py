@@ -96,7 +96,7 @@ def test_a_refusal_tells_nothing_to_the_store_but_the_count() -> None:
 
 
 def test_a_card_that_was_shown_too_late_is_shown_where_it_belongs() -> None:
-    """A question was being posted while its conversation moved: it is asked where that lives now, and called off here."""
+    """A question was being posted while its conversation moved: it is asked where that lives, and called off here."""
     seen = View(session=replace(SESSION, home=SessionKey.at(AWAY, "alice")), card=QUESTION)
     event = CardShown(session_id="S1", card_key=QUESTION.key, version=1, ref="p1", place=str(HOME))
     decision = decide(seen, event, STAMP)
