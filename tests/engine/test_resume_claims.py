@@ -60,9 +60,7 @@ async def test_a_stranger_with_a_code_gets_a_question_not_a_conversation(world: 
     assert [each.state for each in await tickets(world)] == [TicketState.LIVE]
     assert await links(world) == []
     card = (await world.answers(HERE))[-1]
-    assert card.startswith(
-        "@ally brought the code of this conversation and wants to go on with it in away, #general."
-    )
+    assert card.startswith("@ally brought the code of this conversation and wants to go on with it in away, #general.")
     assert "everybody in away can read it" in card
     assert await world.answers(AWAY) == []
     await talk(world, "what is my app called?", person="ally", thread=AWAY)

@@ -10,9 +10,11 @@ from tests.engine.resuming import (
     AWAY,
     DM,
     HERE,
+    REFUSED,
     bindings,
     carried,
     choose,
+    identity,
     noticed,
     offered,
     press,
@@ -189,6 +191,17 @@ async def test_a_participant_brings_a_shared_thread_back(world: World) -> None:
     assert (await session(world)).phase is Phase.WARNED
     await press(world, "bob", "Resume")
     assert (await session(world)).phase is Phase.ACTIVE
+
+
+async def test_a_private_code_links_nobody_in_a_shared_thread(world: World) -> None:
+    """A participant who brings the owner's private code does not become the owner by it."""
+    world = await world.reborn(policy=Policy(shared_threads=True))
+    await talk(world, "hello all")
+    await talk(world, "me too", person="bob")
+    code = await carried(world)
+    assert said(await resume(world, "bob", code, thread=HERE)) == REFUSED
+    assert await identity(world, "bob") != await identity(world, "alice")
+    assert said(await resume(world, "alice", code, thread=HERE)) != REFUSED
 
 
 async def test_going_far_and_coming_back_tells_the_truth_everywhere(world: World) -> None:
