@@ -109,9 +109,9 @@ class SqliteStore:
         """Run a function that only reads, in one consistent snapshot."""
         return await self._readers.run(function)
 
-    async def fold(self) -> bool:
-        """Fold the log into the database and cut it to zero; False while a reader is in the way."""
-        return await self._writer.fold()
+    async def fold(self, *, patience_ms: int = 0) -> bool:
+        """Fold the log into the database and cut it to zero; False while a reader is in the way for so long."""
+        return await self._writer.fold(patience_ms=patience_ms)
 
     async def bind_key(self, key_id: bytes) -> None:
         """Note which root key this database is used with, or refuse another one.

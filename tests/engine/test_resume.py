@@ -168,7 +168,7 @@ async def test_resume_alone_asks_when_there_are_several(world: World) -> None:
     accepted = await resume(world, "alice", "", thread="t4")
     assert isinstance(accepted.decision.reply, Choices)
     assert [each.label for each in offered(accepted)] == [
-        f"about {thread} (another thread in #general, just now)" for thread in ("t3", "t2", "t1")
+        f"about {thread} (#general, just now)" for thread in ("t3", "t2", "t1")
     ]
     await choose(world, "alice", accepted, "about t2", thread="t4")
     assert [each.home.thread for each in await sessions(world)] == ["t1", "t4", "t3"]

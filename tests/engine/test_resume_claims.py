@@ -60,9 +60,7 @@ async def test_a_stranger_with_a_code_gets_a_question_not_a_conversation(world: 
     assert [each.state for each in await tickets(world)] == [TicketState.LIVE]
     assert await links(world) == []
     card = (await world.answers(HERE))[-1]
-    assert card.startswith(
-        "@ally brought the code of this conversation and wants to go on with it in away, \\#general."
-    )
+    assert card.startswith("@ally brought the code of this conversation and wants to go on with it in away, #general.")
     assert "everybody in away can read it" in card
     assert await world.answers(AWAY) == []
     await talk(world, "what is my app called?", person="ally", thread=AWAY)
@@ -79,7 +77,7 @@ async def test_allow_uses_the_code_links_and_moves_in_one(world: World) -> None:
     assert await identity(world, "ally", "away") == await identity(world, "alice") == moved.owner
     assert [each.state for each in await tickets(world)] == [TicketState.USED]
     assert [each.state for each in await claims(world)] == [ClaimState.ALLOWED]
-    assert (await world.answers(HERE))[-1] == "Continued in away, \\#general as @ally."
+    assert (await world.answers(HERE))[-1] == "Continued in away, #general as @ally."
     await talk(world, "what is my app called?", person="ally", thread=AWAY)
     assert isinstance(world.model, ScriptedModel)
     assert "My app is called Lumen." in str(world.model.requests[-1].messages)
@@ -218,7 +216,7 @@ async def test_a_code_of_ones_own_links_at_once(world: World) -> None:
     assert [each.label for each in offered(accepted)] == ["Unlink"]
     moved = await session(world)
     assert (moved.home.workspace, moved.home.user) == ("away", "ally")
-    assert (await world.answers(HERE))[-1] == "Continued in away, \\#general as @ally."
+    assert (await world.answers(HERE))[-1] == "Continued in away, #general as @ally."
     assert await labels(world) == ["That wasn't me", "Bring it back here", "Start new here"]
 
 

@@ -10,9 +10,11 @@ from tests.engine.resuming import (
     AWAY,
     DM,
     HERE,
+    REFUSED,
     bindings,
     carried,
     choose,
+    identity,
     noticed,
     offered,
     press,
@@ -191,6 +193,17 @@ async def test_a_participant_brings_a_shared_thread_back(world: World) -> None:
     assert (await session(world)).phase is Phase.ACTIVE
 
 
+async def test_a_private_code_links_nobody_in_a_shared_thread(world: World) -> None:
+    """A participant who brings the owner's private code does not become the owner by it."""
+    world = await world.reborn(policy=Policy(shared_threads=True))
+    await talk(world, "hello all")
+    await talk(world, "me too", person="bob")
+    code = await carried(world)
+    assert said(await resume(world, "bob", code, thread=HERE)) == REFUSED
+    assert await identity(world, "bob") != await identity(world, "alice")
+    assert said(await resume(world, "alice", code, thread=HERE)) != REFUSED
+
+
 async def test_going_far_and_coming_back_tells_the_truth_everywhere(world: World) -> None:
     """After t1 -> t2 -> t3 -> t1 every thread says where the conversation is now, and exactly one place answers."""
     await talk(world, "hello")
@@ -288,4 +301,4 @@ async def test_elsewhere_is_named_with_its_workspace(world: World) -> None:
     """In another workspace the place is named so that one finds it."""
     await talk(world, "hello")
     await resume(world, "alice", await carried(world), thread=AWAY)
-    assert "away, \\#general" in await shown(world)
+    assert "away, #general" in await shown(world)
