@@ -107,7 +107,7 @@ async def test_nothing_is_left_of_a_conversation_in_any_file(world: World) -> No
     (bobs,) = await sessions(world)
     assert {each.session_id for each in await rows(world, TICKET)} == {bobs.id}
     assert CANARY not in str(await rows(world, SUMMARY))
-    assert [each.text for each in await world.posts("t5")] == ["words of bob", "Hello."]
+    assert [each.text for each in await world.posts("t5")][:2] == ["words of bob", "Hello."]
     assert await world.posts("t1") == ()
 
 

@@ -56,7 +56,7 @@ async def test_it_is_announced_and_then_real(world: World) -> None:
     assert ["parked" in post.text for post in await cards(world)] == [True]
     await pass_days(world, 1, 0.5)
     told = (await cards(world))[-1]
-    assert "deleted for good at 24 Dec, 16:00 UTC at the earliest" in told.text
+    assert "deleted for good at 24 Dec, 16:31 UTC at the earliest" in told.text
     assert [each.label for each in told.buttons] == ["Keep"]
     await pass_days(world, 2, 0.5)
     assert len(await sessions(world)) == 1
@@ -88,10 +88,9 @@ async def test_any_act_of_a_person_takes_it_back(world: World, how: str) -> None
 async def test_a_day_of_running_is_needed(world: World) -> None:
     """A bot that was off for weeks deletes in the minute in which it starts."""
     await talked(world)
-    await pass_days(world, 28)
+    await pass_days(world, 27)
     assert len(await cards(world)) == 2
-    off_s = 20 * DAY
-    again = await _started_later(world, off_s)
+    again = await _started_later(world, 20 * DAY)
     await again.engine.ring()
     await again.settle()
     assert len(await sessions(again)) == 1
