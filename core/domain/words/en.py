@@ -220,4 +220,19 @@ WORDS: dict[str, str] = {
     "link.button.unlink": "Unlink",
     # what a person can know and choose
     "retention.kept_for_good": "Kept. Nothing is deleted by age any more.",
+    # what a person can know and choose
+    # the page that a link with a code leads to
+    "landing.title": "Go on with your conversation",
+    "landing.none": "This link holds no resume code. /sessions shows your conversations.",
+    "landing.how": "Send this to Rejoinder in Slack or Discord, in the place where you want to go on. It works once, for the person whose conversation it is.",
+    "landing.copy": "Copy",
+    "landing.copied": "Copied",
+    "landing.by_hand": "Select it by hand",
+    "landing.local": "Or here, in the built-in web chat",
+    "landing.local_how": "On this machine nobody signs in: choose who you are.",
+    "landing.person": "As",
+    "landing.workspace": "In",
+    "landing.go": "Go on here",
+    "landing.open": "Open the conversation",
+    "landing.noscript": "This page needs JavaScript to read the code from the link. You can also type /resume and the code.",
 }
