@@ -121,6 +121,20 @@ async def test_starting_new_takes_what_waited(world: World) -> None:
     assert "plum" in str(model.requests[-1].messages)
 
 
+async def test_what_waits_is_nobody_elses(world: World) -> None:
+    """Somebody else in the thread can neither bring my conversation back nor take my waiting words into theirs."""
+    model = script(world, ["Hello."])
+    await talk(world, "hello")
+    await resume(world, "alice", "", thread="t2")
+    await talk(world, "my waiting words")
+    before = len(model.requests)
+    for label in ("Start new here", "Bring it back here"):
+        assert said(await press(world, "bob", label)).startswith("Only the person")
+    assert len(model.requests) == before
+    assert len(await sessions(world)) == 1
+    assert await labels(world) == ["Bring it back here", "Start new here"]
+
+
 async def test_starting_new_before_writing(world: World) -> None:
     """`Start new here` with nothing waiting: the next message begins a conversation."""
     await talk(world, "hello")
