@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from core.domain.decision import Policy
 from core.domain.entities import Phase
 from core.domain.leaving import ClaimState, TicketState
 from tests.engine.resuming import (
@@ -406,3 +407,61 @@ async def test_a_crash_in_the_middle_keeps_the_question(world: World) -> None:
     await press(world, "alice", "Allow")
     assert (await session(world)).home.workspace == "away"
     assert len(await links(world)) == 1
+
+
+# ------------------------------------------------------------- the world has changed since the question
+
+
+async def test_a_yes_of_an_account_that_was_unlinked_meanwhile(world: World) -> None:
+    """The right to say yes is looked at when it is said: an account that was unlinked in between gets nothing."""
+    await talk(world, "hello")
+    await talk(world, "secret plans", thread=f"home/{DM}/t5")
+    await resume(world, "ally", await carried(world), thread=AWAY)
+    secret = (await sessions(world))[1]
+    question = await resume(world, "ally", secret.id, thread="away/general/t9")
+    assert [each.label for each in offered(question)] == ["Yes, everybody in away can read it", "No"]
+    await press(world, "alice", "That wasn't me")
+    assert said(await choose(world, "ally", question, "Yes", thread="away/general/t9")) == REFUSED
+    assert (await sessions(world))[1].home == secret.home
+
+
+async def test_a_yes_of_somebody_who_turned_out_to_be_another(world: World) -> None:
+    """Who is known at the origin as somebody else by now cannot be linked to a second person."""
+    await talk(world, "my own things", person="bobby", thread="away/general/b1")
+    await talk(world, "hello")
+    await talk(world, "bob's things", person="bob", thread="t5")
+    question = await resume(world, "bobby", await carried(world), thread="away/general/b2")
+    bobs = await resume(world, "bobby", await carried(world, thread="t5", person="bob"), thread="away/general/b3")
+    await choose(world, "bobby", bobs, "Yes", thread="away/general/b3")
+    assert await identity(world, "bobby", "away") == await identity(world, "bob")
+    assert said(await choose(world, "bobby", question, "Yes", thread="away/general/b2")) == REFUSED
+    assert (await session(world)).home.workspace == "away"  # bobby's own, the oldest
+    assert [each.home.workspace for each in await sessions(world)] == ["away", "home", "away"]
+
+
+async def test_the_owner_cannot_say_yes_for_the_other_account(world: World) -> None:
+    """Two accounts become one only if the other one agrees as well."""
+    await talk(world, "my own things", person="ally", thread="away/general/a1")
+    await talk(world, "hello")
+    await resume(world, "ally", await carried(world), thread=AWAY)
+    (claim,) = await claims(world)
+    pressed = await world.press_id("alice", f"rj1:allow:{claim.id}:0")
+    assert said(pressed) == "This button belongs to something that is no longer there."
+    assert await links(world) == []
+
+
+async def test_a_destination_that_was_taken_meanwhile(world: World) -> None:
+    """Somebody else's conversation began in that thread: neither Allow nor Yes pushes it out."""
+    world = await world.reborn(policy=Policy(shared_threads=True))
+    await talk(world, "my own things", person="ally", thread="away/general/a1")
+    code = await noticed(world)
+    await resume(world, "zoe", code, thread="away/general/z")
+    question = await resume(world, "ally", await carried(world), thread="away/general/a")
+    for thread in ("z", "a"):
+        await talk(world, "ours", person="carol", thread=f"away/general/{thread}")
+    homes = [each.home for each in await sessions(world)]
+    assert said(await press(world, "alice", "Allow")).startswith("Somebody else's conversation lives there.")
+    yes = await choose(world, "ally", question, "Yes", thread="away/general/a")
+    assert said(yes).startswith("Somebody else's conversation lives here.")
+    assert [each.home for each in await sessions(world)] == homes
+    assert await links(world) == []
