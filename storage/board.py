@@ -30,7 +30,10 @@ _INSERT_FILE = (
 )
 _THREAD = (
     "INSERT INTO board_thread (place, workspace, title, last_ms, last_n, opener) VALUES (?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (place) DO UPDATE SET last_ms = excluded.last_ms, last_n = excluded.last_n"
+    " ON CONFLICT (place) DO UPDATE SET last_ms = excluded.last_ms, last_n = excluded.last_n,"
+    # A thread that began with a post of ours is called after the first words of a person.
+    "  title = CASE WHEN opener = '' AND excluded.opener <> '' THEN excluded.title ELSE title END,"
+    "  opener = CASE WHEN opener = '' THEN excluded.opener ELSE opener END"
 )
 _THREADS = "SELECT place, title, last_ms, opener FROM board_thread WHERE workspace = ? ORDER BY last_n DESC LIMIT ?"
 _SET_META = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"

@@ -91,7 +91,7 @@ async def test_it_is_asked_once_and_kept_on_keep(world: World) -> None:
     """A slip of the finger deletes a conversation."""
     await talk(world, f"About {CANARY}")
     accepted = await world.command("alice", "forget")
-    assert f"Forget “About {CANARY}” for good? That deletes its 2 messages" in said(accepted)
+    assert f"Forget “About {CANARY}” for good? That deletes its 2 messages, yours and mine" in said(accepted)
     keep = next(each for each in offered(accepted) if each.label == "Keep")
     assert said(await world.press_id("alice", keep.id)) == "Kept. Nothing was deleted."
     assert len(await world.posts()) == 2

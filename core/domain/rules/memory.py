@@ -40,7 +40,7 @@ def on_wrong(view: View) -> Decision:
     asked = FormField(
         id="correction", label=say(language, "memory.wrong_field"), max_chars=CORRECTION_MAX_CHARS, long=True
     )
-    button = Button(id=str(submit), label=say(language, "button.wrong"))
+    button = Button(id=str(submit), label=say(language, "button.correct"))
     return Decision(reply=Form(title=say(language, "memory.wrong_title"), submit=button, fields=(asked,)))
 
 

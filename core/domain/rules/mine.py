@@ -49,7 +49,8 @@ def on_sessions(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
             shown.extend(room)
     if len(found) > len(shown):
         lines.append(say(language, "mine.older", count=len(found) - len(shown)))
-    return Decision(reply=Private(text="\n".join(lines), buttons=tuple(_resume(each, language) for each in shown)))
+    buttons = tuple(_resume(each, language) for each in shown if not _is_here(each, event))
+    return Decision(reply=Private(text="\n".join(lines), buttons=buttons))
 
 
 def _grouped(lines: Sequence[Line]) -> list[tuple[str, list[Line]]]:
@@ -68,6 +69,11 @@ def _told(view: View, line: Line, event: CommandIssued, now_ms: int) -> str:
     head = f"- **{title(language, line.title)}** · {where(language, line.home, line.audience, event.place)} · {age}"
     words = quoted(line.last_words, WORDS_CHARS)
     return f"{head}\n  {words}" if words and words != quoted(line.title, WORDS_CHARS) else head
+
+
+def _is_here(line: Line, event: CommandIssued) -> bool:
+    """Whether there is nothing to resume: it goes on in this very place."""
+    return line.phase is Phase.ACTIVE and line.home.place == event.place
 
 
 def _resume(line: Line, language: str) -> Button:
