@@ -230,6 +230,10 @@ class SqliteStore:
             partial(housekeeping.due_sessions, now_ms=now_ms, horizon_ms=horizon_ms, limit=limit)
         )
 
+    async def ahead_of_time(self, now_ms: int, limit: int) -> tuple[Due, ...]:
+        """See `Store.ahead_of_time`."""
+        return await self._readers.run(partial(housekeeping.ahead_of_time, now_ms=now_ms, limit=limit))
+
     async def wake_unused(self, now_ms: int) -> None:
         """See `Store.wake_unused`."""
         await self._writer.submit(partial(housekeeping.wake_unused, now_ms=now_ms), DRAFT)

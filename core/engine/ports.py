@@ -212,6 +212,13 @@ class Store(Protocol):
         """
         ...
 
+    async def ahead_of_time(self, now_ms: int, limit: int) -> tuple[Due, ...]:
+        """Sessions with a timer whose last human act is later than now: the clock has been set back since.
+
+        Looks at every session with a timer, so it is asked at the start and after a step of the clock only.
+        """
+        ...
+
     async def wake_unused(self, now_ms: int) -> None:
         """Set the timer of every expired or ended session that has none: retention was off when it was stored."""
         ...
