@@ -53,6 +53,7 @@ async def test_the_owner_goes_on_in_another_thread(world: World) -> None:
     assert (moved.home.thread, moved.phase) == ("t2", Phase.ACTIVE)
     assert "continues in another thread in" in (await world.answers(HERE))[-1]
     assert "goes on here" in (await world.answers("t2"))[-1]
+    assert "Resume" not in [button.label for post in await world.posts(HERE) for button in post.buttons]
     await talk(world, "What is my app called?", thread="t2")
     assert "My app is called Lumen." in heard_by(world)
     assert len(await sessions(world)) == 1

@@ -6,6 +6,7 @@ import asyncio
 
 from core.domain.decision import Policy
 from core.domain.entities import Phase
+from core.domain.keys import Audience
 from core.domain.leaving import ClaimState, TicketState
 from tests.engine.resuming import (
     AWAY,
@@ -321,6 +322,8 @@ async def test_what_was_pulled_over_goes_home_too(world: World) -> None:
     for thread in ("t1", "t2", "t3"):
         assert (found[f"about {thread}"].home.workspace, found[f"about {thread}"].home.thread) == ("home", thread)
         assert found[f"about {thread}"].owner == await identity(world, "alice")
+    for thread in ("t2", "t3"):  # who reads there is not known here: nothing of it goes anywhere without a question
+        assert found[f"about {thread}"].audience is Audience.DM
     for title in ("mine before", "mine since"):
         assert found[title].owner == await identity(world, "ally", "away")
         assert found[title].home.workspace == "away"
@@ -328,6 +331,18 @@ async def test_what_was_pulled_over_goes_home_too(world: World) -> None:
     bound = await bindings(world)
     assert all(bound[home] == each for each, home in homes.items())
     assert not any(key.startswith("local/away/") and owner in ids for key, owner in bound.items())
+
+
+async def test_the_other_account_is_not_told_where_it_went(world: World) -> None:
+    """No thread of the other account names the place that the conversation went back to."""
+    await talk(world, "hello")
+    await resume(world, "ally", await carried(world), thread="away/corner/t7")
+    await resume(world, "ally", (await session(world)).id, thread="away/nook/t8")
+    await press(world, "alice", "That wasn't me")
+    for thread in ("away/corner/t7", "away/nook/t8"):
+        newest = [text for text in await world.answers(thread) if "It came from" not in text]
+        assert newest
+        assert not any("general" in text for text in newest), newest
 
 
 async def test_an_answer_for_the_other_account_is_cut(world: World) -> None:

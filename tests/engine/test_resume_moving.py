@@ -86,8 +86,12 @@ async def test_a_message_at_the_old_place_waits_for_the_choice(world: World) -> 
     await talk(world, "are you there?")
     await talk(world, "hello?")
     assert len(model.requests) == asked
+    assert [text.endswith("waits until you choose.") for text in await world.answers(HERE)].count(True) == 1
     assert (await shown(world)).endswith("What you write here waits until you choose.")
     assert await labels(world) == ["Bring it back here", "Start new here"]
+    await talk(world, "on we go", thread="t2")
+    assert "are you there?" not in str(model.requests[-1].messages)
+    assert len(model.requests) == asked + 1
 
 
 async def test_bringing_it_back_answers_what_waited(world: World) -> None:
@@ -234,6 +238,16 @@ async def test_going_far_and_coming_back_tells_the_truth_everywhere(world: World
     assert "Bring it back here" not in await labels(world)
 
 
+async def test_every_thread_on_the_way_tells_the_present(world: World) -> None:
+    """A thread that was left two moves ago says where the conversation is now, not where it went then."""
+    await talk(world, "hello")
+    conversation = (await session(world)).id
+    await resume(world, "alice", conversation, thread="t2")
+    await resume(world, "alice", conversation, thread=f"home/{DM}/t3")
+    for thread in (HERE, "t2"):
+        assert await shown(world, thread) == "This conversation continues in a direct message."
+
+
 async def test_what_asks_something_comes_along(world: World) -> None:
     """The question about what arrived while I was away moves with the conversation and works at the new place."""
     script(world, ["Hello."], ["Both answered."])
@@ -259,9 +273,11 @@ async def test_messages_of_the_old_place_do_not_get_into_the_bag(world: World) -
     await resume(world, "alice", "", thread="t2")
     await talk(world, "are you there?")
     world = await world.reborn()
+    await world.say_later("alice", "said while you were away", thread="t2")
     await world.engine.caught_up("local")
     await world.settle()
     assert not any("While I was away" in text for text in await world.answers("t2"))
+    assert (await world.answers("t2"))[-1] == "Hello."
     await press(world, "alice", "Bring it back here")
     assert (await shown(world)) == "Hello."
 
