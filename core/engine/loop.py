@@ -252,6 +252,7 @@ class Engine:
                 log.exception("outcome not accepted", effect=row.id, outcome=type(outcome).__name__)
                 return
             else:
+                self._asking.over(row.id)
                 return
 
     async def _outcome(self, row: EffectRow) -> Outcome:

@@ -218,7 +218,7 @@ class Making:
         """Show the answer of `turn` in its place, from now until it is final."""
         self.delivery = self.effect(
             Deliver(turn_id=turn.id),
-            order_key=f"answer:{turn.place}",
+            order_key=f"answer:{turn.session_id}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
         )
 
