@@ -159,9 +159,9 @@ class SqliteStore:
         starting = Starting(boot=boot, now_ms=now_ms, room=dict(room))
         return await self._writer.submit(partial(claims.claim, starting=starting, horizon_ms=self._horizon_ms))
 
-    async def next_effect_ms(self) -> int | None:
+    async def next_effect_ms(self, now_ms: int) -> int | None:
         """See `Store.next_effect_ms`."""
-        return await self._readers.run(claims.next_effect_ms)
+        return await self._readers.run(partial(claims.next_effect_ms, now_ms=now_ms))
 
     async def orphans(self, boot: str) -> tuple[EffectRow, ...]:
         """See `Store.orphans`."""

@@ -152,8 +152,11 @@ class Store(Protocol):
         """Commit due pending effects as started (attempt + 1), within `room`, respecting `order_key` and `waits`."""
         ...
 
-    async def next_effect_ms(self) -> int | None:
-        """The earliest `not_before_ms` of the pending effects; None when there is none."""
+    async def next_effect_ms(self, now_ms: int) -> int | None:
+        """The earliest `not_before_ms` after `now_ms` of the pending effects; None when nothing is pending.
+
+        When all that is pending is due already and waits for other effects: `now_ms`.
+        """
         ...
 
     async def orphans(self, boot: str) -> tuple[EffectRow, ...]:

@@ -26,6 +26,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 _PAGE_BYTES = 4096
+_ALMOST_MIDNIGHT_MS = 1_764_028_799_000
 
 
 class Busy:
@@ -61,9 +62,14 @@ class Busy:
 
 
 class StillClock(ManualClock):
-    """Moves on only when everything that was woken has come to where it waits."""
+    """Moves on only when everything that was woken has come to where it waits.
 
-    busy = Busy()
+    It begins a second before midnight UTC, so that the money of a story is of two days.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_ALMOST_MIDNIGHT_MS)
+        self.busy = Busy()
 
     async def advance(self, seconds: float) -> None:
         """See `ManualClock`."""

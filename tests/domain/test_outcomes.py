@@ -224,5 +224,5 @@ def test_a_wait_is_in_the_future_short_and_before_the_deadline(
         return
     assert now_ms < at_ms <= now_ms + attempts.WAIT_MAX_MS
     assert deadline_ms is None or at_ms <= deadline_ms
-    if retry_ms is not None and now_ms < retry_ms <= now_ms + attempts.WAIT_MAX_MS:
+    if retry_ms is not None and now_ms + attempts.RETRY_MIN_MS <= retry_ms <= now_ms + attempts.WAIT_MAX_MS:
         assert at_ms == retry_ms

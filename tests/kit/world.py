@@ -227,7 +227,7 @@ class World:
             await self.flush()
             if erasing := [each for each in asyncio.all_tasks() if each.get_name().startswith("Erase:")]:
                 await asyncio.wait(erasing)  # they read files in threads of their own, which no clock of ours moves
-            if self.engine.idle and await self.store.next_effect_ms() is None:
+            if self.engine.idle and await self.store.next_effect_ms(self.clock.now_ms()) is None:
                 return
         raise AssertionError("effects are still open")
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.crash.acts import Act
 from tests.crash.checker import check
 from tests.crash.conftest import deadly
-from tests.crash.journeys import JOURNEYS
+from tests.crash.journeys import JOURNEYS, Journey
 from tests.crash.stage import Stage
 from tests.power.ground import Powered
 from tests.power.shim import pragmas_of_product
@@ -22,14 +22,14 @@ STORIES = 6  # of a journey
 WRITES_MOST = 150  # a calm journey takes 100 to 500
 
 
-async def play(path: Path, acts: tuple[Act, ...], pragmas: dict[str, str], seed: int) -> int:
+async def play(path: Path, journey: Journey, pragmas: dict[str, str], seed: int) -> int:
     """Play one story in which the power goes twice; how often it did. Raises `AssertionError`."""
     chance = random.Random(seed)
     ground = Powered(pragmas, chance, cuts=2, writes_most=WRITES_MOST)
-    stage = Stage(path, ground=ground)
+    stage = Stage(path, house=replace(journey.house, ground=ground))
     ground.on_cut = stage.die
     try:
-        await stage.play(acts)
+        await stage.play(journey.acts)
         await check(stage)
     finally:
         await stage.end()
@@ -68,6 +68,6 @@ async def test_no_power_cut_of_many_loses_or_doubles_anything(template: Path, tm
     pragmas = pragmas_of_product(template)
     cuts = 0
     for seed in range(first, first + 100):
-        for acts in JOURNEYS.values():
-            cuts += await play(Path(shutil.copyfile(template, tmp_path / "rejoinder.db")), acts, pragmas, seed)
+        for journey in JOURNEYS.values():
+            cuts += await play(Path(shutil.copyfile(template, tmp_path / "rejoinder.db")), journey, pragmas, seed)
     print(f"{cuts} power cuts in {100 * len(JOURNEYS)} journeys from seed {first}")  # noqa: T201 -- the figure
