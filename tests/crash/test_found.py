@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from core.domain.entities import Draft, Part
 from core.domain.errors import StoreFull
 from storage.sqlite import SqliteStore
-from tests.crash.acts import Away, Command, Drain, Mishaps, Press, Say, Wait
+from tests.crash.acts import Away, Command, Drain, Mishaps, Press, Say, Wait, Wobbles
 from tests.crash.conftest import NewFile, deadly
 from tests.crash.life import Faulty, House
+from tests.crash.shaky import Wobble
 from tests.crash.stage import Stage
 from tests.crash.sweep import play
 from tests.crash.talker import Busy
@@ -76,3 +77,11 @@ async def test_a_draft_that_could_not_be_saved_leaves_no_hole(new_file: NewFile)
     """After a moment with a full disk and a crash, words would be missing in the middle of an answer."""
     house = House(faulty=Faulty(store=FullAtTimes))
     await play(new_file(), (Say(text="one"), Wait(seconds=1.5), Away()), {}, house)
+
+
+async def test_a_platform_that_asks_us_to_wait_costs_nobody_an_answer(new_file: NewFile) -> None:
+    """Two 429s and one lost reply are one fault, not three."""
+    wobbles = Wobbles(of=(Wobble.NOT_SENT, Wobble.NOT_SENT, Wobble.LOST))
+    await play(new_file(), (wobbles, Say(text="one", file="Words.")), {})
+    wobbles = Wobbles(of=(Wobble.NOT_SENT, Wobble.LOST, Wobble.NOT_SENT, Wobble.UNHEARD))
+    await play(new_file(), (Say(text="one"), Wait(seconds=0.9), wobbles), {})
