@@ -16,30 +16,35 @@ import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 from bots.control import Command, Control, Progress
-from bots.local import ids, render
+from bots.exporting import files_of
+from bots.local import ids
 from bots.metrics import registry
-from bots.served import PLATFORMS, Local, Served, check_platforms
+from bots.served import PLATFORMS, Given, Local, Served, about_of, check_platforms
+from bots.web import landing
 from bots.web.guard import GuardPolicy
 from bots.web.server import WebServer
 from core.codec import Json
+from core.domain.codes import CodeKeys, reveal
+from core.domain.effects import EraseKind
 from core.domain.errors import BadInput, StoreDamaged, StoreError, StoreLocked
-from core.domain.rules.commands import COMMANDS
-from core.domain.words import say
 from core.drivers.alarm import Alarm
 from core.drivers.claude import ClaudeModel
 from core.drivers.clock import SystemClock
 from core.drivers.offline import OfflineModel
+from core.engine.handover import File
 from core.engine.loop import Engine
 from core.engine.ports import Clock, Platform
 from core.settings import Settings
 from storage import SqliteStore, open_store
-from storage.backup import MAGIC, Contents, backup, verify
+from storage.backup import Contents, backup, may_replace, verify
+from storage.exporting import kept
 from storage.faults import KEY_NAME, RESTORE_HINT
-from storage.forget import forget
+from storage.forget import forget, resolve
 from storage.lock import DataLock
 from storage.migrate import inspect, prepare
 from storage.reading import SessionDetail, SessionLine, counts, detail, export, open_reading, sessions
@@ -50,6 +55,7 @@ __all__ = ["App", "Reading", "SessionDetail", "SessionLine", "alone", "migrated"
 
 DRAIN_S = 20.0  # turns may finish for this long (DESIGN section 8); an orchestrator kills after 30 s
 _BOOT_BYTES = 8
+_RING_S = 5.0  # the safety net under the ring at the earliest due time; reads the wall clock anew
 _HOUSEKEEPING_S = 10.0  # a slice is some milliseconds; a million source keys are walked through in 90 minutes
 
 
@@ -86,13 +92,15 @@ class App:
         settings = self._settings
         self._running.enter_context(locked(settings))
         keys = keys_of(settings)
-        store = await open_store(settings.database)
+        codes = CodeKeys(derive=keys.derive("resume code"), lookup=keys.derive("resume code lookup"))
+        store = await open_store(settings.database, code_keys=codes)
         self._running.push_async_callback(store.close)
         clock = SystemClock(await store.board.time_offset_ms())
         model = chosen_model(settings, clock)
         self._running.push_async_callback(model.close)
         self.model = model.name
         platforms: dict[str, Platform] = {}
+        alarm = Alarm(clock, self._ring)
         engine = Engine(
             store=store,
             model=model,
@@ -100,33 +108,51 @@ class App:
             clock=clock,
             policy=settings.to_policy(),
             boot=secrets.token_hex(_BOOT_BYTES),
+            code_keys=codes,
+            ring_at=alarm.ring_at,
         )
         if settings.local_chat_on:
-            travel = not settings.platforms  # the clock of real people is not ours to move
-            about = _about(model, settings)
-            self._served[ids.PLATFORM] = Local(store.board, clock, engine, about, time_travel=travel)
+            self._served[ids.PLATFORM] = Local(
+                store.board, clock, engine, about_of(settings, model.name), self._given(store, codes)
+            )
         for name in settings.platforms:
             self._served[name] = PLATFORMS[name](settings, clock)
         platforms |= {name: served.platform for name, served in self._served.items()}
         self._engine = engine
         self._running.push_async_callback(engine.close)
         await engine.start()
-        await self._upkeep(store, clock)
         await self._listen(engine)
-        door = Control(settings.data_dir, Chores(settings, store, keys, clock).commands)
+        await self._upkeep(alarm, store, clock)
+        chores = Chores(settings, store, keys, clock)
+        forgetting = partial(self._forget, store, clock, chores)
+        door = Control(settings.data_dir, {**chores.commands, "forget": forgetting})
         self._running.push_async_callback(door.stop)
         await door.start()
         self._refusing = ""
         warming = asyncio.create_task(model.warm(), name="warm")
         self._running.callback(warming.cancel)
 
-    async def _upkeep(self, store: SqliteStore, clock: SystemClock) -> None:
-        """Delete what has had its time, one slice after the other."""
+    def _given(self, store: SqliteStore, codes: CodeKeys) -> Given:
+        async def exported(identity: str) -> tuple[File, ...]:
+            found = await store.read(partial(kept, identity=identity))
+            return await asyncio.to_thread(files_of, found)
+
+        return Given(
+            reveal=partial(reveal, codes),
+            export=exported,
+            time_travel=not self._settings.platforms,  # the clock of real people is not ours to move
+        )
+
+    async def _upkeep(self, alarm: Alarm, store: SqliteStore, clock: SystemClock) -> None:
+        """Ring sessions; delete what has had its time, one slice after the other.
+
+        After the platforms: what was said while we were away comes before what nobody has said.
+        """
 
         async def sweep() -> None:
             await store.sweep(clock.now_ms())
 
-        alarm = Alarm(clock, sweep)  # nothing rings yet: no rule of this release gives a session a due time
+        alarm.every(_RING_S, "sweep", self._ring)
         alarm.every(_HOUSEKEEPING_S, "housekeeping", sweep)
         await alarm.start()
         self._running.push_async_callback(alarm.stop)
@@ -151,21 +177,35 @@ class App:
 
     def _server(self, engine: Engine) -> WebServer:
         settings = self._settings
-        token = settings.local_chat_token
+        token = settings.local_chat_token.get_secret_value() if settings.local_chat_token else ""
+        routes = [each for served in self._served.values() for each in served.routes()]
         return WebServer(
             settings.http_host,
             settings.http_port,
-            [route for served in self._served.values() for route in served.routes()],
-            guard_policy=GuardPolicy(
-                token=token.get_secret_value() if token else "", public_url=settings.public_url or ""
-            ),
+            [*landing.routes(settings.language), *routes],
+            guard_policy=GuardPolicy(token=token, public_url=settings.public_url or ""),
             ready=self._ready,
             registry=registry(engine.counts, {"version": version("rejoinder"), "model": self.model}),
             closing=[served.end_streams for served in self._served.values()],
         )
 
+    async def _forget(self, store: SqliteStore, clock: Clock, chores: Chores, name: str, progress: Progress) -> str:
+        """The operator forgets somebody: what runs for them ends, and no platform keeps their words in memory."""
+        found = await store.read(partial(resolve, name=name))
+        doomed = await store.doomed(EraseKind(found[0]), found[1]) if found else None
+        if doomed is not None and self._engine is not None:
+            self._engine.quiet(doomed.sessions)
+        told = await chores.forget(name, progress)
+        for served in self._served.values():
+            await served.platform.forgotten(doomed.places if doomed else (), clock.now_ms())
+        return told
+
     async def _ready(self) -> str:
         return self._refusing
+
+    async def _ring(self) -> None:
+        if self._engine is not None:
+            await self._engine.ring()
 
 
 def chosen_model(settings: Settings, clock: Clock) -> ClaudeModel | OfflineModel:
@@ -177,15 +217,6 @@ def chosen_model(settings: Settings, clock: Clock) -> ClaudeModel | OfflineModel
         settings.anthropic_base_url or "",
         clock,
         models=(settings.model, settings.summary_model),
-    )
-
-
-def _about(model: ClaudeModel | OfflineModel, settings: Settings) -> render.About:
-    return render.About(
-        model=model.name if isinstance(model, OfflineModel) else settings.model,
-        offline=isinstance(model, OfflineModel),
-        version=version("rejoinder"),
-        commands=tuple(render.Command(name=name, help=say(settings.language, f"command.{name}")) for name in COMMANDS),
     )
 
 
@@ -248,7 +279,7 @@ class Chores:
             loop.call_soon_threadsafe(progress, total + done, 2 * total)
 
         def work() -> Contents:
-            _may_replace(path)
+            may_replace(path)
             now_ms = self._clock.now_ms()
             made = backup(self._settings.database, path, self._keys, now_ms=now_ms, progress=on_loop)
             verify(path, self._keys, self._settings.database.parent, progress=verifying)
@@ -257,14 +288,6 @@ class Chores:
         made = await asyncio.to_thread(work)
         where = "the setting REJOINDER_SECRET_KEY" if self._settings.secret_key else self._settings.data_dir / KEY_NAME
         return f"Backup {path}: {_inside(made)}, verified. It opens only with {where}: keep a copy of that elsewhere."
-
-
-def _may_replace(target: Path) -> None:
-    """Refuse to write over what is no backup: the database, for one. Raises `BadInput`."""
-    if target.exists():
-        with target.open("rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                raise BadInput(code="not_a_backup", detail=f"{target} exists and is no backup; choose another name")
 
 
 def _inside(contents: Contents) -> str:

@@ -7,6 +7,8 @@ the program starts (`bots.app`), the store behind the board.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Protocol
 
 import structlog
@@ -16,14 +18,29 @@ from bots.local import page
 from bots.local.adapter import LocalPlatform
 from bots.local.api import LocalApi
 from bots.local.chat import LocalChat
-from bots.local.render import About
+from bots.local.render import About, Command
 from core.configure import Problem, SettingsWrong
 from core.domain.errors import Closing, StoreFull
+from core.domain.rules.commands import COMMANDS
+from core.domain.words import say
 from core.drivers.clock import SystemClock
+from core.engine.handover import Exporter
+from core.engine.loop import Engine
 from core.engine.ports import Board, Clock, Intake, Platform
 from core.settings import Settings, environment_name
 
 log = structlog.get_logger("rejoinder")
+
+
+def about_of(settings: Settings, model: str) -> About:
+    """What the page says about the bot. `model` is the name of the one that answers."""
+    offline = settings.anthropic_api_key is None
+    return About(
+        model=model if offline else settings.model,
+        offline=offline,
+        version=version("rejoinder"),
+        commands=tuple(Command(name=name, help=say(settings.language, f"command.{name}")) for name in COMMANDS),
+    )
 
 
 class Served(Protocol):
@@ -77,14 +94,26 @@ def check_platforms(settings: Settings) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a platform needs of the house. `reveal` puts resume codes into sentences while they are shown."""
+
+    reveal: Callable[[str], str]
+    export: Exporter
+    time_travel: bool  # whether people may move the clock
+
+
 class Local:
     """The built-in web chat: its board is our own store, its way in is our own web server."""
 
-    def __init__(self, board: Board, clock: SystemClock, intake: Intake, about: About, *, time_travel: bool) -> None:
-        self.platform = LocalPlatform(board, clock)
+    def __init__(self, board: Board, clock: SystemClock, engine: Engine, about: About, given: Given) -> None:
+        self.platform = LocalPlatform(board, clock, given.reveal)
         self._clock = clock
-        chat = LocalChat(self.platform, intake)
-        self._api = LocalApi(chat, board, about, on_time=self._on_time, time_travel=time_travel)
+        self._engine = engine
+        chat = LocalChat(self.platform, engine)
+        self._api = LocalApi(
+            chat, board, about, on_time=self._on_time, export=given.export, time_travel=given.time_travel
+        )
 
     def routes(self) -> Sequence[web.RouteDef]:
         """The page and its API."""
@@ -109,4 +138,6 @@ class Local:
 
     async def _on_time(self, offset_ms: int) -> None:
         """`Let time pass` was stored: the product's clock follows."""
-        self._clock.advance(max(0, offset_ms - self._clock.offset_ms))
+        more_ms = max(0, offset_ms - self._clock.offset_ms)
+        self._clock.advance(more_ms)
+        await self._engine.time_passed(more_ms)

@@ -10,7 +10,7 @@ from here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, get_args
@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.domain.decision import Policy
+from core.domain.leaving import Notices
 from core.domain.words import LANGUAGES
 from core.units import QuietHours, parse_dollars, parse_duration
 
@@ -31,9 +32,8 @@ _TOKEN_CHARS = 16  # tried over the network only
 # Their part is not built yet: they are read and checked, and whoever sets one is told that it changes nothing.
 # fmt: off
 LATER = frozenset({
-    "summary_model", "idle_warning", "idle_park", "session_ttl", "code_ttl", "retention", "idle_notice",
-    "idle_min_exchanges", "quiet_hours", "catch_up_age", "dm_sessions", "allow_workspaces",
-    "allow_channels", "allow_people", "tools", "slack_api_url", "discord_api_url", "discord_gateway_url",
+    "catch_up_age", "allow_workspaces", "allow_channels", "allow_people", "tools", "slack_api_url",
+    "discord_api_url", "discord_gateway_url",
 })
 # fmt: on
 _SQLITE = "sqlite:///"
@@ -261,16 +261,45 @@ class Settings(BaseSettings):
         values: Iterable[object] = (getattr(self, name) for name in type(self).model_fields)
         return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
+    @property
+    def _vendor(self) -> str:
+        """Who gets what the model gets; "" for the demo model, which is on this machine."""
+        if self.anthropic_api_key is None:
+            return ""
+        if self.anthropic_base_url is None:
+            return "Anthropic"
+        return urlsplit(self.anthropic_base_url).hostname or self.anthropic_base_url
+
     def to_policy(self) -> Policy:
         """What the rules of the core depend on."""
+        quiet = self.quiet_hours
         return Policy(
             model=self.model,
+            summary_model=self.summary_model,
+            model_vendor=self._vendor,
+            idle_warning_ms=_ms(self.idle_warning),
+            idle_park_ms=_ms(self.idle_park),
+            session_ttl_ms=_ms(self.session_ttl),
+            code_ttl_ms=_ms(self.code_ttl),
+            retention_ms=None if self.retention is None else _ms(self.retention),
+            idle_notice=Notices(self.idle_notice.value),
+            idle_min_exchanges=self.idle_min_exchanges,
+            quiet_hours=None if quiet is None else (_minute(quiet.start), _minute(quiet.end)),
+            single_dm=self.dm_sessions is DmSessions.SINGLE,
             recall_budget_tokens=self.recall_budget,
             budget_person_day=self.budget_person_day,
             budget_workspace_day=self.budget_workspace_day,
             language=self.language,
             shared_threads=self.thread_sessions is ThreadSessions.SHARED,
         )
+
+
+def _ms(duration: timedelta) -> int:
+    return duration // timedelta(milliseconds=1)
+
+
+def _minute(at: time) -> int:
+    return at.hour * 60 + at.minute
 
 
 def environment_name(field: str) -> str:

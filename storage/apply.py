@@ -1,6 +1,7 @@
 """Writes the changes of a decision: whole rows replace whole rows.
 
-Knows: how each entity is written, and in which order. Must not know: why it changes.
+Knows: how each entity is written, and in which order; that of a ticket only the digest of its code is written.
+Must not know: why it changes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import assert_never
 
+from core.domain.codes import CodeKeys, code_of, digest_of
 from core.domain.entities import (
     Binding,
     Card,
@@ -26,19 +28,35 @@ from core.domain.entities import (
     Waiting,
 )
 from core.domain.errors import StoreError
+from core.domain.leaving import (
+    Adoption,
+    Guesses,
+    Link,
+    MoveClaim,
+    Preference,
+    Revocation,
+    Summary,
+    Ticket,
+)
 from storage import claims
 from storage.claims import Starting
 from storage.rows import (
     BINDING,
     CARD,
+    CLAIM,
     FILE_COPY,
+    GUESSES,
+    LINK,
     MESSAGE,
     PART,
     PERSON,
+    PREFERENCE,
     SEQ_BITS,
     SEQ_MASK,
     SESSION,
     SPEND,
+    SUMMARY,
+    TICKET,
     TURN,
     WAITING,
     put,
@@ -50,15 +68,27 @@ _PUT_MESSAGE = (
     f"INSERT INTO message (id, {', '.join(MESSAGE.fields)}) VALUES (?{', ?' * len(MESSAGE.fields)})"
     f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{each} = excluded.{each}' for each in MESSAGE.fields)}"
 )
+_PUT_TICKET = (
+    f"INSERT INTO ticket ({', '.join(TICKET.columns)}, digest) VALUES ({', '.join('?' * len(TICKET.columns))}, ?)"
+    " ON CONFLICT (id) DO UPDATE SET state = excluded.state, expires_ms = excluded.expires_ms, owner = excluded.owner"
+)
+_REVOKE_KIND = "UPDATE ticket SET state = 'revoked' WHERE session_id = ? AND private = ? AND state = 'live'"
+_REVOKE_ALL = "UPDATE ticket SET state = 'revoked' WHERE owner = ? AND state = 'live'"
 
-Rest = Message | Waiting | Part | FileCopy | Card | Spend | Person | Binding | Forgotten
+Left = Summary | Ticket | Revocation | MoveClaim | Link | Adoption | Preference | Guesses
+Rest = Message | Waiting | Part | FileCopy | Card | Spend | Person | Binding | Forgotten | Left
 
 
-def apply(conn: sqlite3.Connection, changes: Iterable[Entity], starting: Starting) -> tuple[EffectRow, ...]:
+def apply(
+    conn: sqlite3.Connection, changes: Iterable[Entity], starting: Starting, keys: CodeKeys | None
+) -> tuple[EffectRow, ...]:
     """Write `changes`; the effects among them that were committed as started.
 
-    Sessions come before their messages, and the turn that ends before the turn that opens. A row that a decision
-    names twice is written as it was named last.
+    Sessions come before their messages, and the turn that ends before the turn that opens; the rest in the order in
+    which it was decided. A row that a decision names twice is written as it was named last.
+
+    Raises:
+        StoreError: a ticket is to be written, and the store was opened without the keys of codes.
     """
     turns: dict[str, Turn] = {}
     effects: dict[str, EffectRow] = {}
@@ -75,11 +105,17 @@ def apply(conn: sqlite3.Connection, changes: Iterable[Entity], starting: Startin
     for turn in sorted(turns.values(), key=lambda each: each.state in _OPEN_TURNS):
         put(conn, TURN.upsert, TURN.encode(turn))
     for change in rest:
-        _write(conn, change)
+        if isinstance(change, Left):
+            _write_left(conn, change, keys)
+        else:
+            _write(conn, change)
     return claims.write(conn, effects.values(), starting) if effects else ()
 
 
-def _write(conn: sqlite3.Connection, change: Rest) -> None:
+def _write(
+    conn: sqlite3.Connection,
+    change: Message | Waiting | Part | FileCopy | Card | Spend | Person | Binding | Forgotten,
+) -> None:
     match change:
         case Message():
             _put_message(conn, change)
@@ -102,6 +138,57 @@ def _write(conn: sqlite3.Connection, change: Rest) -> None:
             conn.executemany("DELETE FROM binding WHERE key = ?", [(str(each),) for each in change.binding])
         case _:
             assert_never(change)
+
+
+def _write_left(conn: sqlite3.Connection, change: Left, keys: CodeKeys | None) -> None:
+    match change:
+        case Summary():
+            put(conn, SUMMARY.upsert, SUMMARY.encode(change))
+        case Ticket():
+            _put_ticket(conn, change, keys)
+        case Revocation():
+            if change.owner:
+                conn.execute(_REVOKE_ALL, (change.owner,))
+            else:
+                conn.execute(_REVOKE_KIND, (change.session_id, int(change.private)))
+        case MoveClaim():
+            put(conn, CLAIM.upsert, CLAIM.encode(change))
+        case Link():
+            put(conn, LINK.upsert, LINK.encode(change))
+        case Adoption():
+            _adopt(conn, change)
+        case Preference():
+            put(conn, PREFERENCE.upsert, PREFERENCE.encode(change))
+        case Guesses():
+            put(conn, GUESSES.upsert, GUESSES.encode(change))
+        case _:
+            assert_never(change)
+
+
+def _put_ticket(conn: sqlite3.Connection, ticket: Ticket, keys: CodeKeys | None) -> None:
+    if keys is None:
+        raise StoreError(code="store_keys", detail="the store was opened without the keys of resume codes")
+    digest = digest_of(keys, code_of(keys, ticket.id, ticket.generation))
+    put(conn, _PUT_TICKET, (*TICKET.encode(ticket), digest))
+
+
+def _adopt(conn: sqlite3.Connection, adoption: Adoption) -> None:
+    """Everything of `before` comes under `after`, noted row by row; or what was noted goes back."""
+    before, after, link = adoption.before, adoption.after, adoption.link_id
+    for kind, name, column in (("session", "id", "owner"), ("person", "key", "identity")):
+        if adoption.undo:
+            conn.execute(
+                f"UPDATE {kind} SET {column} = ? WHERE {column} = ?"
+                f" AND {name} IN (SELECT key FROM adopted WHERE link_id = ? AND kind = ?)",
+                (before, after, link, kind),
+            )
+        else:
+            conn.execute(
+                "INSERT OR IGNORE INTO adopted (link_id, kind, key)"
+                f" SELECT ?, ?, {name} FROM {kind} WHERE {column} = ?",
+                (link, kind, before),
+            )
+            conn.execute(f"UPDATE {kind} SET {column} = ? WHERE {column} = ?", (after, before))
 
 
 def _put_message(conn: sqlite3.Connection, message: Message) -> None:

@@ -29,7 +29,7 @@ from typing import BinaryIO
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from core.domain.errors import StoreDamaged, StoreNewer
+from core.domain.errors import BadInput, StoreDamaged, StoreNewer
 from storage.connection import open_for_reading
 from storage.faults import other_key, translate
 from storage.files import SNAPSHOT, fsync_folder, make_private, remove, with_companions
@@ -234,3 +234,11 @@ def _check(copy: Path, contents: Contents) -> None:
 
 def _broken(source: Path, why: str) -> StoreDamaged:
     return StoreDamaged(code="backup_damaged", detail=f"{source.name} cannot be used: {why}; nothing was changed")
+
+
+def may_replace(target: Path) -> None:
+    """Refuse to write over what is no backup: the database, for one. Raises `BadInput`."""
+    if target.exists():
+        with target.open("rb") as file:
+            if file.read(len(MAGIC)) != MAGIC:
+                raise BadInput(code="not_a_backup", detail=f"{target} exists and is no backup; choose another name")

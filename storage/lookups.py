@@ -11,16 +11,19 @@ from urllib.parse import quote
 
 from core.domain.entities import Card, FileCopy, Message, Session, Turn
 from core.domain.errors import BadInput, HistoryUnreadable
+from core.domain.leaving import Summary
 from core.engine.ports import Conversation, Delivery
-from storage.rows import CARD, FILE_COPY, MESSAGE, PART, SEQ_BITS, SEQ_MASK, SESSION, TURN, Row
+from storage.rows import CARD, FILE_COPY, MESSAGE, PART, SEQ_BITS, SEQ_MASK, SESSION, SUMMARY, TURN, Row
 
 _TURN = f"{TURN.select} WHERE id = ?"
 _SESSION = f"SELECT num, {', '.join(SESSION.fields)} FROM session WHERE id = ?"
 _MESSAGES = f"SELECT id, {', '.join(MESSAGE.fields)} FROM message WHERE id >= ? AND id < ? ORDER BY id"
+_PAGE = f"SELECT id, {', '.join(MESSAGE.fields)} FROM message WHERE id >= ? AND id <= ? ORDER BY id LIMIT ?"
+_NEWEST_SUMMARY = f"{SUMMARY.select} WHERE session_id = ? ORDER BY to_seq DESC, created_ms DESC LIMIT 1"
 _BACKWARDS = f"SELECT id, {', '.join(MESSAGE.fields)} FROM message WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?"
 _REFUSED = "SELECT id FROM turn WHERE session_id = ? AND failure = 'model_refusal'"
 _HOLDING = (
-    "SELECT s.id FROM session AS s WHERE s.id IN (SELECT session_id FROM waiting WHERE held = 1)"
+    "SELECT s.id FROM session AS s WHERE s.id IN (SELECT session_id FROM waiting WHERE held = 1 AND said_at = '')"
     " AND s.home >= ? AND s.home < ? ORDER BY s.id"
 )
 _PARTS = f"{PART.select} WHERE turn_id = ? ORDER BY n"
@@ -44,9 +47,31 @@ def conversation(conn: sqlite3.Connection, turn_id: str, budget_tokens: int) -> 
         for each in history:
             _check_blocks(each)
         files = _files(conn, history)
+        summary = _one_summary(conn, session.summary_id) if session.summary_id else None
     except (BadInput, sqlite3.DatabaseError) as error:
         raise HistoryUnreadable(code="history_unreadable", detail=str(error)) from error
-    return Conversation(session=session, turn=turn, messages=history, whole=whole, files=files)
+    return Conversation(session=session, turn=turn, messages=history, whole=whole, summary=summary, files=files)
+
+
+def history(conn: sqlite3.Connection, session_id: str, from_seq: int, to_seq: int, limit: int) -> tuple[Message, ...]:
+    """See `Store.history`."""
+    try:
+        num, _ = _session(conn, session_id)
+        rows = conn.execute(_PAGE, (num << SEQ_BITS | from_seq, num << SEQ_BITS | to_seq, limit)).fetchall()
+        return tuple([_message(row, session_id) for row in rows])
+    except (BadInput, sqlite3.DatabaseError) as error:
+        raise HistoryUnreadable(code="history_unreadable", detail=str(error)) from error
+
+
+def summary(conn: sqlite3.Connection, session_id: str) -> Summary | None:
+    """See `Store.summary`."""
+    row = conn.execute(_NEWEST_SUMMARY, (session_id,)).fetchone()
+    return None if row is None else SUMMARY.decode(row)
+
+
+def _one_summary(conn: sqlite3.Connection, summary_id: str) -> Summary | None:
+    row = conn.execute(f"{SUMMARY.select} WHERE id = ?", (summary_id,)).fetchone()
+    return None if row is None else SUMMARY.decode(row)
 
 
 def delivery(conn: sqlite3.Connection, turn_id: str) -> Delivery:

@@ -17,8 +17,9 @@ from core.codec import Json, to_plain
 from core.domain.entities import Card, EffectRow, Message, Person, Session, Turn, Waiting
 from core.domain.errors import BadInput
 from storage.connection import open_for_reading
+from storage.erasing import OWNER
 from storage.faults import translate
-from storage.forget import OWNER, resolve
+from storage.forget import resolve
 from storage.lookups import messages
 from storage.migrate import inspect
 from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, TURN, WAITING, Scalar, Table

@@ -37,9 +37,11 @@ from core.domain.entities import (
 )
 from core.domain.errors import BadInput
 from core.domain.keys import PersonKey, Place, SessionKey
+from core.domain.leaving import Guesses, Link, MoveClaim, Preference, Summary, Ticket
 from core.engine.ports import Post
 
 E = TypeVar("E")
+K = TypeVar("K", PersonKey, Place, SessionKey)
 Scalar = str | int | float | None
 S = TypeVar("S", bound=Scalar)
 Row = Sequence[Any]  # as the driver gives it; typed again by `decode`
@@ -151,8 +153,8 @@ def _setter(kind: type[Any], field: str) -> Callable[[Any, Any], None]:
 
 def _ways(hint: Any) -> tuple[Convert | None, Convert | None]:
     """How values of a type become a column, and back; None = as they are."""
-    if hint in (PersonKey, Place, SessionKey):
-        return _text_of, functools.partial(_key_of, hint)
+    if hint in _KEYS:
+        return _KEYS[hint]
     if isinstance(hint, type) and issubclass(hint, Enum):
         return attrgetter("value"), {each.value: each for each in hint}.__getitem__
     if hint is bool:
@@ -172,9 +174,25 @@ def _text_of(key: object) -> str:
     return str(key)
 
 
+def _text_or_none(key: object) -> str | None:
+    return None if key is None else _text_of(key)
+
+
 @functools.lru_cache(_KEY_CACHE)
-def _key_of(kind: type[PersonKey], text: str) -> PersonKey:
+def _key_of(kind: type[K], text: str) -> K:
     return kind.parse(text)
+
+
+def _person_or_none(text: str | None) -> PersonKey | None:
+    return None if text is None else _key_of(PersonKey, text)
+
+
+_KEYS: Mapping[Any, tuple[Convert, Convert]] = {
+    PersonKey: (_text_of, functools.partial(_key_of, PersonKey)),
+    PersonKey | None: (_text_or_none, _person_or_none),
+    Place: (_text_of, functools.partial(_key_of, Place)),
+    SessionKey: (_text_of, functools.partial(_key_of, SessionKey)),
+}
 
 
 def _encode_tuple(value: tuple[object, ...]) -> str:
@@ -187,6 +205,10 @@ def _decode_tuple(hint: Any, text: str) -> Any:
 
 def _turn_of(row: EffectRow) -> str:
     return getattr(row.effect, "turn_id", "")
+
+
+def _last_of(guesses: Guesses) -> int:
+    return max(guesses.times_ms, default=0)
 
 
 def kind_of(row: EffectRow) -> str:
@@ -211,6 +233,12 @@ EFFECT = Table(
     fixed=("session_id", "created_ms"),
     extra={"kind": kind_of, "turn_id": _turn_of},
 )
+SUMMARY = Table(Summary, "summary", key=("id",), fixed=("session_id", "created_ms"))
+TICKET = Table(Ticket, "ticket", key=("id",), fixed=("session_id", "issued_ms"))
+CLAIM = Table(MoveClaim, "move_claim", key=("id",), fixed=("session_id", "ticket_id", "claimant", "created_ms"))
+LINK = Table(Link, "link", key=("id",), fixed=("session_id", "account", "at_ms"))
+PREFERENCE = Table(Preference, "preference", key=("identity",))
+GUESSES = Table(Guesses, "guesses", key=("key",), extra={"last_ms": _last_of})
 MESSAGE = Table(Message, "message", key=("id",), omit=("session_id", "seq"))
 POST = Table(Post, "board_post", key=("id",), omit=("n",))
 BOARD_FILE = Table(FileCopy, "board_file", key=("file_id",))

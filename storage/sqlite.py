@@ -13,23 +13,27 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from core.domain.codes import CodeKeys
 from core.domain.decision import Decision, Policy
-from core.domain.entities import Card, Draft, EffectRow, Part
-from core.domain.events import ButtonPressed, CommandIssued, Event, MessageReceived, TimerDue
+from core.domain.effects import EraseKind
+from core.domain.entities import Card, Draft, EffectRow, Message, Part
+from core.domain.events import Arrival, Event, TimerDue
+from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
-from core.engine.ports import Accepted, Claim, Conversation, Decide, Delivery
-from storage import claims, housekeeping, lookups, views
+from core.engine.ports import Accepted, Claim, Conversation, Decide, Delivery, Doomed, Due, Erased
+from storage import claims, erasing, forget, housekeeping, lookups, views
 from storage.apply import apply
 from storage.board import SqliteBoard
 from storage.claims import Starting
 from storage.faults import other_key
 from storage.files import Peephole
-from storage.housekeeping import Due
 from storage.readers import Readers
 from storage.rows import clean, put
 from storage.writer import DRAFT, OnPoint, Unit, Writer
 
 T = TypeVar("T")
+
+FOLD_TRIES = 240  # a minute: a deletion that a person asked for waits for a backup in the way
 
 _PROGRESS_DRAFT = (
     "INSERT INTO draft (effect_id, n, text) SELECT ?1, ?2, ?3"
@@ -48,9 +52,18 @@ _PROGRESS_PART = (
 class SqliteStore:
     """Everything durable, in one file. Made by `storage.open_store`."""
 
-    def __init__(self, path: Path, peephole: Peephole, writer: Writer, readers: Readers, horizon_ms: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        peephole: Peephole,
+        writer: Writer,
+        readers: Readers,
+        horizon_ms: int,
+        code_keys: CodeKeys | None = None,
+    ) -> None:
         self.path = path
         self.peephole = peephole
+        self._code_keys = code_keys
         self.board = SqliteBoard(writer, readers)
         self._writer = writer
         self._readers = readers
@@ -59,9 +72,14 @@ class SqliteStore:
 
     @classmethod
     async def open(
-        cls, path: Path, *, max_page_count: int | None = None, on_point: OnPoint | None = None
+        cls,
+        path: Path,
+        *,
+        max_page_count: int | None = None,
+        on_point: OnPoint | None = None,
+        code_keys: CodeKeys | None = None,
     ) -> SqliteStore:
-        """Open an existing, migrated database.
+        """Open an existing, migrated database; without `code_keys` no resume code can be issued.
 
         Raises:
             StoreError: the file cannot be opened.
@@ -75,7 +93,7 @@ class SqliteStore:
             opened.push_async_callback(readers.close)
             horizon_ms = await readers.run(claims.latest_created_ms)
             opened.pop_all()  # all is open: from here on `close` does it
-        return cls(path, peephole, writer, readers, horizon_ms)
+        return cls(path, peephole, writer, readers, horizon_ms, code_keys)
 
     async def close(self) -> None:
         """Finish what is queued and close every connection, the writing one last: it folds the log."""
@@ -91,9 +109,9 @@ class SqliteStore:
         """Run a function that only reads, in one consistent snapshot."""
         return await self._readers.run(function)
 
-    async def fold(self) -> bool:
-        """Fold the log into the database and cut it to zero; False while a reader is in the way."""
-        return await self._writer.fold()
+    async def fold(self, *, patience_ms: int = 0) -> bool:
+        """Fold the log into the database and cut it to zero; False while a reader is in the way for so long."""
+        return await self._writer.fold(patience_ms=patience_ms)
 
     async def bind_key(self, key_id: bytes) -> None:
         """Note which root key this database is used with, or refuse another one.
@@ -131,7 +149,7 @@ class SqliteStore:
                 if finishing is None:
                     return Accepted(decision=Decision(), stale=True)
             decision = decide(views.load(conn, event, stamp, policy, finishing), event, stamp)
-            return Accepted(decision=decision, started=apply(conn, decision.changes, starting))
+            return Accepted(decision=decision, started=apply(conn, decision.changes, starting, self._code_keys))
 
         return await self._writer.submit(unit)
 
@@ -172,6 +190,16 @@ class SqliteStore:
         """See `Store.conversation`."""
         return await self._readers.run(partial(lookups.conversation, turn_id=turn_id, budget_tokens=budget_tokens))
 
+    async def history(self, session_id: str, from_seq: int, to_seq: int, limit: int) -> tuple[Message, ...]:
+        """See `Store.history`."""
+        return await self._readers.run(
+            partial(lookups.history, session_id=session_id, from_seq=from_seq, to_seq=to_seq, limit=limit)
+        )
+
+    async def summary(self, session_id: str) -> Summary | None:
+        """See `Store.summary`."""
+        return await self._readers.run(partial(lookups.summary, session_id=session_id))
+
     async def delivery(self, turn_id: str) -> Delivery:
         """See `Store.delivery`."""
         return await self._readers.run(partial(lookups.delivery, turn_id=turn_id))
@@ -184,11 +212,39 @@ class SqliteStore:
         """See `Store.holding`."""
         return await self._readers.run(partial(lookups.holding, platform=platform))
 
+    async def doomed(self, kind: EraseKind, key: str) -> Doomed:
+        """See `Store.doomed`."""
+        return await self._readers.run(partial(erasing.doomed, kind=kind.value, key=key))
+
+    async def erase(self, kind: EraseKind, key: str, asked_ms: int) -> Erased:
+        """See `Store.erase`."""
+        stone = forget.Tombstone(kind=kind.value, key=key, at_ms=asked_ms)
+        done = await forget.delete(self, stone, tries=FOLD_TRIES)
+        return Erased(rows=done.rows, hits=done.hits)
+
     # --- timers and housekeeping ----------------------------------------------------------------------
 
-    async def due_sessions(self, now_ms: int, limit: int) -> tuple[Due, ...]:
-        """The sessions whose timer has rung, the longest overdue first."""
-        return await self._readers.run(partial(housekeeping.due_sessions, now_ms=now_ms, limit=limit))
+    async def due_sessions(self, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
+        """See `Store.due_sessions`."""
+        return await self._readers.run(
+            partial(housekeeping.due_sessions, now_ms=now_ms, horizon_ms=horizon_ms, limit=limit)
+        )
+
+    async def ahead_of_time(self, now_ms: int, limit: int) -> tuple[Due, ...]:
+        """See `Store.ahead_of_time`."""
+        return await self._readers.run(partial(housekeeping.ahead_of_time, now_ms=now_ms, limit=limit))
+
+    async def wake_unused(self, now_ms: int) -> None:
+        """See `Store.wake_unused`."""
+        await self._writer.submit(partial(housekeeping.wake_unused, now_ms=now_ms), DRAFT)
+
+    async def uptime_ms(self) -> int:
+        """See `Store.uptime_ms`."""
+        return await self._readers.run(housekeeping.uptime_ms)
+
+    async def keep_uptime(self, ms: int) -> None:
+        """See `Store.keep_uptime`."""
+        await self._writer.submit(partial(housekeeping.keep_uptime, ms=ms), DRAFT)
 
     async def next_due_ms(self) -> int | None:
         """When the next timer of a session rings; None when none is set."""
@@ -205,7 +261,7 @@ class SqliteStore:
 
 def _remember(conn: sqlite3.Connection, event: Event, now_ms: int) -> bool:
     """Insert all source keys of a delivery; False when one of them was seen before."""
-    if not isinstance(event, MessageReceived | ButtonPressed | CommandIssued | TimerDue):
+    if not isinstance(event, Arrival | TimerDue):
         return True
     new = True
     for key in dict.fromkeys(map(clean, event.source_keys)):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar, assert_never
 
@@ -17,6 +17,7 @@ from core.domain.decision import Policy, View
 from core.domain.effects import AskModel, ShowCard
 from core.domain.entities import Card, EffectRow, Person, Session, Spend, Turn, Waiting
 from core.domain.events import (
+    Arrival,
     ButtonPressed,
     CardShown,
     CaughtUp,
@@ -35,15 +36,26 @@ from core.domain.events import (
     ModelRefused,
     ModelReplied,
     ModelStopped,
+    ResumeAsked,
+    Summarized,
+    ThreadRead,
     TimerDue,
 )
-from core.domain.keys import PersonKey, Place, SessionKey
+from core.domain.keys import Audience, PersonKey, Place, SessionKey
+from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
+from storage import leaving
+from storage.leaving import Named, key_of_session
 from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SPEND, TURN, WAITING, Scalar, Table, clean
 
 E = TypeVar("E")
 
 _AT_KEY = f"SELECT {SESSION.fields_of('s')} FROM binding AS b JOIN session AS s ON s.id = b.session_id WHERE b.key = ?"
+_IN_CHANNEL = (
+    f"SELECT {SESSION.fields_of('s')} FROM binding AS b JOIN session AS s ON s.id = b.session_id"
+    " WHERE b.key >= ? AND b.key < ? AND s.home = b.key AND s.phase NOT IN ('closed', 'erased')"
+    " ORDER BY s.last_human_ms DESC, s.num DESC LIMIT 1"
+)
 _SESSION = f"{SESSION.select} WHERE id = ?"
 _TURN = f"{TURN.select} WHERE id = ?"
 _OPEN_TURN = f"{TURN.select} WHERE session_id = ? AND state IN ('open', 'stopping')"
@@ -53,6 +65,10 @@ _CARD_BY_ID = f"{CARD.select} WHERE id = ?"
 _CARD_BY_KEY = f"{CARD.select} WHERE session_id = ? AND key = ?"
 _MAILBAG = (
     f"{CARD.select} WHERE session_id = ? AND key >= 'mailbag:' AND key < 'mailbag;' AND buttons <> '[]'"
+    " ORDER BY created_ms DESC, rowid DESC LIMIT 1"
+)
+_MOVED = (
+    f"{CARD.select} WHERE session_id = ? AND key >= 'moved:' AND key < 'moved;' AND place = ?"
     " ORDER BY created_ms DESC, rowid DESC LIMIT 1"
 )
 _PERSON = f"{PERSON.select} WHERE key = ?"
@@ -72,11 +88,18 @@ class _Subject:
     session: Session | None = None
     turn: Turn | None = None
     card: Card | None = None
+    named: Named = field(default_factory=Named)
 
 
 def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, finishing: EffectRow | None) -> View:
     """Load the view of `event`; `finishing` is the effect it is the outcome of, as it was while started."""
     subject = _subject(conn, event, policy, finishing)
+    person, newcomer, places, key = None, False, subject.named.places, None
+    if isinstance(event, Arrival):
+        person, newcomer = _person(conn, event.author.key, event.author.name, stamp)
+        places = (event.place, *places)
+        key = key_of_session(event.place, event.author.key, policy)
+        subject = _only_one(conn, event, person, key) or subject
     session, running = subject.session, None
     waiting: tuple[Waiting, ...] = ()
     open_effects: tuple[EffectRow, ...] = ()
@@ -84,14 +107,13 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         running = _one(conn, TURN, _OPEN_TURN, session.id)
         waiting = _all(conn, WAITING, _WAITING, session.id)
         open_effects = _all(conn, EFFECT, _OPEN_EFFECTS, session.id)
-    person, newcomer, place = None, False, None
-    if isinstance(event, MessageReceived | ButtonPressed | CommandIssued):
-        person, newcomer = _person(conn, event.author.key, event.author.name, stamp)
-        place = event.place
     addressed = False
     if isinstance(event, MessageReceived) and session is not None:
         addressed = _addressed_before(conn, event, session, policy)
-    return View(
+    spoke = False
+    if isinstance(event, Arrival) and session is not None and not session.home.user:
+        spoke = _asked(conn, event.author.key, session)
+    view = View(
         policy=policy,
         person=person,
         newcomer=newcomer,
@@ -102,15 +124,11 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         open_effects=open_effects,
         finishing=finishing,
         card=subject.card,
-        spends=_spends(conn, _accounts(session, person, place, (finishing, *open_effects), stamp)),
+        spends=_spends(conn, _accounts(session, person, places, (finishing, *open_effects), stamp)),
         addressed_before=addressed,
+        spoke=spoke,
     )
-
-
-def key_of_session(place: Place, person: PersonKey, policy: Policy) -> SessionKey:
-    """The key under which a person's session in a place is bound."""
-    shared = policy.shared_threads and place.thread != ""
-    return SessionKey.at(place, "" if shared else person.user)
+    return leaving.complete(conn, view, event, subject.named, key)
 
 
 # --- which rows -------------------------------------------------------------------------------------
@@ -121,11 +139,11 @@ def _subject(  # noqa: PLR0911 -- one arm for each event
 ) -> _Subject:
     match event:
         case MessageReceived() | CommandIssued():
-            session = _one(conn, SESSION, _AT_KEY, str(key_of_session(event.place, event.author.key, policy)))
-            card = None
-            if session is not None and isinstance(event, MessageReceived):
-                card = _one(conn, CARD, _MAILBAG, session.id)
-            return _Subject(session=session, card=card)
+            return _subject_of_place(conn, event, policy)
+        case ResumeAsked():
+            ticket = leaving.find_ticket(conn, event.digest) if event.digest else None
+            session_id = ticket.session_id if ticket is not None else event.session_id
+            return _Subject(session=_session(conn, session_id), named=Named(ticket=ticket))
         case ButtonPressed():
             return _subject_of_button(conn, clean(event.button.subject))
         case ModelReplied() | ModelCut() | ModelStopped() | ModelBusy() | ModelRefused() | HistoryLost() | Delivered():
@@ -142,10 +160,39 @@ def _subject(  # noqa: PLR0911 -- one arm for each event
         case CaughtUp():
             card = _one(conn, CARD, _MAILBAG, event.session_id)
             return _Subject(session=_session(conn, event.session_id), card=card)
-        case FileFetched() | TimerDue():
+        case FileFetched() | TimerDue() | ThreadRead() | Summarized():
             return _Subject(session=_session(conn, event.session_id))
         case _:
             assert_never(event)
+
+
+def _subject_of_place(conn: sqlite3.Connection, event: MessageReceived | CommandIssued, policy: Policy) -> _Subject:
+    key = key_of_session(event.place, event.author.key, policy)
+    wanders = policy.single_dm and event.audience is Audience.DM
+    session = _in_channel(conn, key) if wanders else None
+    if session is not None:
+        return _Subject(session=session, card=_one(conn, CARD, _MAILBAG, session.id))
+    session = _one(conn, SESSION, _AT_KEY, str(key))
+    card = None
+    if session is not None and session.home.place != key.place:
+        card = _one(conn, CARD, _MOVED, session.id, str(key.place))
+    elif session is not None and isinstance(event, MessageReceived):
+        card = _one(conn, CARD, _MAILBAG, session.id)
+    return _Subject(session=session, card=card)
+
+
+def _in_channel(conn: sqlite3.Connection, key: SessionKey) -> Session | None:
+    """The conversation that a person used last in a direct channel, in whatever thread."""
+    low = str(dataclasses.replace(key, thread="", user="")).rstrip("/")
+    return _one(conn, SESSION, _IN_CHANNEL, f"{low}/", f"{low}0")
+
+
+def _only_one(conn: sqlite3.Connection, event: Arrival, person: Person, key: SessionKey) -> _Subject | None:
+    """For `/resume`: the one conversation that it can mean, if there is just one."""
+    if not isinstance(event, CommandIssued) or event.name.lower() != leaving.RESUME:
+        return None
+    found = candidates(leaving.mine(conn, person.identity), key)
+    return _Subject(session=_session(conn, found[0].session_id)) if len(found) == 1 else None
 
 
 def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
@@ -155,6 +202,13 @@ def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
     turn = _one(conn, TURN, _TURN, subject)
     if turn is not None:
         return _Subject(session=_session(conn, turn.session_id), turn=turn)
+    claim = leaving.find_claim(conn, subject)
+    if claim is not None:
+        card = _one(conn, CARD, _CARD_BY_KEY, claim.session_id, f"claim:{claim.id}")
+        return _Subject(session=_session(conn, claim.session_id), card=card, named=Named(claim=claim))
+    link = leaving.find_link(conn, subject)
+    if link is not None:
+        return _Subject(session=_session(conn, link.session_id), named=Named(link=link))
     return _Subject(session=_session(conn, subject))
 
 
@@ -175,13 +229,17 @@ def _addressed_before(conn: sqlite3.Connection, event: MessageReceived, session:
     """Whether this author already has a session here, or in a shared one: has ever spoken in it."""
     if key_of_session(event.place, event.author.key, policy).user:
         return True  # found under the author's own key
-    asker = str(event.author.key)
-    if conn.execute(_ASKED, (session.id, asker, session.id, asker)).fetchone()[0]:
+    if _asked(conn, event.author.key, session):
         return True
     num = conn.execute("SELECT num FROM session WHERE id = ?", (session.id,)).fetchone()[0]
     first = (num << SEQ_BITS) + max(0, session.next_seq - _LOOK_BACK_MESSAGES)
     last = (num + 1) << SEQ_BITS
     return conn.execute(_WROTE, (first, last, clean(event.author.name))).fetchone() is not None
+
+
+def _asked(conn: sqlite3.Connection, account: PersonKey, session: Session) -> bool:
+    """Whether this account, whatever its name is, has asked something in this session."""
+    return bool(conn.execute(_ASKED, (session.id, str(account), session.id, str(account))).fetchone()[0])
 
 
 # --- money ------------------------------------------------------------------------------------------
@@ -190,11 +248,11 @@ def _addressed_before(conn: sqlite3.Connection, event: MessageReceived, session:
 def _accounts(
     session: Session | None,
     person: Person | None,
-    place: Place | None,
+    places: Iterable[Place],
     calls: Iterable[EffectRow | None],
     stamp: Stamp,
 ) -> dict[tuple[str, str], None]:
-    """The (account, day) pairs that a decision may touch: owner's, actor's, workspace's, and those of reservations.
+    """The (account, day) pairs that a decision may touch: owner's, actor's, workspaces', and those of reservations.
 
     A reservation may be yesterday's: `calls` are all effects that the decision may finish.
     """
@@ -205,7 +263,7 @@ def _accounts(
         accounts[f"workspace:{session.home.platform}/{session.home.workspace}", today] = None
     if person is not None:
         accounts[f"person:{person.identity}", today] = None
-    if place is not None:
+    for place in places:
         accounts[f"workspace:{place.platform}/{place.workspace}", today] = None
     for row in calls:
         if row is not None and isinstance(row.effect, AskModel):

@@ -112,10 +112,13 @@ class Writer:
         self._wake.set()
         return cast("T", await future)
 
-    async def fold(self) -> bool:
-        """Cut the log to zero after everything that is queued; False while a reader is in the way."""
+    async def fold(self, *, patience_ms: int = 0) -> bool:
+        """Cut the log to zero after everything that is queued; False while a reader is in the way.
+
+        `patience_ms`: how long to wait for readers, and everybody who writes with us.
+        """
         await self.submit(lambda _: None)
-        return await self._conn.run(self._folding.to_zero)
+        return await self._conn.run(partial(self._folding.to_zero, patience_ms=patience_ms))
 
     async def close(self) -> None:
         """Finish what is queued, fold the log and close the connection. Twice is as good as once."""

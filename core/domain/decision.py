@@ -7,7 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.domain.entities import Button, Card, EffectRow, Entity, Person, Session, Spend, Turn, Waiting
+from core.domain.entities import (
+    Button,
+    Card,
+    EffectRow,
+    Entity,
+    Level,
+    Person,
+    Phase,
+    Role,
+    Session,
+    Spend,
+    Turn,
+    Waiting,
+)
+from core.domain.keys import Audience, PersonKey, SessionKey
+from core.domain.leaving import Guesses, Link, MoveClaim, Notices, Preference, Summary, Ticket
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +37,55 @@ class Policy:
     model_deadline_ms: int = 30 * 60_000
     platform_deadline_ms: int = 24 * 3_600_000
     language: str = "en"
+    idle_warning_ms: int = 30 * 60_000
+    idle_park_ms: int = 60 * 60_000
+    session_ttl_ms: int = 24 * 3_600_000
+    code_ttl_ms: int = 48 * 3_600_000
+    retention_ms: int | None = None
+    idle_notice: Notices = Notices.THREAD  # the operator's choice; a person may narrow it
+    idle_min_exchanges: int | None = None  # None: 1 in DMs and threads opened for the bot, 2 where others talk
+    quiet_hours: tuple[int, int] | None = None  # minutes of the UTC day, from and until
+    summary_model: str = "claude-haiku-5-5"
+    single_dm: bool = False
     shared_threads: bool = False
     bot_name: str = "Rejoinder"
+    model_vendor: str = "Anthropic"  # who gets the words that the model gets; "" = they stay on this machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tail:
+    """The size of one of the last messages, without its words."""
+
+    seq: int
+    role: Role
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One of a person's sessions as a list shows it. `last_words` are the beginning of its last message."""
+
+    session_id: str
+    title: str
+    phase: Phase
+    home: SessionKey
+    audience: Audience
+    last_human_ms: int
+    last_words: str
+    level: Level
+    waits_for_you: bool  # an open card of ours asks something there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """What a linked account has of one of the owner's sessions.
+
+    `keys`: places of that account that are bound to the session. `earlier`: where else it lived; None: nowhere.
+    """
+
+    session: Session
+    keys: tuple[SessionKey, ...]
+    earlier: SessionKey | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +101,30 @@ class View:
     waiting: tuple[Waiting, ...] = ()  # of the session, oldest first
     open_effects: tuple[EffectRow, ...] = ()  # of the session: pending or started
     finishing: EffectRow | None = None  # the effect that this event is the outcome of
-    card: Card | None = None  # the card that the event names; for a message or CaughtUp: the newest open mail-bag card
+    card: Card | None = None  # the card that the event names; for a message or CaughtUp: the newest open mail-bag card,
+    # or the newest card that says where the session has moved to when it is said at a place that it has left
     spends: tuple[Spend, ...] = ()  # rows of the session owner's, the actor's and the workspace's accounts, today
+    notice: Card | None = None  # the session's newest idle card
+    announcement: Card | None = None  # that the session will be deleted by age, while that stands
+    ticket: Ticket | None = None  # found by the digest of a typed code; a claim's own; else the live one of the notice
+    summary: Summary | None = None  # the session's newest
+    tail: tuple[Tail, ...] = ()  # the session's last messages (at most 24), oldest first
+    preference: Preference | None = None  # of the session's owner, for people's own commands of the actor
+    claim: MoveClaim | None = None  # the claim that a button names
+    claimant: Person | None = None  # ... and who made it, as they are known now
+    claims: tuple[MoveClaim, ...] = ()  # open ones of the session, and every one of the actor's for it
+    link: Link | None = None  # the link that a button names
+    pulled: tuple[Pulled, ...] = ()  # for the undoing of that link: the owner's sessions that the account has
+    accounts: tuple[PersonKey, ...] = ()  # of the acting person's identity, this one included
+    cards: tuple[Card, ...] = ()  # of the session, with buttons: what a move takes along
+    guesses: tuple[Guesses, ...] = ()  # of the actor's account and of the channel
+    there: Session | None = None  # another living session at the place that the event would move to
+    there_running: bool = False  # ... and has an open turn
+    neighbour_noticed: bool = False  # another session's notice stands in the same thread in this idle period
+    mine: tuple[Line, ...] = ()  # the actor's sessions everywhere, for /sessions, /resume and "Continue here?"
     addressed_before: bool = False  # this person has a session in this very place
+    spoke: bool = False  # the acting person said something in the session, which belongs to a whole thread
+    settled: bool = False  # the acting person has conversations of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +134,14 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Private:
-    """An answer that only the acting person sees; never stored."""
+    """An answer that only the acting person sees; never stored.
+
+    `export`: the identity whose everything the platform hands over with it, as files that only this person gets.
+    """
 
     text: str
     buttons: tuple[Button, ...] = ()
+    export: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,22 @@ class FetchFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadThread:
+    """Read once what humans said in a thread before the bot was addressed there."""
+
+    turn_id: str
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summarize:
+    """Write a summary of the session's messages up to `to_seq`; `extract`: without a model call."""
+
+    to_seq: int
+    extract: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """Show a sign on a person's message."""
 
@@ -61,4 +77,19 @@ class Mark:
     mark: MarkKind
 
 
-Effect = AskModel | Deliver | ShowCard | FetchFile | Mark
+class EraseKind(StrEnum):
+    """What is forgotten: one session, or everything of an owner."""
+
+    SESSION = "session"
+    OWNER = "owner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erase:
+    """Delete for good, and prove it: the session `key`, or everything of the identity `key`."""
+
+    kind: EraseKind
+    key: str
+
+
+Effect = AskModel | Deliver | ShowCard | FetchFile | ReadThread | Summarize | Mark | Erase

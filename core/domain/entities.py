@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.domain.effects import Effect
-from core.domain.keys import PersonKey, Place, SessionKey
+from core.domain.keys import Audience, PersonKey, Place, SessionKey
+from core.domain.leaving import (
+    Adoption,
+    Guesses,
+    Link,
+    MoveClaim,
+    Preference,
+    Revocation,
+    Summary,
+    Ticket,
+)
 
 
 class Phase(StrEnum):
@@ -89,6 +99,14 @@ class Session:
     fresh_from_seq: int = 1  # messages before it are kept but no longer sent
     level: Level = Level.FULL  # of the last return
     recovered_ms: int | None = None  # when an answer was last finished after a crash
+    audience: Audience = Audience.PUBLIC  # of `home`, as last seen
+    crowded: bool = False  # other humans talk in `home`
+    keep_until_ms: int | None = None  # "Keep open 24 h": no notice before
+    summary_id: str = ""  # the summary that is sent in front of the messages from `fresh_from_seq`
+    unsaid: str = ""  # how much we still have, to be told to the model with the next message
+    asked_back: bool = False  # our last answer ended with a question
+    retention_told_ms: int | None = None  # when the coming deletion was announced
+    retention_told_up_ms: int | None = None  # how long the program had been up in all, then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +161,8 @@ class Waiting:
     text: str
     ref: str
     received_ms: int
-    held: bool = False  # True: wait for the person's choice (mail-bag), do not join by itself
+    held: bool = False  # True: wait for the person's choice, do not join by itself
+    said_at: str = ""  # the place (text form) when it is not where the session lives: it has moved meanwhile
     files: tuple[FileRef, ...] = ()
 
 
@@ -223,6 +242,7 @@ class Button:
     label: str
     style: ButtonStyle = ButtonStyle.PLAIN
     for_user: str = ""
+    in_menu: bool = False  # of lesser weight: belongs into a menu where the platform has one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +259,7 @@ class Card:
     shown_version: int = 0
     ref: str = ""
     created_ms: int = 0
+    recipient: PersonKey | None = None  # shown in this person's private place instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,9 +284,9 @@ class EffectRow:
     created_ms: int
     state: EffectState = EffectState.PENDING
     boot: str = ""
-    attempt: int = 0  # how often it was started
-    faults: int = 0  # how many of these ended in a fault of the outside, or unclear
-    deaths: int = 0  # and how many in a death of ours
+    attempt: int = 0  # how often it was started; with `boot` the fence of its results
+    faults: int = 0  # how often the outside answered with a fault, or may have acted
+    deaths: int = 0  # how often the process died while it was started
     not_before_ms: int = 0
     deadline_ms: int | None = None  # after it, waiting becomes failure
     order_key: str = ""  # effects of one key run one after the other, in the order of creation; "" = free
@@ -281,4 +302,25 @@ class Forgotten:
     binding: tuple[SessionKey, ...] = field(default=())
 
 
-Entity = Person | Session | Binding | Message | Waiting | Turn | Part | FileCopy | Card | Spend | EffectRow | Forgotten
+Entity = (
+    Person
+    | Session
+    | Binding
+    | Message
+    | Waiting
+    | Turn
+    | Part
+    | FileCopy
+    | Card
+    | Spend
+    | Summary
+    | Ticket
+    | MoveClaim
+    | Revocation
+    | Link
+    | Adoption
+    | Preference
+    | Guesses
+    | EffectRow
+    | Forgotten
+)

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.domain.entities import FileRef, Part
-from core.domain.keys import ButtonId, PersonKey, Place
+from core.domain.entities import FileRef, Message, Part
+from core.domain.keys import Audience, ButtonId, PersonKey, Place
+from core.domain.leaving import Fact
 
 
 class Address(StrEnum):
@@ -42,6 +43,9 @@ class MessageReceived:
     address: Address = Address.DIRECT
     files: tuple[FileRef, ...] = ()
     caught_up: bool = False
+    audience: Audience = Audience.PUBLIC
+    filled: bool = False  # humans have talked in this thread before the bot was addressed in it
+    root: bool = False  # it begins a thread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,7 @@ class ButtonPressed:
     place: Place
     button: ButtonId
     value: str = ""
+    audience: Audience = Audience.PUBLIC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +69,19 @@ class CommandIssued:
     place: Place
     name: str
     rest: str = ""
+    audience: Audience = Audience.PUBLIC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumeAsked:
+    """A person wants to go on here with a session: by a code (only its digest, never the code) or by its id."""
+
+    source_keys: tuple[str, ...]
+    author: Author
+    place: Place
+    audience: Audience = Audience.PUBLIC
+    digest: str = ""  # of a typed code (`core.domain.codes.digest_of`); "" when `session_id` is given
+    session_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +168,7 @@ class CardShown:
     card_key: str
     version: int
     ref: str
+    place: str = ""  # where it stands (text form); the card may have moved along with its session meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +222,7 @@ class TimerDue:
     source_keys: tuple[str, ...]
     session_id: str
     idle_epoch: int
+    up_ms: int = 0  # how long the program has been up, over all its starts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +232,33 @@ class CaughtUp:
     session_id: str
 
 
-Arrival = MessageReceived | ButtonPressed | CommandIssued
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadRead:
+    """What humans had said in the thread; `unreadable` when the platform does not let us read."""
+
+    session_id: str
+    turn_id: str
+    heard: tuple[Message, ...] = ()  # role HEARD, seq 0: numbered when they are stored
+    unreadable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summarized:
+    """A summary of the messages `from_seq..to_seq` was written and its facts checked against them."""
+
+    session_id: str
+    from_seq: int
+    to_seq: int
+    goal: str
+    done: str
+    last: str
+    next: str
+    facts: tuple[Fact, ...]
+    by: str
+    usage: Usage = Usage()
+
+
+Arrival = MessageReceived | ButtonPressed | CommandIssued | ResumeAsked
 Outcome = (
     ModelReplied
     | ModelCut
@@ -223,6 +269,8 @@ Outcome = (
     | Delivered
     | CardShown
     | FileFetched
+    | ThreadRead
+    | Summarized
     | EffectDone
     | EffectWaits
     | EffectStumbled

@@ -8,6 +8,7 @@ in the store: parts are percent-encoded and joined by "/".
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from urllib.parse import quote, unquote
 
 from core.domain.errors import BadInput
@@ -33,6 +34,20 @@ def _split(text: str, count: int) -> list[str]:
         return [unquote(part, errors=_ERRORS) for part in parts]
     except UnicodeDecodeError as error:
         raise BadInput(code="bad_key", detail="not percent-encoded UTF-8") from error
+
+
+class Audience(StrEnum):
+    """Who can read a place, from narrow to wide."""
+
+    DM = "dm"  # one person and the bot
+    PRIVATE = "private"  # those who were brought in
+    PUBLIC = "public"  # everybody in the workspace
+    SHARED = "shared"  # other organisations too
+
+    def wider_than(self, other: Audience) -> bool:
+        """Whether more people can read here than there."""
+        order = list(Audience)
+        return order.index(self) > order.index(other)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

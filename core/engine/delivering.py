@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from core.domain.decision import Policy
 from core.domain.effects import Deliver, FetchFile, Mark, ShowCard
-from core.domain.entities import EffectRow, Part, TurnState
+from core.domain.entities import Card, EffectRow, Part, TurnState
 from core.domain.errors import Refused
 from core.domain.events import CardShown, Delivered, EffectDone, FileFetched, Outcome
 from core.domain.keys import Place
@@ -156,12 +156,26 @@ class Delivering:
         """Bring a card up to its wanted version."""
         card = await self._store.card(row.session_id, effect.card_key)
         platform = self._platform(card.place.platform)
-        key = f"{card.session_id}:{card.key}"
+        card = await self._placed(platform, card)
+        key = f"{card.session_id}:{card.key}:{card.place}"
         ref = card.ref
         if not ref and row.attempt > 1:
             ref = await self._look(platform, card.place, key, card.created_ms)
         ref = await self._call(platform.show(card.place, key, card, ref))
-        return CardShown(session_id=row.session_id, card_key=card.key, version=card.wanted_version, ref=ref)
+        return CardShown(
+            session_id=row.session_id,
+            card_key=card.key,
+            version=card.wanted_version,
+            ref=ref,
+            place=str(card.place),
+        )
+
+    async def _placed(self, platform: Platform, card: Card) -> Card:
+        """The card with the place where it is shown: a person's private one when it is meant for one person."""
+        if card.recipient is None or card.ref:
+            return card
+        place = await self._call(platform.open_private(card.recipient))
+        return card if place is None else replace(card, place=place)
 
     async def mark(self, row: EffectRow, effect: Mark) -> Outcome:
         """Put a sign on a message."""

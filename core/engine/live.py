@@ -7,7 +7,7 @@ loses at most one tick of text. Must not know: the store, the platforms.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from core.domain.entities import Draft, Entity, Message, Part, Role, Turn, TurnState
@@ -62,9 +62,18 @@ class LiveAnswers:
         self._drafts: dict[str, list[str]] = {}
         self._draft_counts: dict[str, int] = {}
         self._parts: dict[tuple[str, int], Part] = {}
+        self._dirty = asyncio.Event()
+
+    async def something_unsaved(self) -> None:
+        """Return when there is something that the next tick shall save."""
+        await self._dirty.wait()
 
     def __len__(self) -> int:
         return len(self._answers)
+
+    def finishing(self) -> bool:
+        """Whether an answer is final and has not reached its place yet."""
+        return any(live.turn.state not in (TurnState.OPEN, TurnState.STOPPING) for live in self._answers.values())
 
     def get(self, turn_id: str) -> LiveAnswer | None:
         """The live answer of a turn, None when nobody opened it."""
@@ -77,6 +86,12 @@ class LiveAnswers:
     def close(self, turn_id: str) -> None:
         """The answer is delivered, or will not be."""
         self._answers.pop(turn_id, None)
+
+    def forget(self, session_ids: Collection[str]) -> None:
+        """These sessions are gone: nothing of theirs stays in memory."""
+        for turn_id in [each.turn.id for each in self._answers.values() if each.turn.session_id in session_ids]:
+            del self._answers[turn_id]
+            self._parts = {key: part for key, part in self._parts.items() if key[0] != turn_id}
 
     def sync(self, changes: Iterable[Entity]) -> None:
         """After a commit: turns as they are now, and the text that was stored for them."""
@@ -93,6 +108,7 @@ class LiveAnswers:
     def draft(self, effect_id: str, text: str) -> None:
         """More text of a model call, to be saved by the next tick."""
         self._drafts.setdefault(effect_id, []).append(text)
+        self._dirty.set()
 
     def forget_draft(self, effect_id: str) -> None:
         """The call is over; its outcome carries the text."""
@@ -102,6 +118,7 @@ class LiveAnswers:
     def part(self, part: Part) -> None:
         """A part as it stands on its platform, to be saved by the next tick."""
         self._parts[part.turn_id, part.n] = part
+        self._dirty.set()
 
     def unsaved(self) -> Unsaved:
         """Hand over what the next tick shall save; afterwards call `saved` or `not_saved`."""
@@ -113,6 +130,7 @@ class LiveAnswers:
         parts = list(self._parts.values())
         self._drafts = {}
         self._parts = {}
+        self._dirty.clear()
         reached = {turn_id: len(live.text) for turn_id, live in self._answers.items()} if drafts else {}
         return Unsaved(drafts=drafts, parts=parts, reached_chars=reached)
 
@@ -127,6 +145,7 @@ class LiveAnswers:
 
     def not_saved(self, failed: Unsaved) -> None:
         """It is not: the next tick tries again, for a draft with a hole in it would be worse than none."""
+        self._dirty.set()
         for draft in failed.drafts:
             if draft.effect_id in self._draft_counts:
                 self._draft_counts[draft.effect_id] = draft.n

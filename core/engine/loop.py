@@ -11,26 +11,33 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Coroutine, Mapping
-from typing import TypeVar, assert_never
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import TypeVar
 
 import structlog
 
 from core.domain import events
+from core.domain.codes import CodeKeys
 from core.domain.decide import decide
 from core.domain.decision import Policy
-from core.domain.effects import AskModel, Deliver, FetchFile, Mark, ShowCard
+from core.domain.effects import AskModel
 from core.domain.entities import EffectRow, EffectState, Entity
 from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreError
 from core.domain.events import Event, Outcome
 from core.domain.rules.attempts import DIED
 from core.domain.stamp import Stamp
 from core.engine.asking import DRAIN, STOP, Asking
+from core.engine.bell import Bell
 from core.engine.delivering import Delivering
+from core.engine.erasing import Erasing
+from core.engine.intake import understood
 from core.engine.lanes import Lanes
 from core.engine.live import LiveAnswers
+from core.engine.performing import Performers
 from core.engine.points import Point, nowhere
 from core.engine.ports import Accepted, Claim, Clock, Decide, Model, Platform, Store
+from core.engine.running import Running
+from core.engine.summarizing import Summarizing
 
 T = TypeVar("T")
 
@@ -40,16 +47,17 @@ SETTLING_S = 0.05  # a drain looks this often whether anything still moves
 DRAIN_COMMIT_S = 3.0  # what an interrupted call needs to store its text
 SWEEP_S = 5.0  # the dispatcher looks at the store at least this often, whatever it was told
 
-# How many effects of a kind run at once in this process.
-ROOM: dict[str, int] = {"AskModel": 1024, "Deliver": 2048, "ShowCard": 64, "FetchFile": 16, "Mark": 32}
-
 log = structlog.get_logger(__name__)
+
+
+def _never(_due_ms: int) -> None:
+    """The alarm of an engine that is only rung by hand."""
 
 
 class Engine:
     """Accepts events and carries effects out. One per process; the data directory's lock sees to that."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (one argument for each port, named at the only place that wires)
         self,
         *,
         store: Store,
@@ -58,6 +66,8 @@ class Engine:
         clock: Clock,
         policy: Policy,
         boot: str,
+        code_keys: CodeKeys | None = None,
+        ring_at: Callable[[int], None] = _never,
         point: Point = nowhere,
         decide: Decide = decide,
     ) -> None:
@@ -67,13 +77,19 @@ class Engine:
         self._policy = policy
         self._boot = boot
         self._point = point
+        self._code_keys = code_keys
         self._decide = decide
         self._live = LiveAnswers()
         self._asking = Asking(store, model, policy, self._live, point)
-        self._delivering = Delivering(store, platforms, policy, self._live, clock, point)
+        self._performers = Performers(
+            asking=self._asking,
+            delivering=Delivering(store, platforms, policy, self._live, clock, point),
+            summarizing=Summarizing(store, model, platforms, policy, point),
+            erasing=Erasing(store, platforms, policy, self.quiet, point),
+        )
+        self._bell = Bell(store, clock, self.accept, ring_at)
         self._lanes = Lanes()
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._kinds: Counter[str] = Counter()
+        self._running = Running()
         self._tasks: set[asyncio.Task[object]] = set()
         self._ticking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -86,10 +102,12 @@ class Engine:
     async def accept(self, event: Event, *, finishes: Claim | None = None) -> Accepted:
         """Commit the event and set going what follows. Raises `StoreFull`, and `Closing` for arrivals in a drain.
 
+        A typed resume code becomes its digest before anything of the event is stored.
         A caller that is cancelled loses only the answer: the commit and what follows from it go on.
         """
         if self._closing and isinstance(event, events.Arrival):
             raise Closing(code="closing")
+        event = understood(event, self._code_keys, self._policy.bot_name)
         return await asyncio.shield(self._spawn(self._accept(event, finishes)))
 
     async def _accept(self, event: Event, finishes: Claim | None) -> Accepted:
@@ -113,6 +131,7 @@ class Engine:
         """Set going what a commit has decided."""
         changes = accepted.decision.changes
         self._live.sync(changes)
+        self._bell.plan(changes)
         for effect_id in accepted.decision.stop:
             self._asking.interrupt(effect_id, STOP)
         for row in accepted.started:
@@ -129,6 +148,14 @@ class Engine:
             isinstance(row, EffectRow) and row.state is EffectState.PENDING and row.id not in started for row in changes
         )
 
+    async def ring(self) -> None:
+        """Ask every session whose timer has rung; then set the alarm to the next one. See `Bell.ring`."""
+        await self._bell.ring()
+
+    async def time_passed(self, ms: int) -> None:
+        """`Let time pass` has moved the wall clock by `ms`: what is due now is looked at now."""
+        await self._bell.time_passed(ms)
+
     async def caught_up(self, platform: str) -> None:
         """A platform has told everything that was said while we were away."""
         for session_id in await self._store.holding(platform):
@@ -138,6 +165,7 @@ class Engine:
 
     async def start(self) -> None:
         """Turn what other boots had started into outcomes, then run."""
+        await self._bell.begin(wake_unused=self._policy.retention_ms is not None)
         self._point("recover.before")
         orphans = await self._store.orphans(self._boot)
         await asyncio.gather(*(self._recover(row) for row in orphans))
@@ -196,21 +224,19 @@ class Engine:
     def _room(self) -> dict[str, int]:
         if self._closing or not self._performing:
             return {}
-        return {kind: most - self._kinds[kind] for kind, most in ROOM.items()}
+        return self._running.room()
 
     def _perform(self, row: EffectRow) -> None:
-        kind = type(row.effect).__name__
-        self._kinds[kind] += 1
-        task = asyncio.create_task(self._run(row), name=f"{kind}:{row.id}")
-        self._running[row.id] = task
-
-        def finished(_task: asyncio.Task[None]) -> None:
-            self._kinds[kind] -= 1
-            self._running.pop(row.id, None)
+        def ended() -> None:
             if self._pending:
                 self._wake.set()
 
-        task.add_done_callback(finished)
+        self._running.start(row, self._run(row), ended)
+
+    def quiet(self, session_ids: Collection[str], but: str = "") -> None:
+        """These sessions are forgotten: nothing goes on for them, no text of theirs stays in memory."""
+        self._running.end(session_ids, but)
+        self._live.forget(session_ids)
 
     async def _run(self, row: EffectRow) -> None:
         """Perform one effect; whatever happens becomes an outcome."""
@@ -230,11 +256,12 @@ class Engine:
                 log.exception("outcome not accepted", effect=row.id, outcome=type(outcome).__name__)
                 return
             else:
+                self._asking.over(row.id)
                 return
 
     async def _outcome(self, row: EffectRow) -> Outcome:
         try:
-            return await self._carry_out(row)
+            return await self._performers.carry_out(row)
         except NotSent as error:
             return events.EffectWaits(session_id=row.session_id, code=error.code, retry_ms=error.retry_ms)
         except Ambiguous as error:
@@ -253,25 +280,11 @@ class Engine:
             return events.ModelCut(turn_id=row.effect.turn_id, text="", code=code)
         return events.EffectStumbled(session_id=row.session_id, code=code)
 
-    async def _carry_out(self, row: EffectRow) -> Outcome:
-        match row.effect:
-            case AskModel() as effect:
-                return await self._asking.perform(row, effect)
-            case Deliver() as effect:
-                return await self._delivering.deliver(row, effect)
-            case ShowCard() as effect:
-                return await self._delivering.show(row, effect)
-            case FetchFile() as effect:
-                return await self._delivering.fetch(row, effect)
-            case Mark() as effect:
-                return await self._delivering.mark(row, effect)
-            case _:
-                assert_never(row.effect)
-
     # ------------------------------------------------------------------------------ ticks, the end
 
     async def _tick(self) -> None:
         while True:
+            await self._live.something_unsaved()
             await self._clock.sleep(TICK_S)
             await self._save()
 
@@ -295,14 +308,13 @@ class Engine:
     async def drain(self, seconds: float) -> None:
         """Stop intake, let turns finish for `seconds`, then checkpoint the rest for the next boot."""
         self._closing = True
+        self._bell.stop()
         self._wake.set()
         await self._begun()
         await self._settle(seconds)
         for effect_id in self._asking.running():
             self._asking.interrupt(effect_id, DRAIN)
-        asking = [task for task in self._running.values() if task.get_name().startswith("AskModel:")]
-        if asking:
-            await asyncio.wait(asking, timeout=DRAIN_COMMIT_S)
+        await self._settle(DRAIN_COMMIT_S)
 
     async def _begun(self) -> None:
         """What was being claimed or accepted when intake stopped is performed now; nothing more begins after it."""
@@ -313,7 +325,7 @@ class Engine:
     async def _settle(self, seconds: float) -> None:
         """Wait for what moves. A delivery whose call waits, for a pause or a busy model, would only use up the time."""
         end = asyncio.get_running_loop().time() + seconds
-        while moving := [task for row_id, task in self._running.items() if not self._delivering.idle(row_id)]:
+        while moving := self._running.moving(self._performers.delivering.idle):
             left = end - asyncio.get_running_loop().time()
             if left <= 0:
                 return
@@ -336,7 +348,8 @@ class Engine:
     async def _end_all(self) -> None:
         """Cancel everything, and what a commit that was under way has begun meanwhile."""
         self._closing = True
-        while tasks := (*self._running.values(), *self._tasks):
+        self._bell.stop()
+        while tasks := (*self._running.tasks(), *self._tasks):
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -372,6 +385,8 @@ def _lane(event: Event) -> str:
     match event:
         case events.MessageReceived() | events.ButtonPressed() | events.CommandIssued():
             return f"{event.place}|{event.author.key}"
+        case events.ResumeAsked():
+            return event.digest or event.session_id
         case _ if isinstance(turn_id := getattr(event, "turn_id", None), str):
             return turn_id
         case _:

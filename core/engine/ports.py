@@ -6,13 +6,13 @@ A platform or model call raises only `Refused`, `NotSent` or `Ambiguous` (`core.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from core.domain.decision import Decision, Policy, View
-from core.domain.effects import MarkKind
+from core.domain.effects import EraseKind, MarkKind
 from core.domain.entities import (
     Button,
     Card,
@@ -27,7 +27,8 @@ from core.domain.entities import (
 )
 from core.domain.errors import Ambiguous
 from core.domain.events import Event, Usage
-from core.domain.keys import PersonKey, Place
+from core.domain.keys import Audience, PersonKey, Place
+from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
 
 Decide = Callable[[View, Event, Stamp], Decision]
@@ -86,7 +87,17 @@ class Conversation:
     turn: Turn
     messages: tuple[Message, ...]
     whole: bool
+    summary: Summary | None
     files: Mapping[str, FileCopy]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A session whose timer has rung."""
+
+    session_id: str
+    idle_epoch: int
+    due_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +107,23 @@ class Delivery:
     turn: Turn
     text: str
     parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doomed:
+    """What a deletion reaches: the sessions, where their words stand, and the cards of ours that stand anywhere."""
+
+    sessions: tuple[str, ...]
+    places: tuple[Place, ...]
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """A deletion that is done. `hits`: traces that a scan of the files still found; 0, or it is not proven."""
+
+    rows: int
+    hits: int
 
 
 class Store(Protocol):
@@ -160,6 +188,56 @@ class Store(Protocol):
         """Raises `KeyError` for an unknown card."""
         ...
 
+    async def history(self, session_id: str, from_seq: int, to_seq: int, limit: int) -> tuple[Message, ...]:
+        """The first `limit` messages of `from_seq..to_seq`, oldest first. Raises `HistoryUnreadable`."""
+        ...
+
+    async def summary(self, session_id: str) -> Summary | None:
+        """The newest summary of a session."""
+        ...
+
+    async def doomed(self, kind: EraseKind, key: str) -> Doomed:
+        """What `erase` would reach; empty when there is nothing of that name."""
+        ...
+
+    async def erase(self, kind: EraseKind, key: str, asked_ms: int) -> Erased:
+        """Delete the session or owner `key` from every table and from the log, and scan the files for traces.
+
+        `asked_ms`: when the person asked; posts of the local board that are younger stay. Sets a tombstone, so that
+        neither a redelivery nor a restored backup brings anything back. Doing it again does no harm.
+        """
+        ...
+
+    async def due_sessions(self, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
+        """Sessions whose timer has rung, the longest overdue first.
+
+        Else those whose timer is set beyond `horizon_ms`: by a clock that has been stepped back since.
+        """
+        ...
+
+    async def ahead_of_time(self, now_ms: int, limit: int) -> tuple[Due, ...]:
+        """Sessions with a timer whose last human act is later than now: the clock has been set back since.
+
+        Looks at every session with a timer, so it is asked at the start and after a step of the clock only.
+        """
+        ...
+
+    async def wake_unused(self, now_ms: int) -> None:
+        """Set the timer of every expired or ended session that has none: retention was off when it was stored."""
+        ...
+
+    async def uptime_ms(self) -> int:
+        """What `keep_uptime` stored last; 0 at first."""
+        ...
+
+    async def keep_uptime(self, ms: int) -> None:
+        """Store how long the program has been up, over all its starts."""
+        ...
+
+    async def next_due_ms(self) -> int | None:
+        """When the next timer of a session rings; None when none is set."""
+        ...
+
     async def holding(self, platform: str) -> tuple[str, ...]:
         """Ids of the sessions at home on `platform` that have held waiting messages (said while we were away)."""
         ...
@@ -216,15 +294,6 @@ class Unreadable(StrEnum):
     UNREADABLE = "unreadable"
 
 
-class Audience(StrEnum):
-    """Who can read a place, from narrow to wide."""
-
-    DM = "dm"
-    PRIVATE = "private"
-    PUBLIC = "public"
-    SHARED = "shared"
-
-
 class Platform(Protocol):
     """A chat platform. Every call raises only `Refused`, `NotSent` or `Ambiguous`."""
 
@@ -265,6 +334,10 @@ class Platform(Protocol):
 
     async def open_private(self, person: PersonKey) -> Place | None:
         """A place that only this person and the bot can read, None where there is no such thing."""
+        ...
+
+    async def forgotten(self, places: Sequence[Place], before_ms: int) -> None:
+        """What was said in `places` before is deleted: keep none of it in memory. Never raises."""
         ...
 
 
@@ -322,7 +395,7 @@ class Model(Protocol):
 
     name: str
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[Said | Finished]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
         """Yield `Said` as it arrives, then exactly one `Finished`.
 
         Raises `NotSent` (429, 529, refused connection, 5xx before the first event: nothing was spent; `retry_ms` from
@@ -358,6 +431,7 @@ class Post:
     taken: bool = True  # False: a person's post that the engine has not accepted yet
     mark: str = ""
     files: tuple[FileRef, ...] = ()  # what came with a person's post; the bytes are found by `FileRef.id`
+    card: bool = False  # a card of ours: the placeholders in its text are revealed to whoever reads it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,7 +448,10 @@ class Board(Protocol):
     """The durable board of the local chat. Same `key`, same post."""
 
     async def put(self, post: Post, files: Sequence[FileCopy] = ()) -> Post:
-        """Insert, or return the post that has this key already. Returns it with `id` and `n` as stored."""
+        """Insert, or return the post that has this key already. Returns it with `id` and `n` as stored.
+
+        Raises `BadInput` (`forgotten`) for a person's post that was accepted once and has been forgotten since.
+        """
         ...
 
     async def edit(self, post: Post) -> None:

@@ -127,7 +127,7 @@ class Ours:
 
         def unit(conn: sqlite3.Connection) -> None:
             conn.execute(_SOURCE, key)
-            apply(conn, changes, _STARTING)
+            apply(conn, changes, _STARTING, None)
 
         await self.store.submit(unit)
 

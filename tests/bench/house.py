@@ -19,12 +19,11 @@ from core.domain.decision import Policy
 from core.domain.effects import MarkKind
 from core.domain.entities import Card
 from core.domain.events import Author, MessageReceived, Usage
-from core.domain.keys import PersonKey, Place
+from core.domain.keys import Audience, PersonKey, Place
 from core.drivers.clock import SystemClock
 from core.engine.loop import Engine
 from core.engine.ports import (
     AnswerState,
-    Audience,
     Finished,
     Heard,
     Limits,
@@ -177,6 +176,9 @@ class NullPlatform:
     async def open_private(self, person: PersonKey) -> Place | None:
         """See `Platform`."""
         return None
+
+    async def forgotten(self, places: Sequence[Place], before_ms: int) -> None:
+        """See `Platform`."""
 
 
 class House:

@@ -82,7 +82,7 @@ async def run(setup: Setup) -> Report:
 
 
 async def _look(store: SqliteStore, size: int) -> None:
-    assert not await store.due_sessions(million.NOW_MS, _DUE)
+    assert not await store.due_sessions(million.NOW_MS, 2 * million.NOW_MS, _DUE)
 
 
 async def _next(store: SqliteStore, size: int) -> None:
@@ -91,7 +91,8 @@ async def _next(store: SqliteStore, size: int) -> None:
 
 async def _find(store: SqliteStore, size: int) -> None:
     """The first half of all timers has rung; no touch has moved one of them."""
-    assert len(await store.due_sessions(million.NOW_MS + size // 2 * million.SPACING_MS, _DUE)) == _DUE
+    now_ms = million.NOW_MS + size // 2 * million.SPACING_MS
+    assert len(await store.due_sessions(now_ms, 2 * million.NOW_MS, _DUE)) == _DUE
 
 
 async def _scan(store: SqliteStore, size: int) -> None:
@@ -110,6 +111,6 @@ async def _touch_one(store: SqliteStore, size: int) -> None:
         row = conn.execute(f"{SESSION.select} WHERE id = ?", (million.session_id(at),)).fetchone()
         known: Session = SESSION.decode(row)
         due_ms = (known.due_ms or 0) + 1_800_000
-        apply(conn, (replace(known, last_human_ms=million.NOW_MS, due_ms=due_ms),), _STARTING)
+        apply(conn, (replace(known, last_human_ms=million.NOW_MS, due_ms=due_ms),), _STARTING, None)
 
     await store.submit(unit)

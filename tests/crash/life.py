@@ -18,9 +18,9 @@ from bots.local.adapter import LocalPlatform
 from bots.local.chat import LocalChat
 from core.domain.decide import decide
 from core.domain.decision import Policy
-from core.domain.effects import AskModel, Deliver, FetchFile, Mark, ShowCard
+from core.domain.effects import AskModel, Deliver, Erase, FetchFile, Mark, ReadThread, ShowCard, Summarize
 from core.domain.entities import EffectRow
-from core.domain.events import CardShown, Delivered, EffectDone, FileFetched, ModelReplied, Outcome
+from core.domain.events import CardShown, Delivered, EffectDone, FileFetched, ModelReplied, Outcome, ThreadRead
 from core.engine.loop import Engine
 from core.engine.ports import Claim, Intake, Model
 from storage.migrate import prepare
@@ -123,7 +123,9 @@ def late_outcome(row: EffectRow) -> Outcome:
             return CardShown(session_id=row.session_id, card_key=key, version=99, ref="zombie")
         case FetchFile(file_id=file_id):
             return FileFetched(session_id=row.session_id, file_id=file_id, media_type="", problem="zombie")
-        case Mark():
+        case ReadThread(turn_id=turn_id):
+            return ThreadRead(session_id=row.session_id, turn_id=turn_id, unreadable=True)
+        case Mark() | Summarize() | Erase():
             return EffectDone(session_id=row.session_id)
         case _:
             assert_never(row.effect)

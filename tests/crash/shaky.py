@@ -6,7 +6,7 @@ Knows: the port `Platform` and the three ways in which a call can fail. Must not
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
@@ -14,8 +14,8 @@ from bots.local.adapter import LocalPlatform
 from core.domain.effects import MarkKind
 from core.domain.entities import Card
 from core.domain.errors import Ambiguous, NotSent
-from core.domain.keys import PersonKey, Place
-from core.engine.ports import Audience, Clock, Heard, Limits, Piece, Unreadable
+from core.domain.keys import Audience, PersonKey, Place
+from core.engine.ports import Clock, Heard, Limits, Piece, Unreadable
 
 T = TypeVar("T")
 
@@ -88,3 +88,7 @@ class Shaky:
     async def open_private(self, person: PersonKey) -> Place | None:
         """See `Platform`."""
         return await self._real.open_private(person)
+
+    async def forgotten(self, places: Sequence[Place], before_ms: int) -> None:
+        """See `Platform`."""
+        await self._real.forgotten(places, before_ms)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from core.domain.errors import Ambiguous, NotSent, Refused
@@ -102,7 +102,7 @@ class Talker:
             for text, reached in self._seen.items():
                 self._saved[text] = max(reached, self._saved.get(text, 0))
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[Said | Finished]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
         """Answer, or meet the next mishap."""
         mishap = self.mishaps.popleft() if self.mishaps else None
         call = self._understand(request)

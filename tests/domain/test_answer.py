@@ -31,7 +31,7 @@ from core.domain.events import (
 )
 from core.domain.rules.answer import CONTINUED_MAX
 from core.domain.rules.attempts import ATTEMPTS_MAX, DIED
-from core.domain.rules.recall import estimate
+from core.domain.tokens import estimate
 from tests.domain.builders import (
     ACCOUNTS,
     ALICE,

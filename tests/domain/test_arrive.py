@@ -86,7 +86,7 @@ def test_the_answer_is_asked_for_after_a_pause_and_shown_at_once() -> None:
     assert (asking.state, asking.attempt, asking.order_key) == (EffectState.PENDING, 0, "")
     assert asking.deadline_ms == NOW + POLICY.model_deadline_ms
     [(showing, _)] = effects(decision, Deliver)
-    assert (showing.not_before_ms, showing.order_key) == (0, f"answer:{THREAD}")
+    assert (showing.not_before_ms, showing.order_key) == (0, f"answer:{showing.session_id}")
     assert showing.deadline_ms == NOW + POLICY.platform_deadline_ms
 
 

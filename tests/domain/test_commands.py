@@ -10,7 +10,7 @@ from core.domain.decision import Decision, View
 from core.domain.effects import AskModel, Deliver
 from core.domain.entities import EffectState, Message, Phase, Session, Spend, Turn, TurnState
 from core.domain.events import Event, ModelReplied
-from core.domain.rules.recall import estimate
+from core.domain.tokens import estimate
 from core.domain.words import say
 from tests.domain.builders import (
     BOB,

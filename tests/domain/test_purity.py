@@ -19,6 +19,7 @@ ALLOWED = {
     "datetime",
     "enum",
     "hashlib",
+    "hmac",
     "itertools",
     "json",
     "re",

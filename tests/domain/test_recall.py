@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from core.domain.entities import FileCopy, FileRef, Message, Role, Turn
 from core.domain.prompt_words import CONTINUE_PREFIX
-from core.domain.rules.recall import SYSTEM, compose, estimate
+from core.domain.rules.recall import SYSTEM, compose
+from core.domain.tokens import estimate
 from tests.domain.builders import NOW, PICTURE, TURN
 
 Composed = Sequence[Mapping[str, object]]

@@ -33,6 +33,7 @@ from core.domain.entities import (
 )
 from core.domain.events import ButtonPressed, CaughtUp, CommandIssued, Event, MessageReceived
 from core.domain.keys import PersonKey, SessionKey
+from core.domain.leaving import Adoption, Guesses, Link, MoveClaim, Preference, Revocation, Summary, Ticket
 from core.domain.phases import may_step
 from core.domain.rules.budget import accounts_of, day_of
 from core.domain.stamp import Stamp
@@ -181,7 +182,9 @@ class Tiny:
             case Forgotten():
                 for each in row.waiting:
                     del self.waiting[each]
-            case Part() | FileCopy():
+            case Part() | FileCopy() | Summary() | Ticket() | MoveClaim() | Revocation() | Link() | Adoption():
+                pass
+            case Preference() | Guesses():
                 pass
             case _:
                 assert_never(row)

@@ -53,6 +53,11 @@ class ManualClock:
         self._move(end)
         await turn()
 
+    async def leap(self, seconds: float) -> None:
+        """Move both clocks at once, as for a machine that slept: whoever was due on the way wakes afterwards."""
+        self._move(self._elapsed + seconds)
+        await self.advance(0)
+
     def step_wall(self, ms: int) -> None:
         """Step the wall clock, forward or backward, as an operator or NTP does; nobody wakes."""
         self._base_ms += ms

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from core.domain.events import Usage
 from core.engine.ports import Clock, Finished, ModelRequest, Said
@@ -29,7 +29,7 @@ class ScriptedModel:
     async def check(self) -> None:
         """Always ready."""
 
-    async def stream(self, request: ModelRequest) -> AsyncIterator[Said | Finished]:
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
         """Play the next script."""
         self.requests.append(request)
         script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]

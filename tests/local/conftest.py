@@ -6,18 +6,24 @@ import io
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
+from bots.exporting import files_of
 from bots.local import page
 from bots.local.api import LocalApi
 from bots.local.chat import LocalChat
 from bots.local.render import About, Command
+from bots.web import landing
 from bots.web.guard import GuardPolicy
 from bots.web.server import WebServer
+from core.domain.decision import Policy
+from core.engine.handover import File
+from storage.exporting import kept
 from tests.kit.scripted import ScriptedModel, Step
 from tests.kit.world import World
 
@@ -75,13 +81,18 @@ class House:
         self.world.model.scripts = [list(steps)]
 
 
-async def open_house(path: Path, *, policy: GuardPolicy | None = None, time_travel: bool = True) -> House:
+async def open_house(
+    path: Path, *, policy: GuardPolicy | None = None, time_travel: bool = True, house_policy: Policy | None = None
+) -> House:
     """Start it. End it with `close_house`."""
-    world = await World.open(path)
+    world = await World.open(path, policy=house_policy)
     offsets: list[int] = []
 
     async def on_time(offset_ms: int) -> None:
         offsets.append(offset_ms)
+
+    async def export(identity: str) -> tuple[File, ...]:
+        return files_of(await world.store.read(partial(kept, identity=identity)))
 
     async def ready() -> str:
         return ""
@@ -94,13 +105,14 @@ async def open_house(path: Path, *, policy: GuardPolicy | None = None, time_trav
         world.store.board,
         ABOUT,
         on_time=on_time,
+        export=export,
         time_travel=time_travel,
         beat_s=0.05,
     )
     server = WebServer(
         "127.0.0.1",
         0,
-        [*api.routes(), *page.routes()],
+        [*api.routes(), *page.routes(), *landing.routes("en")],
         guard_policy=policy or GuardPolicy(),
         ready=ready,
         registry=registry,

@@ -17,8 +17,8 @@ from core.domain.effects import MarkKind
 from core.domain.entities import Button, Card, FileCopy
 from core.domain.errors import OutsideError, Refused, StoreFull
 from core.domain.events import Event, MessageReceived
-from core.domain.keys import Place
-from core.engine.ports import Accepted, AnswerState, Audience, Claim, Piece, Post
+from core.domain.keys import Audience, Place
+from core.engine.ports import Accepted, AnswerState, Claim, Piece, Post
 from storage import open_store
 from tests.kit.clock import ManualClock
 from tests.kit.world import World

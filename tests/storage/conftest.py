@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from storage import SqliteStore, open_store
+from tests.kit.world import KEYS
 
-for _suite in ("board", "claims", "telling", "views"):
+for _suite in ("board", "claims", "leaving", "telling", "views"):
     pytest.register_assert_rewrite(f"tests.storage.{_suite}_contract")
 
 
@@ -22,6 +23,6 @@ def database(tmp_path: Path) -> Path:
 @pytest.fixture
 async def store(database: Path) -> AsyncIterator[SqliteStore]:
     """Give an open store; closed at the end whatever happens."""
-    opened = await open_store(database)
+    opened = await open_store(database, code_keys=KEYS)
     yield opened
     await opened.close()

@@ -1,3 +1,9 @@
+CREATE TABLE adopted (
+    link_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    PRIMARY KEY (link_id, kind, key)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE binding (
     key TEXT PRIMARY KEY,
     session_id TEXT NOT NULL
@@ -25,7 +31,8 @@ CREATE TABLE board_post (
     created_ms INTEGER NOT NULL,
     taken INTEGER NOT NULL,
     mark TEXT NOT NULL,
-    files TEXT NOT NULL
+    files TEXT NOT NULL,
+    card INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX board_post_place ON board_post (place, n);
 CREATE INDEX board_post_untaken ON board_post (n) WHERE taken = 0;
@@ -48,7 +55,8 @@ CREATE TABLE card (
     wanted_version INTEGER NOT NULL,
     shown_version INTEGER NOT NULL,
     ref TEXT NOT NULL,
-    created_ms INTEGER NOT NULL
+    created_ms INTEGER NOT NULL,
+    recipient TEXT
 ) STRICT;
 CREATE UNIQUE INDEX card_key ON card (session_id, key);
 CREATE TABLE draft (
@@ -89,6 +97,24 @@ CREATE TABLE file_copy (
     problem TEXT NOT NULL
 ) STRICT;
 CREATE INDEX file_copy_session ON file_copy (session_id);
+CREATE TABLE guesses (
+    key TEXT PRIMARY KEY,
+    times_ms TEXT NOT NULL,
+    last_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX guesses_last ON guesses (last_ms);
+CREATE TABLE link (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    account TEXT NOT NULL,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    undone_ms INTEGER
+) STRICT;
+CREATE INDEX link_account ON link (account);
+CREATE INDEX link_session ON link (session_id);
 CREATE TABLE message (
     id INTEGER PRIMARY KEY,
     role TEXT NOT NULL,
@@ -103,11 +129,27 @@ CREATE TABLE message (
     note TEXT NOT NULL,
     files TEXT NOT NULL
 ) STRICT;
+CREATE INDEX message_heard ON message (author) WHERE role = 'heard';
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT;
+CREATE TABLE move_claim (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    ticket_id TEXT NOT NULL,
+    claimant TEXT NOT NULL,
+    claimant_name TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    dest TEXT NOT NULL,
+    audience TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    ask_owner INTEGER NOT NULL,
+    state TEXT NOT NULL
+) STRICT;
+CREATE INDEX move_claim_claimant ON move_claim (claimant);
+CREATE INDEX move_claim_session ON move_claim (session_id, state);
 CREATE TABLE part (
     turn_id TEXT NOT NULL,
     n INTEGER NOT NULL,
@@ -123,6 +165,11 @@ CREATE TABLE person (
     name TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX person_identity ON person (identity);
+CREATE TABLE preference (
+    identity TEXT PRIMARY KEY,
+    notices TEXT NOT NULL,
+    muted TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE session (
     num INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -139,7 +186,15 @@ CREATE TABLE session (
     exchanges INTEGER NOT NULL,
     fresh_from_seq INTEGER NOT NULL,
     level TEXT NOT NULL,
-    recovered_ms INTEGER
+    recovered_ms INTEGER,
+    audience TEXT NOT NULL,
+    crowded INTEGER NOT NULL,
+    keep_until_ms INTEGER,
+    summary_id TEXT NOT NULL,
+    unsaid TEXT NOT NULL,
+    asked_back INTEGER NOT NULL,
+    retention_told_ms INTEGER,
+    retention_told_up_ms INTEGER
 ) STRICT;
 CREATE INDEX session_due ON session (due_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX session_owner ON session (owner);
@@ -157,6 +212,35 @@ CREATE TABLE spend (
     PRIMARY KEY (account, day)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE sqlite_sequence(name,seq);
+CREATE TABLE summary (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    from_seq INTEGER NOT NULL,
+    to_seq INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    goal TEXT NOT NULL,
+    done TEXT NOT NULL,
+    last TEXT NOT NULL,
+    next TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    correction TEXT NOT NULL,
+    by TEXT NOT NULL,
+    tokens INTEGER NOT NULL
+) STRICT;
+CREATE INDEX summary_session ON summary (session_id, to_seq);
+CREATE TABLE ticket (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    issued_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    private INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    digest TEXT NOT NULL UNIQUE
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX ticket_live ON ticket (session_id, private) WHERE state = 'live';
+CREATE INDEX ticket_owner ON ticket (owner) WHERE state = 'live';
 CREATE TABLE tombstone (
     kind TEXT NOT NULL,
     key TEXT NOT NULL,
@@ -200,6 +284,7 @@ CREATE TABLE waiting (
     ref TEXT NOT NULL,
     received_ms INTEGER NOT NULL,
     held INTEGER NOT NULL,
+    said_at TEXT NOT NULL,
     files TEXT NOT NULL
 ) STRICT;
 CREATE INDEX waiting_held ON waiting (session_id) WHERE held = 1;

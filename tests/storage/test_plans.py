@@ -66,7 +66,7 @@ async def a_life(store: SqliteStore) -> None:
     await store.orphans("other")
     await store.next_effect_ms(NOW_MS)
     await store.next_due_ms()
-    await store.due_sessions(NOW_MS, 9)
+    await store.due_sessions(NOW_MS, 2 * NOW_MS, 9)
     for event in (
         pressed("unknown"),
         CaughtUp(session_id="s1"),

@@ -11,8 +11,10 @@ import pytest
 from core.domain.decision import View
 from core.domain.entities import EffectState, Person, Role
 from core.domain.errors import BadInput, StoreDamaged
+from core.engine.bell import HORIZON_MS
+from core.engine.ports import Due
 from storage import SqliteStore
-from storage.housekeeping import DAY_MS, SLICE_ROWS, Due
+from storage.housekeeping import DAY_MS, SLICE_ROWS
 from storage.reading import detail, export, open_reading, sessions
 from tests.kit.store import ANN, NOW_MS, Script, accept, answering, bound, card, effect, given, message, said, session
 
@@ -85,12 +87,12 @@ async def test_due_timers_are_found_the_longest_overdue_first(store: SqliteStore
     for n, due_ms in enumerate((30, None, 10, 20)):
         await given(store, replace(session(f"s{n}"), due_ms=due_ms, idle_epoch=n))
     assert await store.next_due_ms() == 10
-    assert await store.due_sessions(9, 9) == ()
-    assert await store.due_sessions(20, 9) == (
+    assert await store.due_sessions(9, HORIZON_MS, 9) == ()
+    assert await store.due_sessions(20, HORIZON_MS, 9) == (
         Due(session_id="s2", idle_epoch=2, due_ms=10),
         Due(session_id="s3", idle_epoch=3, due_ms=20),
     )
-    assert len(await store.due_sessions(99, 1)) == 1
+    assert len(await store.due_sessions(99, HORIZON_MS, 1)) == 1
 
 
 async def test_old_bookkeeping_goes_and_nothing_else(store: SqliteStore) -> None:

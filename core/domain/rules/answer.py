@@ -27,11 +27,11 @@ from core.domain.events import (
     Usage,
 )
 from core.domain.prices import cost
-from core.domain.rules import attempts
+from core.domain.rules import attempts, returning
 from core.domain.rules.making import Making
-from core.domain.rules.recall import estimate
 from core.domain.rules.stitch import certain, stitch
 from core.domain.stamp import Stamp
+from core.domain.tokens import estimate
 
 TELL_WAITING_MS = 20_000  # a shorter wait is not worth a word
 CONTINUED_MAX = 4  # how often an answer goes on after the model's length limit
@@ -182,7 +182,14 @@ def _end(making: Making, turn: Turn, state: TurnState, text: str, *, blocks: str
         turn = _store_answer(making, turn, text, blocks, prefix)
     if state is TurnState.ANSWERED:
         recovered_ms = making.now_ms if turn.stitched else making.session.recovered_ms
-        making.session = replace(making.session, exchanges=making.session.exchanges + 1, recovered_ms=recovered_ms)
+        making.session = replace(
+            making.session,
+            exchanges=making.session.exchanges + 1,
+            recovered_ms=recovered_ms,
+            asked_back=text.rstrip().endswith("?"),
+        )
+        if making.session.tokens > making.view.policy.recall_budget_tokens:
+            returning.write_summary(making)
     making.put(turn)
     making.next_turn()
 

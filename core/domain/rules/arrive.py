@@ -12,10 +12,10 @@ from typing import assert_never
 
 from core.domain.decision import Decision, View
 from core.domain.effects import AskModel
-from core.domain.entities import EffectRow, EffectState, Phase, Turn, TurnState, Waiting
+from core.domain.entities import Binding, EffectRow, EffectState, Forgotten, Phase, Turn, TurnState, Waiting
 from core.domain.events import Address, MessageReceived
 from core.domain.keys import SessionKey
-from core.domain.rules import people
+from core.domain.rules import earlier, moving, people, returning
 from core.domain.rules.making import Making, incoming, new_session
 from core.domain.stamp import Stamp
 
@@ -48,20 +48,37 @@ def on_message(view: View, event: MessageReceived, stamp: Stamp) -> Decision:
     session = view.session
     if session is None or session.phase in (Phase.CLOSED, Phase.ERASED):
         session = new_session(key_of(view, event), view.person, stamp)
+    elif moving.has_left(view, key_of(view, event)):
+        return moving.on_stray(view, event, stamp)
     making = Making(view, stamp, session)
     making.put(*people.remember(view.person, newcomer=view.newcomer))
-    making.human_act()
+    if session is view.session:
+        _follow(making, key_of(view, event))
+    returning.come_back(making)
+    crowded = making.session.crowded or event.address is not Address.DIRECT
+    making.session = replace(making.session, audience=event.audience, crowded=crowded)
     message = incoming(event, session.id, stamp)
     turn = view.running if session is view.session else None
     if message.held:
         making.put(message)
     elif turn is None:
-        making.open_turn((message,), pause_ms=view.policy.debounce_ms)
+        read = event.filled and session is not view.session
+        making.open_turn((message,), pause_ms=view.policy.debounce_ms, read_thread=read)
+        if session is not view.session:
+            earlier.offer(making, event)
     elif (asking := _collecting(view, turn, message)) is not None:
         _join(making, turn, asking, message)
     else:
         making.wait(message)
     return making.done(received=1)
+
+
+def _follow(making: Making, key: SessionKey) -> None:
+    """The one conversation of a direct channel goes on in the thread in which the person writes now."""
+    before = making.session.home
+    if key != before and moving.wanders(making.view, making.session, key):
+        making.put(Forgotten(binding=(before,)), Binding(key=key, session_id=making.session.id))
+        making.session = replace(making.session, home=key)
 
 
 def asking_of(view: View, turn: Turn) -> EffectRow | None:

@@ -51,7 +51,7 @@ def on_choice(view: View, session: Session, card: Card, event: ButtonPressed, st
 
 
 def _held(view: View) -> tuple[Waiting, ...]:
-    return tuple(each for each in view.waiting if each.held)
+    return tuple(each for each in view.waiting if each.held and not each.said_at)
 
 
 def _answer(making: Making, wanted: tuple[Waiting, ...], unwanted: tuple[Waiting, ...]) -> None:

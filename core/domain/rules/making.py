@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from core.domain.decision import Decision, Nothing, Reply, View
-from core.domain.effects import AskModel, Deliver, FetchFile, Mark, MarkKind, ShowCard
+from core.domain.effects import AskModel, Deliver, Effect, FetchFile, Mark, MarkKind, ReadThread, ShowCard, Summarize
 from core.domain.entities import (
     Binding,
     Card,
@@ -18,6 +18,7 @@ from core.domain.entities import (
     EffectState,
     Entity,
     Forgotten,
+    Level,
     Message,
     Person,
     Phase,
@@ -30,10 +31,13 @@ from core.domain.entities import (
 from core.domain.events import MessageReceived, Usage
 from core.domain.keys import SessionKey
 from core.domain.rules import budget
-from core.domain.rules.recall import estimate
+from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
+from core.domain.tokens import estimate
 
 TITLE_MAX_CHARS = 80
+READ_THREAD_MS = 20_000  # nobody waits longer for an answer because a thread cannot be read
+RING_MAX_MS = 300 * 24 * 3_600_000  # a step further ahead is looked at again on the way
 MARK_LIFE_MS = 60_000  # a "seen" sign a minute late is worth nothing
 
 
@@ -73,7 +77,10 @@ class Making:
         self.session = session
         self.spends = view.spends
         self._rows: list[Entity] = []
+        self.delivery = ""  # the newest delivery of an answer that this decision begins
         self._effects = 0
+        self._showing: set[str] = set()
+        self._postponed_ms: int | None = None
         if session is not view.session:
             self.put(Binding(key=session.home, session_id=session.id))
 
@@ -83,11 +90,24 @@ class Making:
 
     def human_act(self) -> None:
         """A person did something here: the idle clock starts anew. What they closed stays closed."""
-        phase = Phase.CLOSED if self.session.phase is Phase.CLOSED else Phase.ACTIVE
-        self.session = replace(self.session, last_human_ms=self.now_ms, phase=phase)
+        self.session = replace(
+            self.session,
+            last_human_ms=self.now_ms,
+            phase=Phase.CLOSED if self.session.phase is Phase.CLOSED else Phase.ACTIVE,
+            retention_told_ms=None,
+            retention_told_up_ms=None,
+        )
+
+    def postpone(self, due_ms: int) -> None:
+        """Look at the session again at `due_ms`, later than its row says."""
+        self._postponed_ms = due_ms
 
     def done(self, reply: Reply | None = None, **more: int | tuple[str, ...]) -> Decision:
         """The decision: all rows, then the session and the spends as they ended."""
+        due_ms = self._postponed_ms or next_due(self.session, self.view.policy)
+        if due_ms is not None:
+            due_ms = min(due_ms, self.now_ms + RING_MAX_MS)
+        self.session = replace(self.session, due_ms=due_ms)
         spends = tuple(each for each in self.spends if each not in self.view.spends)
         return Decision(
             changes=(self.session, *self._rows, *spends),
@@ -112,8 +132,10 @@ class Making:
             ref=each.ref,
             tokens=estimate(each.text),
             turn_id=turn_id,
+            note=self.session.unsaid,
             files=each.files,
         )
+        self.session = replace(self.session, unsaid="")
         self.add(message)
         return message
 
@@ -148,8 +170,11 @@ class Making:
 
     # --------------------------------------------------------------------------------------- turns
 
-    def open_turn(self, waiting: Sequence[Waiting], *, pause_ms: int) -> Turn:
-        """A turn that answers `waiting` (at least one), asked after `pause_ms`."""
+    def open_turn(self, waiting: Sequence[Waiting], *, pause_ms: int, read_thread: bool = False) -> Turn:
+        """A turn that answers `waiting` (at least one), asked after `pause_ms`.
+
+        It waits for its files, for a summary that is being written, and for the thread when that is to be read.
+        """
         turn_id = self.stamp.ulid("turn")
         taken = self.take(waiting, turn_id)
         turn = Turn(
@@ -161,9 +186,14 @@ class Making:
             created_ms=self.now_ms,
             first_seq=taken[0].seq,
             last_seq=taken[-1].seq,
+            level=Level.SUMMARY if self.session.level is Level.SUMMARY else Level.FULL,
             model=self.view.policy.model,
         )
-        turn = self.ask(turn, not_before_ms=self.now_ms + pause_ms, waits=self.fetch(waiting))
+        waits = (*self.fetch(waiting), *self._summaries())
+        if read_thread:
+            read = ReadThread(turn_id=turn_id)
+            waits = (*waits, self.effect(read, deadline_ms=self.now_ms + READ_THREAD_MS))
+        turn = self.ask(turn, not_before_ms=self.now_ms + pause_ms, waits=waits)
         self.put(turn)
         self.deliver(turn)
         return turn
@@ -186,9 +216,9 @@ class Making:
 
     def deliver(self, turn: Turn) -> None:
         """Show the answer of `turn` in its place, from now until it is final."""
-        self.effect(
+        self.delivery = self.effect(
             Deliver(turn_id=turn.id),
-            order_key=f"answer:{turn.place}",
+            order_key=f"answer:{turn.session_id}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
         )
 
@@ -209,6 +239,13 @@ class Making:
             for file in each.files
         )
 
+    def _summaries(self) -> tuple[str, ...]:
+        """Summaries that are being written, when this session goes on from one."""
+        if self.session.level is not Level.SUMMARY or self.session.summary_id:
+            return ()
+        rows = (*self.view.open_effects, *(each for each in self._rows if isinstance(each, EffectRow)))
+        return tuple(each.id for each in rows if isinstance(each.effect, Summarize))
+
     def next_turn(self) -> None:
         """What waited while an answer was running becomes the next turn, at once."""
         ready = tuple(each for each in self.view.waiting if not each.held)
@@ -219,6 +256,12 @@ class Making:
     def settle(self, usage: Usage) -> None:
         """Pay for the model call that this event finishes."""
         self._pay(self.view.finishing, usage)
+
+    def book(self, usage: Usage) -> None:
+        """Pay for a small call that was not reserved: a summary."""
+        unreserved = AskModel(turn_id="", accounts=budget.accounts_of(self.session), day=budget.day_of(self.now_ms))
+        rows = budget.merged(self.spends, budget.reserve(self.spends, unreserved))
+        self.spends = budget.merged(rows, budget.settle(rows, unreserved, usage))
 
     def give_back(self, row: EffectRow) -> None:
         """A model call that will never be made gives its reservation back."""
@@ -240,27 +283,32 @@ class Making:
             self.show(card)
 
     def show(self, card: Card) -> None:
-        """Bring the card up to its wanted version."""
+        """Bring the card up to its wanted version; once in a decision."""
+        if card.key in self._showing:
+            return
+        self._showing.add(card.key)
         self.effect(
             ShowCard(card_key=card.key),
             order_key=f"card:{card.place}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
+            session_id=card.session_id,
         )
 
     def effect(
         self,
-        effect: AskModel | Deliver | ShowCard | FetchFile | Mark,
+        effect: Effect,
         *,
         not_before_ms: int = 0,
         deadline_ms: int | None = None,
         order_key: str = "",
         waits: tuple[str, ...] = (),
+        session_id: str = "",
     ) -> str:
-        """A new effect, pending; returns its id."""
+        """A new effect, pending, of this session unless another is named; returns its id."""
         self._effects += 1
         row = EffectRow(
             id=self.stamp.ulid(f"effect:{self._effects}"),
-            session_id=self.session.id,
+            session_id=session_id or self.session.id,
             effect=effect,
             created_ms=self.now_ms,
             state=EffectState.PENDING,

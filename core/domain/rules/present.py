@@ -26,9 +26,13 @@ class Shown:
     buttons: tuple[Button, ...]
 
 
+_HEADS = ("fresh", "unread_thread")  # notes that stand before the answer
+
+
 def present(turn: Turn, text: str, language: str) -> Shown:
     """The answer of `turn`, of which `text` has been said so far."""
-    head = say(language, "answer.fresh") + "\n\n" if turn.level is Level.FRESH else ""
+    code = "fresh" if turn.level is Level.FRESH else turn.finish_note
+    head = say(language, f"answer.{code}") + "\n\n" if code in _HEADS else ""
     foot = _foot(turn, text, language)
     body = head + text + (f"{closing(text)}\n\n_{foot}_" if foot and text else foot)
     return Shown(
