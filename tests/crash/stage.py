@@ -26,7 +26,6 @@ from core.engine.ports import Post
 from tests.crash.acts import Act, Arm, Away, Command, Drain, Mishaps, Press, Redeliver, Say, Swapped, Wait, Wobbles
 from tests.crash.fuse import Died, Fuse, Spot
 from tests.crash.life import House, Life
-from tests.crash.shaky import Wobble
 from tests.crash.still import StillClock
 from tests.crash.talker import Talker
 
@@ -66,7 +65,6 @@ class Stage:
     lives: list[Fuse] = field(default_factory=list)
     deaths: int = 0
     stops: int = 0
-    faults: int = 0
     wrong: list[str] = field(default_factory=list)
     model: Talker = field(init=False)
     _life: Life | None = None
@@ -196,7 +194,6 @@ class Stage:
                 self.model.mishaps.extend(act.of)
             case Wobbles():
                 self.life.wobbles.extend(act.of)
-                self.faults += sum(each is not Wobble.NOT_SENT for each in act.of)
             case _:
                 assert_never(act)
 
