@@ -213,3 +213,14 @@ async def test_away_is_named_from_here(world: World) -> None:
     """Two conversations in two workspaces look the same in the list."""
     await talk(world, "Over there", thread=AWAY)
     assert "· #general ·" in await command(world, "sessions", thread="away/general/t1")
+
+
+async def test_a_notice_can_come_as_a_direct_message(world: World) -> None:
+    """Somebody asked for a direct message and everybody in the thread reads it instead, or nobody does."""
+    await command(world, "notices dm")
+    await talk(world, "one", thread="t1")
+    await pass_time(world, 31 * MINUTE)
+    assert len(await world.answers("t1")) == 1
+    found = await world.store.board.threads("home", 9)
+    (direct,) = [each.place for each in found if each.place.channel == "dm:alice"]
+    assert "Quiet here" in (await world.local.posts(direct))[0].text
