@@ -47,6 +47,7 @@ from tests.domain.builders import (
     rows,
     said,
     then,
+    waits,
 )
 
 
@@ -76,8 +77,8 @@ def test_a_first_message_opens_a_session_and_a_turn() -> None:
     assert decision.received == 1
 
 
-def test_the_answer_is_asked_for_after_a_pause_and_shown_at_once() -> None:
-    """Three quick messages get three answers, or nothing is seen until the answer is complete."""
+def test_the_answer_is_asked_for_and_opened_after_a_pause() -> None:
+    """Three quick messages get three answers, or an answer that stands above the last of them."""
     decision = then(calm(), said())
     turn = one(decision, Turn)
     [(asking, ask)] = effects(decision, AskModel)
@@ -85,7 +86,7 @@ def test_the_answer_is_asked_for_after_a_pause_and_shown_at_once() -> None:
     assert (asking.state, asking.attempt, asking.order_key) == (EffectState.PENDING, 0, "")
     assert asking.deadline_ms == NOW + POLICY.model_deadline_ms
     [(showing, _)] = effects(decision, Deliver)
-    assert (showing.not_before_ms, showing.order_key) == (0, f"answer:{THREAD}")
+    assert (showing.not_before_ms, showing.order_key) == (NOW + POLICY.debounce_ms, f"answer:{showing.session_id}")
     assert showing.deadline_ms == NOW + POLICY.platform_deadline_ms
 
 
@@ -184,6 +185,13 @@ def test_a_quick_second_message_joins_and_puts_the_call_off() -> None:
     assert decision.received == 1
 
 
+def test_a_message_that_joins_puts_the_answer_below_itself() -> None:
+    """The answer to three quick messages stands above the last of them."""
+    unopened = replace(DELIVER, state=EffectState.PENDING, attempt=0)
+    decision = then(asked(effects=(PENDING, unopened)), said("two", ref="m2"))
+    assert [row.not_before_ms for row in rows(decision, EffectRow)] == [NOW + POLICY.debounce_ms] * 2
+
+
 def test_a_message_without_a_ref_leaves_the_reply_where_it_was() -> None:
     """The answer replies to nothing."""
     assert one(then(asked(effects=(PENDING,)), said(ref="")), Turn).reply_to == "m1"
@@ -232,6 +240,16 @@ def test_a_message_joins_only_a_new_turn_of_the_same_person(turn: Turn) -> None:
     decision = then(asked(turn=turn, effects=(PENDING, DELIVER)), said("two"))
     assert not joins(decision)
     assert one(decision, Waiting).text == "two"
+
+
+@pytest.mark.parametrize(
+    ("queue", "joined"),
+    [((waits(1),), False), ((waits(1, held=True),), True), ((waits(1, by=BOB),), True), ((), True)],
+    ids=["mine", "mine, for a choice", "somebody else's", "none"],
+)
+def test_nobody_overtakes_their_own_message(queue: tuple[Waiting, ...], *, joined: bool) -> None:
+    """Two messages of one person change places: the later one is answered first."""
+    assert joins(then(asked(effects=(PENDING, DELIVER), waiting=queue), said("later"))) is joined
 
 
 def test_another_effect_is_not_taken_for_the_call() -> None:

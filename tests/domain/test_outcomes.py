@@ -33,13 +33,15 @@ EFFECTS: list[Effect] = [Deliver(turn_id="T1"), ShowCard(card_key=CARD.key), FET
 
 
 def row_of(effect: Effect, attempt: int = 1) -> EffectRow:
-    """An effect that was tried `attempt` times."""
-    return replace(DELIVER, effect=effect, attempt=attempt, deadline_ms=NOW + 60_000)
+    """An effect that was tried `attempt` times, the last one apart in vain."""
+    vain = max(attempt - 1, 0)
+    return replace(DELIVER, effect=effect, attempt=attempt, faults=vain, deaths=vain, deadline_ms=NOW + 60_000)
 
 
 def after(effect: Effect, event: Event, attempt: int = 1) -> Decision:
     """What is decided about `effect` after its outcome."""
-    return then(View(session=SESSION, finishing=row_of(effect, attempt)), event)
+    before = replace(row_of(effect, attempt), faults=min(attempt - 1, 2), deaths=attempt - 1)
+    return then(View(session=SESSION, finishing=before), event)
 
 
 def stumbled(code: str = "cut", *, blameless: bool = False) -> EffectStumbled:
@@ -133,6 +135,13 @@ def test_what_may_have_happened_is_tried_three_times(effect: Effect) -> None:
     assert (row.state, row.failure) == (EffectState.FAILED, "cut")
 
 
+def test_waiting_is_no_fault() -> None:
+    """A platform that was busy twice loses the answer at its first real hiccup."""
+    before = replace(row_of(EFFECTS[0], 5), faults=0)
+    row = one(then(View(session=SESSION, finishing=before), stumbled()), EffectRow)
+    assert (row.state, row.faults) == (EffectState.PENDING, 1)
+
+
 @pytest.mark.parametrize("effect", EFFECTS[:3])
 def test_a_death_of_ours_says_nothing_about_the_platform(effect: Effect) -> None:
     """Three restarts in a row lose an answer that was complete."""
@@ -142,9 +151,21 @@ def test_a_death_of_ours_says_nothing_about_the_platform(effect: Effect) -> None
     assert (row.state, row.failure) == (EffectState.FAILED, attempts.DIED)
 
 
+@pytest.mark.parametrize("effect", EFFECTS[:3])
+def test_waits_and_deaths_are_no_faults(effect: Effect) -> None:
+    """After some 429s and a restart, one lost reply of the platform costs the whole answer."""
+    row = replace(row_of(effect), attempt=0, faults=0, deaths=0)
+    events: list[Event] = [EffectWaits(session_id="S1", code="busy"), stumbled(attempts.DIED)]
+    for event in events * 5:
+        row = one(then(View(session=SESSION, finishing=replace(row, attempt=row.attempt + 1)), event), EffectRow)
+    row = one(then(View(session=SESSION, finishing=replace(row, attempt=row.attempt + 1)), stumbled()), EffectRow)
+    assert (row.state, row.attempt, row.faults, row.deaths) == (EffectState.PENDING, 11, 1, 5)
+
+
 def test_what_is_nobodys_fault_does_not_count() -> None:
     """A deploy counts as a failure of the platform."""
     row = one(after(EFFECTS[0], stumbled(blameless=True), 3), EffectRow)
+    assert (row.faults, row.deaths) == (2, 2)
     assert (row.state, row.attempt, row.not_before_ms) == (EffectState.PENDING, 2, DELIVER.not_before_ms)
     assert one(after(EFFECTS[0], stumbled(blameless=True), 0), EffectRow).attempt == 0
 
@@ -215,5 +236,5 @@ def test_a_wait_is_in_the_future_short_and_before_the_deadline(
         return
     assert now_ms < at_ms <= now_ms + attempts.WAIT_MAX_MS
     assert deadline_ms is None or at_ms <= deadline_ms
-    if retry_ms is not None and now_ms < retry_ms <= now_ms + attempts.WAIT_MAX_MS:
+    if retry_ms is not None and now_ms + attempts.RETRY_MIN_MS <= retry_ms <= now_ms + attempts.WAIT_MAX_MS:
         assert at_ms == retry_ms

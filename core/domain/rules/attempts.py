@@ -1,8 +1,8 @@
 """How long an effect is tried: the waiting and attempt rules of DESIGN section 4.
 
-Knows: an effect row and what became of the last try. `NotSent` only waits, until the deadline; a fault of the
-outside, and a death while started, count: three, then it has failed with the true reason. Deliveries and cards
-look first and write under one key, so a death of ours says nothing about them and is allowed more often.
+Knows: an effect row and what became of the last try. `NotSent` only waits, until the deadline, however often; a fault
+of the outside counts: three, then it has failed with the true reason. Deliveries and cards look first and write under
+one key, so a death of ours says nothing about the outside: it is counted for itself and is allowed more often.
 Must not know: what the effect is good for.
 """
 
@@ -15,6 +15,7 @@ from core.domain.entities import EffectRow, EffectState
 DIED = "died"  # the failure code of a death while started
 ATTEMPTS_MAX = 3
 DEATHS_MAX = 10  # of an idempotent effect; a crash loop of ten starts is not the platform's fault
+RETRY_MIN_MS = 1_000  # "Retry-After: 0" is no invitation to a hot loop
 WAIT_MAX_MS = 15 * 60_000  # Retry-After is obeyed up to here
 _BACKOFF_FIRST_MS = 1_000
 _BACKOFF_MAX_MS = 60_000
@@ -27,7 +28,7 @@ def backoff_ms(tries: int) -> int:
 
 def wait_until(row: EffectRow, now_ms: int, retry_ms: int | None) -> int | None:
     """When `row` may be tried again after `NotSent`; None when that is beyond its deadline."""
-    asked = now_ms + backoff_ms(row.attempt) if retry_ms is None else max(retry_ms, now_ms + 1)
+    asked = now_ms + backoff_ms(row.attempt) if retry_ms is None else max(retry_ms, now_ms + RETRY_MIN_MS)
     at_ms = min(asked, now_ms + WAIT_MAX_MS)
     return None if row.deadline_ms is not None and at_ms > row.deadline_ms else at_ms
 
@@ -44,14 +45,14 @@ def stumble(row: EffectRow, now_ms: int, code: str, *, blameless: bool) -> Effec
     """The row after an unclear end: pending again, or failed after too many tries."""
     if blameless:
         return replace(row, state=EffectState.PENDING, boot="", attempt=max(row.attempt - 1, 0))
-    allowed = DEATHS_MAX if code == DIED else ATTEMPTS_MAX
-    if row.attempt >= allowed:
+    died = code == DIED
+    row = replace(row, faults=row.faults + (not died), deaths=row.deaths + died)
+    if row.deaths >= DEATHS_MAX if died else row.faults >= ATTEMPTS_MAX:
         return replace(row, state=EffectState.FAILED, failure=code)
-    pause = 0 if code == DIED else backoff_ms(row.attempt)
-    return replace(row, state=EffectState.PENDING, boot="", not_before_ms=now_ms + pause)
+    return insist(row, now_ms, code)
 
 
 def insist(row: EffectRow, now_ms: int, code: str) -> EffectRow:
     """The row after an unclear end of what is never given up: pending again."""
-    pause = 0 if code == DIED else backoff_ms(row.attempt)
+    pause = 0 if code == DIED else backoff_ms(row.faults or row.attempt)
     return replace(row, state=EffectState.PENDING, boot="", not_before_ms=now_ms + pause)
