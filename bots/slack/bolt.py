@@ -73,6 +73,7 @@ class Dispatcher:
                 request_verification_enabled=False,  # we verify ourselves, before anything is parsed
             )
         self._app.middleware(everything)
+        self._app.error(_unread)
 
     async def dispatch(self, body: str | Mapping[str, object], headers: Mapping[str, str], mode: str) -> Outcome:
         """Take one request. What Bolt cannot read goes to our intake without it, which can read anything."""
@@ -114,6 +115,11 @@ class Dispatcher:
         except Exception:
             log.exception("a payload was not taken and will come again")
             raise
+
+
+async def _unread(error: Exception) -> None:
+    """Bolt stumbled over a payload; its own log would quote it."""
+    log.info("Bolt stumbled", why=type(error).__name__)
 
 
 def _response(answer: Payload | None) -> BoltResponse:

@@ -129,7 +129,7 @@ def form(given: Form, origin: Origin, close: str) -> View:
             "label": _plain(each.label, 150),
             "element": {
                 "type": "plain_text_input",
-                "action_id": "value",
+                "action_id": each.id,
                 "multiline": each.long,
                 "max_length": min(each.max_chars, limits.INPUT_MAX_CHARS),
             },
