@@ -10,6 +10,7 @@ import pytest
 from core.domain.errors import Refused, StoreFull
 from core.domain.events import Event, MessageReceived
 from core.engine.ports import Accepted, Claim, Intake
+from tests.kit.slack_faults import Wrong
 from tests.kit.slack_world import ALICE, BOB, DM, GENERAL, SlackWorld
 
 
@@ -183,6 +184,22 @@ async def test_messages_are_taken_in_their_order(world: SlackWorld) -> None:
     await world.settle()
     content = model.requests[0].messages[-1]["content"]
     assert [block["text"] for block in content] == ["one", "two", "three"]  # type: ignore[attr-defined]
+
+
+async def test_waiting_for_a_name_changes_no_order(world: SlackWorld) -> None:
+    """The first message names somebody whom Slack is slow to name: it is still taken before the second."""
+    model = world.script(["Both."])
+    root = world.people.say(ALICE, DM, "hello")
+    await world.settle()
+    world.server.faults.add("users.info", Wrong.SLOW, seconds=5.0)
+    world.people.say(ALICE, DM, "one <@U0CAROL>", root)
+    world.people.say(ALICE, DM, "two", root)
+    async with asyncio.timeout(10):
+        await world.server.feed.until(lambda: all(each.acked.is_set() for each in world.server.feed.log))
+    await world.clock.advance(5.0)
+    await world.settle()
+    content = model.requests[1].messages[-1]["content"]
+    assert [block["text"][:3] for block in content] == ["one", "two"]  # type: ignore[attr-defined]
 
 
 async def test_a_name_that_does_not_come_holds_nobody_up(world: SlackWorld) -> None:

@@ -6,11 +6,16 @@ import asyncio
 import html
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from core.domain.errors import StoreError
+from core.engine.points import nowhere
+from tests.crash.fuse import Died, Fuse, Spot
 from tests.kit.scripted import Step
+from tests.kit.slack_faults import Wrong
 from tests.kit.slack_state import StreamState
 from tests.kit.slack_world import GENERAL, SlackWorld
 
@@ -144,3 +149,62 @@ async def test_a_crash_in_a_long_answer_loses_and_doubles_nothing(tmp_path: Path
         assert world.streaming() == []
     finally:
         await world.close()
+
+
+async def test_a_long_answer_whose_end_was_not_confirmed_stays_in_its_message(world: SlackWorld) -> None:
+    """Slack ended the stream and did not say so: what stands is left alone, although it is too long to be replaced."""
+    text = text_of(90)
+    assert len(text) > 6_000
+    world.server.faults.add("chat.stopStream", Wrong.LOST)
+    world.script([*steps(text[:5_500], every=2_000, pause=2.0), text[5_500:]])
+    root = world.ask("everything")
+    await world.settle()
+    (message,) = world.ours(root)
+    assert plain([message.shown]) == plain([text])
+
+
+async def test_a_long_answer_that_is_complete_is_left_alone_after_a_crash(tmp_path: Path) -> None:
+    """The process died after the last word and before it could note that: the message is not touched again."""
+    text = text_of(90)
+    world = await SlackWorld.open(tmp_path, start=False)
+    world.script(steps(text, every=2_000, pause=0.5))
+    fuse = Fuse(Spot(point="outcome.before_accept", hit=2))  # the first is the model's, the second the delivery's
+    world.point = fuse.point
+    await world.start()
+    try:
+        root = world.ask("everything")
+        with suppress(Died, StoreError):
+            await world.settle()
+        assert fuse.dead
+        world.point = nowhere
+        await world.reborn()
+        await world.settle()
+        (message,) = world.ours(root)
+        assert message.edits == 0
+        assert plain([message.shown]) == plain([text])
+    finally:
+        await world.close()
+
+
+async def test_a_continuation_whose_reply_was_lost_stands_once(world: SlackWorld) -> None:
+    """The second message of a long answer was posted and Slack did not say so: it is found, not posted again."""
+    world.server.slack.agent = False
+    world.server.faults.add("chat.postMessage", Wrong.LOST, skip=1)
+    text = text_of(90)
+    world.script(["A word. ", 5.0, text])
+    root = world.ask("everything")
+    await world.settle(seconds=600)
+    assert plain(world.answers(root)) == plain([f"A word. {text}"])
+
+
+async def test_a_continuation_that_nobody_noted_is_taken_away(world: SlackWorld) -> None:
+    """The stream had just been continued in a second message when the process died: nothing is said twice."""
+    world.script(["One sentence.\n\n", 245.0, "Two sentences.\n\n", asyncio.Event()])
+    root = world.ask("go")
+    await world.run(252.0, step=0.5)
+    assert len(world.ours(root)) == 2
+    parts = await world.store.read(lambda conn: conn.execute("SELECT ref FROM part").fetchall())
+    assert [ref.count("/") for (ref,) in parts] == [2], "the second message is not noted yet"
+    await world.reborn(["Three sentences."])
+    await world.settle()
+    assert plain(world.answers(root)) == "One sentence. Two sentences. Three sentences."
