@@ -156,11 +156,13 @@ async def test_a_long_answer_whose_end_was_not_confirmed_stays_in_its_message(wo
     text = text_of(90)
     assert len(text) > 6_000
     world.server.faults.add("chat.stopStream", Wrong.LOST)
-    world.script([*steps(text[:5_500], every=2_000, pause=2.0), text[5_500:]])
+    world.script([*steps(text, every=2_000, pause=0.5), asyncio.Event()])
     root = world.ask("everything")
+    await world.run(8.0)
+    world.ask("stop", thread=root)  # its last words come with the end of the stream
     await world.settle()
     (message,) = world.ours(root)
-    assert plain([message.shown]) == plain([text])
+    assert plain([message.shown]) == plain([f"{text}\n\n_Stopped. What was said so far is kept._"])
 
 
 async def test_a_long_answer_that_is_complete_is_left_alone_after_a_crash(tmp_path: Path) -> None:
