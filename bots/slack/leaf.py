@@ -53,8 +53,10 @@ class Leaf:
         want = safe(self.raw(text, end), whole=whole)
         if want.startswith(self.said):
             return want[len(self.said) :]
-        surplus = self.said.removeprefix(want) if self.said.startswith(want) else "x"
-        return None if surplus.strip() else ""
+        if not self.said.startswith(want):
+            return None
+        # A growing text that is shorter for a moment will grow again; a final one has to be exact.
+        return "" if not whole or not self.said.removeprefix(want).strip() else None
 
     def reached(self, text: str) -> int | None:
         """How many characters of the part stand for sure once `said` does; None when that cannot be told."""
