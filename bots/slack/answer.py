@@ -111,14 +111,12 @@ class Answer:
         async with self._lock:
             writing = self._writing
             writing.piece = piece
-            streamed = writing.leaf is not None and writing.leaf.mode is Mode.STREAM
             for _ in range(STEPS_MAX):
                 if await writing.step():
                     break
             else:
                 raise Refused(code="slack_unfinished", detail="the text does not come to rest")
-            if not streamed:
-                await writing.rest()
+            await writing.rest()
             return self.ref
 
     async def stop(self) -> None:

@@ -65,6 +65,7 @@ class Writing:
         self.reader = reader
         self.leaf: Leaf | None = None
         self.beat_s = 0.0  # when "processing" was last said for a post
+        self._rests = False  # the end of the stream has said that nothing more is written
         self._kit = kit
         self._generation = ""  # of the first message's key: it changes when that message was deleted
 
@@ -136,7 +137,8 @@ class Writing:
 
     async def rest(self) -> None:
         """Nothing more is written: the thread waits for people again."""
-        await self._kit.sessions.show(self.place, ACTIVE)
+        if not self._rests:
+            await self._kit.sessions.show(self.place, ACTIVE)
 
     async def interrupt(self, status: str) -> None:
         """End a living stream as it is, so that nobody sees it work while nobody does."""
@@ -166,7 +168,7 @@ class Writing:
         if more is None:
             await self._end_stream(leaf)
         elif await self._stop(leaf, more, self.piece.buttons, mark=mark, status=ACTIVE):
-            leaf.mode, leaf.end = Mode.DONE, len(self.piece.text)
+            leaf.mode, leaf.end, self._rests = Mode.DONE, len(self.piece.text), True
 
     async def _post_next(self, start: int, roll: int) -> None:
         """The rest of the part, or as much as one message takes."""
