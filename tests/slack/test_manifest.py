@@ -81,3 +81,17 @@ def test_the_manifest_is_within_slacks_limits() -> None:
     assert all(len(each["command"]) <= 32 for each in features["slash_commands"])
     assert MANIFEST["settings"]["socket_mode_enabled"]
     assert MANIFEST["settings"]["interactivity"]["is_enabled"]
+
+
+def test_the_readme_says_what_each_scope_is_for() -> None:
+    """Whoever installs the app would read something else than what it asks for."""
+    readme = (Path(bots.slack.__file__).parent / "README.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([a-z_]+:[a-z]+|commands)` \| (.+) \|$", readme, re.MULTILINE))
+    assert rows == dict(surface.SCOPES)
+
+
+def test_every_file_is_in_the_readme() -> None:
+    """A newcomer would not find a part."""
+    readme = (Path(bots.slack.__file__).parent / "README.md").read_text("utf-8")
+    named = set(re.findall(r"`([a-z_]+\.py)`", readme))
+    assert {*SOURCES, "surface.py"} - {"__init__.py"} <= named
