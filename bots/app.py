@@ -116,7 +116,7 @@ class App:
                 store.board, clock, engine, about_of(settings, model.name), self._given(store, codes)
             )
         for name in settings.platforms:
-            self._served[name] = PLATFORMS[name](settings, clock)
+            self._served[name] = PLATFORMS[name](settings, clock, self._given(store, codes))
         platforms |= {name: served.platform for name, served in self._served.items()}
         self._engine = engine
         self._running.push_async_callback(engine.close)
@@ -140,6 +140,7 @@ class App:
         return Given(
             reveal=partial(reveal, codes),
             export=exported,
+            homes=store.homes,
             time_travel=not self._settings.platforms,  # the clock of real people is not ours to move
         )
 

@@ -6,8 +6,9 @@ the program starts (`bots.app`), the store behind the board.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from bots.local.chat import LocalChat
 from bots.local.render import About, Command
 from core.configure import Problem, SettingsWrong
 from core.domain.errors import Closing, StoreFull
+from core.domain.keys import Place
 from core.domain.rules.commands import COMMANDS
 from core.domain.words import say
 from core.drivers.clock import SystemClock
@@ -75,8 +77,29 @@ class Served(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a platform needs of the house. `reveal` puts resume codes into sentences while they are shown.
+
+    `homes` tells where conversations of a platform live that people have used since then (ms), latest first.
+    """
+
+    reveal: Callable[[str], str]
+    export: Exporter
+    homes: Callable[[str, int], Awaitable[Sequence[Place]]]
+    time_travel: bool  # whether people may move the clock
+
+
+def _slack(settings: Settings, clock: Clock, given: Given) -> Served:
+    """Imported here, so that a start without Slack does not wait for its SDK."""
+    from bots.slack.serving import Slack  # noqa: PLC0415
+
+    homes = partial(given.homes, "slack")
+    return Slack(settings, clock, reveal=given.reveal, export=given.export, homes=homes)
+
+
 # The one place where a platform joins: its name in `Settings.platforms`, and what makes it (see bots/README.md).
-PLATFORMS: Mapping[str, Callable[[Settings, Clock], Served]] = {}
+PLATFORMS: Mapping[str, Callable[[Settings, Clock, Given], Served]] = {"slack": _slack}
 _TOKENS = {"slack": "slack_bot_token", "discord": "discord_token"}
 
 
@@ -92,15 +115,6 @@ def check_platforms(settings: Settings) -> None:
             )
             for name in missing
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What a platform needs of the house. `reveal` puts resume codes into sentences while they are shown."""
-
-    reveal: Callable[[str], str]
-    export: Exporter
-    time_travel: bool  # whether people may move the clock
 
 
 class Local:
