@@ -65,6 +65,7 @@ class CatchUp:
             except Refused as error:
                 log.info("discord_not_caught_up", code=error.code, channel=room)
             except OutsideError as error:
+                self._hearing.missed(since_ms)
                 log.warning("discord_not_caught_up", code=error.code, channel=room)
         return count
 

@@ -87,9 +87,12 @@ class Hearing:
         async with self._lanes.enter(message.channel):
             taken = await self._take(message, caught_up=caught_up)
         if not taken:
-            made_ms = ids.made_ms(message.id)
-            self.missed_since_ms = min(self.missed_since_ms or made_ms, made_ms)
+            self.missed(ids.made_ms(message.id))
         return taken
+
+    def missed(self, since_ms: int) -> None:
+        """Something said then, or later, could not be taken: it is read again from the history."""
+        self.missed_since_ms = min(self.missed_since_ms or since_ms, since_ms)
 
     def _is_noise(self, message: Said) -> bool:
         """Whether it is surely not for us, by what is known without asking anybody."""

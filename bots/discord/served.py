@@ -230,7 +230,7 @@ class DiscordServed:
         if not self._caught_up:
             return self._connection.alive_ms if self._down_since_ms is None else self._down_since_ms
         open_since = (self._hearing.missed_since_ms, self._connection.lost_ms)
-        return min(self._connection.alive_ms, *(each for each in open_since if each is not None))
+        return min((self._connection.alive_ms, *(each for each in open_since if each is not None)))
 
     def _age_ms(self) -> int:
         return round(self._options.catch_up_age.total_seconds() * 1000)
