@@ -13,93 +13,49 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
-from typing import Protocol
+from pathlib import Path
 
-import structlog
-from aiohttp import web
-
-from bots.control import Control
-from bots.local import ids, page
-from bots.local.adapter import LocalPlatform
-from bots.local.api import LocalApi
-from bots.local.chat import LocalChat
-from bots.local.render import About, Command
+from bots.control import Command, Control, Progress
+from bots.exporting import files_of
+from bots.local import ids
 from bots.metrics import registry
+from bots.served import PLATFORMS, Given, Local, Served, about_of, check_platforms
 from bots.web.guard import GuardPolicy
 from bots.web.server import WebServer
-from core.configure import Problem, SettingsWrong
-from core.domain.errors import Closing, StoreFull
-from core.domain.rules.commands import COMMANDS
-from core.domain.words import say
+from core.codec import Json
+from core.domain.codes import CodeKeys, reveal
+from core.domain.effects import EraseKind
+from core.domain.errors import BadInput, StoreDamaged, StoreError, StoreLocked
 from core.drivers.alarm import Alarm
 from core.drivers.claude import ClaudeModel
 from core.drivers.clock import SystemClock
 from core.drivers.offline import OfflineModel
+from core.engine.handover import File
 from core.engine.loop import Engine
-from core.engine.ports import Clock, Intake, Platform
-from core.settings import Settings, environment_name
+from core.engine.ports import Clock, Platform
+from core.settings import Settings
 from storage import SqliteStore, open_store
+from storage.backup import Contents, backup, may_replace, verify
+from storage.exporting import kept
+from storage.faults import KEY_NAME, RESTORE_HINT
+from storage.forget import forget, resolve
+from storage.lock import DataLock
+from storage.migrate import inspect, prepare
+from storage.reading import SessionDetail, SessionLine, counts, detail, export, open_reading, sessions
+from storage.restore import restore
+from storage.sealing import Keys, load_keys
+
+__all__ = ["App", "Reading", "SessionDetail", "SessionLine", "alone", "migrated", "reading", "restored"]
 
 DRAIN_S = 20.0  # turns may finish for this long (DESIGN section 8); an orchestrator kills after 30 s
 _BOOT_BYTES = 8
+_RING_S = 5.0  # the safety net under the ring at the earliest due time; reads the wall clock anew
 _HOUSEKEEPING_S = 10.0  # a slice is some milliseconds; a million source keys are walked through in 90 minutes
-
-log = structlog.get_logger("rejoinder")
-
-
-class Served(Protocol):
-    """A platform as the wiring sees it: its port, its routes, its coming and going.
-
-    `connect` catches up on what was said meanwhile and then listens; it acknowledges only what `intake` accepted.
-    `close` is called after the engine's last post.
-    """
-
-    @property
-    def platform(self) -> Platform:
-        """The port."""
-        ...
-
-    def routes(self) -> Sequence[web.RouteDef]:
-        """What the platform needs of the web server; nothing for one that connects outwards."""
-        ...
-
-    def end_streams(self) -> None:
-        """End the responses that would never end by themselves, so that the web server can stop."""
-        ...
-
-    async def connect(self, intake: Intake) -> None:
-        """Begin to listen. Raises `Refused` when the token is not accepted."""
-        ...
-
-    async def disconnect(self) -> None:
-        """Take nothing more in; posting and editing still work."""
-        ...
-
-    async def close(self) -> None:
-        """End everything."""
-        ...
-
-
-# The one place where a platform joins: its name in `Settings.platforms`, and what makes it (see README.md).
-PLATFORMS: Mapping[str, Callable[[Settings, Clock], Served]] = {}
-
-
-def check_platforms(settings: Settings) -> None:
-    """Refuse a token for which there is no adapter. Raises `SettingsWrong`."""
-    tokens = {"slack": "slack_bot_token", "discord": "discord_token"}
-    missing = [name for name in settings.platforms if name not in PLATFORMS]
-    if missing:
-        raise SettingsWrong(
-            Problem(
-                name=environment_name(tokens[name]),
-                what=f"is set, but this release cannot connect to {name.capitalize()} yet",
-                fix="take it out and use the built-in web chat",
-            )
-            for name in missing
-        )
 
 
 class App:
@@ -133,14 +89,17 @@ class App:
 
     async def _start(self) -> None:
         settings = self._settings
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        store = await open_store(settings.database)
+        self._running.enter_context(locked(settings))
+        keys = keys_of(settings)
+        codes = CodeKeys(derive=keys.derive("resume code"), lookup=keys.derive("resume code lookup"))
+        store = await open_store(settings.database, code_keys=codes)
         self._running.push_async_callback(store.close)
         clock = SystemClock(await store.board.time_offset_ms())
-        model = _model(settings, clock)
+        model = chosen_model(settings, clock)
         self._running.push_async_callback(model.close)
         self.model = model.name
         platforms: dict[str, Platform] = {}
+        alarm = Alarm(clock, self._ring)
         engine = Engine(
             store=store,
             model=model,
@@ -148,29 +107,51 @@ class App:
             clock=clock,
             policy=settings.to_policy(),
             boot=secrets.token_hex(_BOOT_BYTES),
+            code_keys=codes,
+            ring_at=alarm.ring_at,
         )
         if settings.local_chat_on:
-            self._served[ids.PLATFORM] = _Local(store, clock, engine, _about(model, settings), settings)
+            self._served[ids.PLATFORM] = Local(
+                store.board, clock, engine, about_of(settings, model.name), self._given(store, codes)
+            )
         for name in settings.platforms:
             self._served[name] = PLATFORMS[name](settings, clock)
         platforms |= {name: served.platform for name, served in self._served.items()}
-        await engine.start()
         self._engine = engine
         self._running.push_async_callback(engine.close)
-        await self._upkeep(store, clock)
+        await engine.start()
         await self._listen(engine)
-        await self._door(store)
+        await self._upkeep(alarm, store, clock)
+        chores = Chores(settings, store, keys, clock)
+        forgetting = partial(self._forget, store, clock, chores)
+        door = Control(settings.data_dir, {**chores.commands, "forget": forgetting})
+        self._running.push_async_callback(door.stop)
+        await door.start()
         self._refusing = ""
         warming = asyncio.create_task(model.warm(), name="warm")
         self._running.callback(warming.cancel)
 
-    async def _upkeep(self, store: SqliteStore, clock: SystemClock) -> None:
-        """Delete what has had its time, one slice after the other."""
+    def _given(self, store: SqliteStore, codes: CodeKeys) -> Given:
+        async def exported(identity: str) -> tuple[File, ...]:
+            found = await store.read(partial(kept, identity=identity))
+            return await asyncio.to_thread(files_of, found)
+
+        return Given(
+            reveal=partial(reveal, codes),
+            export=exported,
+            time_travel=not self._settings.platforms,  # the clock of real people is not ours to move
+        )
+
+    async def _upkeep(self, alarm: Alarm, store: SqliteStore, clock: SystemClock) -> None:
+        """Ring sessions; delete what has had its time, one slice after the other.
+
+        After the platforms: what was said while we were away comes before what nobody has said.
+        """
 
         async def sweep() -> None:
             await store.sweep(clock.now_ms())
 
-        alarm = Alarm(clock, sweep)  # nothing rings yet: no rule of this release gives a session a due time
+        alarm.every(_RING_S, "sweep", self._ring)
         alarm.every(_HOUSEKEEPING_S, "housekeeping", sweep)
         await alarm.start()
         self._running.push_async_callback(alarm.stop)
@@ -208,17 +189,26 @@ class App:
             closing=[served.end_streams for served in self._served.values()],
         )
 
+    async def _forget(self, store: SqliteStore, clock: Clock, chores: Chores, name: str, progress: Progress) -> str:
+        """The operator forgets somebody: what runs for them ends, and no platform keeps their words in memory."""
+        found = await store.read(partial(resolve, name=name))
+        doomed = await store.doomed(EraseKind(found[0]), found[1]) if found else None
+        if doomed is not None and self._engine is not None:
+            self._engine.quiet(doomed.sessions)
+        told = await chores.forget(name, progress)
+        for served in self._served.values():
+            await served.platform.forgotten(doomed.places if doomed else (), clock.now_ms())
+        return told
+
     async def _ready(self) -> str:
         return self._refusing
 
-    async def _door(self, store: SqliteStore) -> None:
-        del store
-        control = Control(self._settings.data_dir, {})
-        await control.start()
-        self._running.push_async_callback(control.stop)
+    async def _ring(self) -> None:
+        if self._engine is not None:
+            await self._engine.ring()
 
 
-def _model(settings: Settings, clock: Clock) -> ClaudeModel | OfflineModel:
+def chosen_model(settings: Settings, clock: Clock) -> ClaudeModel | OfflineModel:
     """Claude when there is a key, else the demo model, which says that it is one."""
     if settings.anthropic_api_key is None:
         return OfflineModel(clock)
@@ -230,47 +220,179 @@ def _model(settings: Settings, clock: Clock) -> ClaudeModel | OfflineModel:
     )
 
 
-def _about(model: ClaudeModel | OfflineModel, settings: Settings) -> About:
-    return About(
-        model=model.name if isinstance(model, OfflineModel) else settings.model,
-        offline=isinstance(model, OfflineModel),
-        version=version("rejoinder"),
-        commands=tuple(Command(name=name, help=say(settings.language, f"command.{name}")) for name in COMMANDS),
-    )
+# ------------------------------------------------------------------------------- for the command line
 
 
-class _Local:
-    """The built-in web chat as a `Served`: its board is our own store, its way in is our own web server."""
+@contextmanager
+def locked(settings: Settings) -> Iterator[DataLock]:
+    """Be the only process on the data directory, and on the database's folder if that is another one.
 
-    def __init__(
-        self, store: SqliteStore, clock: SystemClock, intake: Intake, about: About, settings: Settings
-    ) -> None:
-        self.platform = LocalPlatform(store.board, clock)
+    Gives the lock of the database's folder. Raises `StoreLocked`, which names the holder, or `StoreError`.
+    """
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    now_ms = SystemClock().now_ms()
+    with DataLock.acquire(settings.data_dir, now_ms=now_ms) as lock:
+        if settings.database.parent.resolve() == settings.data_dir.resolve():
+            yield lock
+            return
+        with DataLock.acquire(settings.database.parent, now_ms=now_ms) as other:
+            yield other
+
+
+def keys_of(settings: Settings) -> Keys:
+    secret = settings.secret_key
+    return load_keys(settings.data_dir, None if secret is None else secret.get_secret_value())
+
+
+class Chores:
+    """What an operator asks for and only the holder of the lock may do: the running program, or a command alone.
+
+    Each takes its argument and a callback for how far it is; it returns a sentence, or raises `RejoinderError` or
+    `OSError`.
+    """
+
+    def __init__(self, settings: Settings, store: SqliteStore, keys: Keys, clock: Clock) -> None:
+        self.commands: Mapping[str, Command] = {"forget": self.forget, "backup": self.backup}
+        self._settings = settings
+        self._store = store
+        self._keys = keys
         self._clock = clock
-        chat = LocalChat(self.platform, intake)
-        travel = not settings.platforms  # the clock of real people is not ours to move
-        self._api = LocalApi(chat, store.board, about, on_time=self._on_time, time_travel=travel)
 
-    def routes(self) -> Sequence[web.RouteDef]:
-        """The page and its API."""
-        return [*self._api.routes(), *page.routes()]
+    async def forget(self, name: str, progress: Progress) -> str:
+        """Delete a session or an owner for good."""
+        del progress
+        done = await forget(self._store, name, now_ms=self._clock.now_ms())
+        what = f"{done.kind} {done.key}: {done.rows} rows deleted"
+        if done.hits:
+            detail = f"{what}, but a scan still finds {done.hits} traces in the files; stop the bot and forget again"
+            raise StoreError(code="forget_unproven", detail=detail)
+        return f"Forgot {what}; a scan for {done.needles} of their texts and ids finds nothing in the files."
 
-    async def connect(self, intake: Intake) -> None:
-        """Hand over what people said and the engine has not taken."""
+    async def backup(self, target: str, progress: Progress) -> str:
+        """Write a sealed backup to the file `target`, and open it again to be sure."""
+        path, loop = Path(target), asyncio.get_running_loop()
+
+        def on_loop(done: int, total: int) -> None:
+            loop.call_soon_threadsafe(progress, done, 2 * total)
+
+        def verifying(done: int, total: int) -> None:
+            loop.call_soon_threadsafe(progress, total + done, 2 * total)
+
+        def work() -> Contents:
+            may_replace(path)
+            now_ms = self._clock.now_ms()
+            made = backup(self._settings.database, path, self._keys, now_ms=now_ms, progress=on_loop)
+            verify(path, self._keys, self._settings.database.parent, progress=verifying)
+            return made
+
+        made = await asyncio.to_thread(work)
+        where = "the setting REJOINDER_SECRET_KEY" if self._settings.secret_key else self._settings.data_dir / KEY_NAME
+        return f"Backup {path}: {_inside(made)}, verified. It opens only with {where}: keep a copy of that elsewhere."
+
+
+def _inside(contents: Contents) -> str:
+    rows = contents.counts
+    return f"{rows.get('session', 0)} sessions, {rows.get('message', 0)} messages, {contents.size_bytes:,} bytes"
+
+
+async def alone(settings: Settings, command: str, argument: str, progress: Progress) -> str:
+    """Do a chore without a running program. Raises `StoreLocked` when there is one."""
+    _must_exist(settings)
+    with locked(settings):
+        store = await open_store(settings.database)
         try:
-            await self.platform.catch_up(intake)
-        except (StoreFull, Closing) as error:
-            log.warning("what waits on the board is left for the next start", code=error.code)
+            clock = SystemClock(await store.board.time_offset_ms())
+            return await Chores(settings, store, keys_of(settings), clock).commands[command](argument, progress)
+        finally:
+            await store.close()
 
-    async def disconnect(self) -> None:
-        """Nothing to do: requests are refused by the engine, and the page still follows what is answered."""
 
-    def end_streams(self) -> None:
-        """End the pages' streams, so that the web server does not wait for them."""
-        self.platform.close()
+def restored(settings: Settings, source: Path, progress: Progress, *, only_verify: bool) -> str:
+    """Put a backup in the place of the database, or only open and check it."""
+    key = settings.data_dir / KEY_NAME
+    if settings.secret_key is None and not key.exists():
+        detail = f"{key} is missing: bring the key that the backup was sealed with there, or set REJOINDER_SECRET_KEY"
+        raise StoreError(code="key_missing", detail=detail)
+    if only_verify:
+        return f"{source} is whole: {_inside(verify(source, keys_of(settings), settings.data_dir, progress=progress))}."
+    with locked(settings) as lock:
+        done = restore(source, settings.database, keys_of(settings), lock, progress=progress)
+    kept = f" The damaged database is kept as {done.set_aside}." if done.set_aside else ""
+    stay = f" What was forgotten since ({done.tombstones}) stays forgotten." if done.tombstones else ""
+    return f"Restored {_inside(done.contents)}.{stay}{kept}"
 
-    async def close(self) -> None:
-        """Nothing is left open."""
 
-    async def _on_time(self, offset_ms: int) -> None:
-        self._clock.advance(max(0, offset_ms - self._clock.offset_ms))
+def migrated(settings: Settings) -> str:
+    """Bring the database to this release's schema."""
+    _must_exist(settings)
+    with locked(settings):
+        before = inspect(settings.database)
+        prepare(settings.database)
+        after = inspect(settings.database)
+    return f"{settings.database} had schema {before} and has schema {after}, the newest this release knows."
+
+
+@contextmanager
+def reading(settings: Settings) -> Iterator[Reading]:
+    """One read-only look at the database, beside a running program or without one. Raises `StoreError`."""
+    _must_exist(settings)
+    with open_reading(settings.database) as conn:
+        yield Reading(conn)
+
+
+def holder(settings: Settings) -> str:
+    """Who runs on the data directory, as a sentence; "" when nobody does."""
+    try:
+        with locked(settings):
+            return ""
+    except StoreLocked as error:
+        return error.detail
+
+
+def key_told(settings: Settings) -> str:
+    """Where the key that seals comes from, and its id; makes none. Raises `StoreError` when it cannot be used."""
+    if settings.secret_key is None and not (settings.data_dir / KEY_NAME).exists():
+        return "no key file yet; the first start makes it"
+    origin = KEY_NAME if settings.secret_key is None else "REJOINDER_SECRET_KEY"
+    return f"{origin}, id {keys_of(settings).key_id.hex()}; keep a copy elsewhere, backups open only with it"
+
+
+def examined(settings: Settings) -> str:
+    """Look at every page of the database; what it holds, as a sentence. Raises `StoreError`."""
+    _must_exist(settings)
+    schema = inspect(settings.database)
+    with open_reading(settings.database) as conn:
+        found = [str(row[0]) for row in conn.execute("PRAGMA quick_check(1)").fetchall()]
+        if found != ["ok"]:
+            raise StoreDamaged(code="store_damaged", detail=f"{found[0]}; {RESTORE_HINT}")
+        rows = counts(conn)
+    size_bytes = settings.database.stat().st_size
+    return f"schema {schema}, {rows['session']} sessions, {rows['message']} messages, {size_bytes:,} bytes"
+
+
+def _must_exist(settings: Settings) -> None:
+    if not settings.database.exists():
+        ways = "`rejoinder run` makes it, `rejoinder restore FILE` brings one back"
+        raise StoreError(code="store_missing", detail=f"there is no database {settings.database} yet; {ways}")
+
+
+class Reading:
+    """What the reading commands ask for."""
+
+    def __init__(self, conn: sqlite3.Connection) -> None:
+        self._conn = conn
+
+    def sessions(self, owner: str, limit: int) -> tuple[SessionLine, ...]:
+        """The newest sessions, of one owner if given."""
+        return sessions(self._conn, owner=owner, limit=limit)
+
+    def session(self, session_id: str) -> SessionDetail:
+        """One session with its history. Raises `BadInput`."""
+        try:
+            return detail(self._conn, session_id)
+        except KeyError:
+            raise BadInput(code="unknown_session", detail=f"there is no session {session_id}") from None
+
+    def export(self, name: str) -> dict[str, Json]:
+        """Everything of a session or an owner. Raises `BadInput`."""
+        return export(self._conn, name)

@@ -76,6 +76,13 @@ def set_up(form: LogFormat, secrets: Iterable[str] = (), stream: TextIO | None =
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
+    sys.excepthook = _crashed
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What nobody caught: the interpreter would print its message."""
+    del kind, trace
+    structlog.get_logger("rejoinder").critical("crashed; this is a fault of ours", exc_info=error)
 
 
 def _audible(record: logging.LogRecord) -> bool:
@@ -107,10 +114,10 @@ class _Redactor:
         return safe | {key: value for key, value in line.items() if key.startswith("_")}  # structlog's own
 
     def _safe(self, key: str, value: object) -> object:
-        if _CONTENT.fullmatch(key):
-            return MASK
         if value is None or isinstance(value, bool | int | float):
             return value
+        if _CONTENT.fullmatch(key):
+            return MASK
         if not isinstance(value, str):
             return f"<{type(value).__name__}>"
         text = value if self._known is None else self._known.sub(MASK, value)

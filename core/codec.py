@@ -31,7 +31,7 @@ def loads(kind: type[T], text: str) -> T:
     """Inverse of `dumps` for a value of type `kind` (a class or a union). Raises `BadInput`."""
     try:
         plain = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # a thousand brackets in a row are no error to json, but to Python
         raise BadInput(code="bad_json", detail=str(error)) from error
     return from_plain(kind, plain)
 
@@ -108,6 +108,8 @@ def _decode_union(members: tuple[object, ...], plain: object) -> object:
 def _decode_dataclass(kind: type, plain: object) -> object:
     if not isinstance(plain, dict) or plain.get(_TAG, kind.__name__) != kind.__name__:
         raise _wrong(kind, plain)
+    if unknown := plain.keys() - {_TAG, *_field_names(kind)}:
+        raise BadInput(code="bad_value", detail=f"{kind.__name__} has no {min(unknown, key=str)!r}")
     hints = _hints(kind)
     values = {name: _decode(hints[name], plain[name]) for name in _field_names(kind) if name in plain}
     try:

@@ -10,7 +10,7 @@ from here.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, get_args
@@ -21,12 +21,21 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.domain.decision import Policy
+from core.domain.leaving import Notices
 from core.domain.words import LANGUAGES
 from core.units import QuietHours, parse_dollars, parse_duration
 
 PREFIX = "REJOINDER_"
 _FOREIGN = ("slack_", "discord_", "anthropic_")  # names that others have made known, without our prefix
-_SECRET_CHARS = 16  # what an operator makes up may not be short enough to guess
+_KEY_CHARS = 32  # 128 bits even as hexadecimal digits
+_TOKEN_CHARS = 16  # tried over the network only
+# Their part is not built yet: they are read and checked, and whoever sets one is told that it changes nothing.
+# fmt: off
+LATER = frozenset({
+    "catch_up_age", "allow_workspaces", "allow_channels", "allow_people", "tools", "slack_api_url",
+    "discord_api_url", "discord_gateway_url",
+})
+# fmt: on
 _SQLITE = "sqlite:///"
 
 
@@ -91,10 +100,13 @@ def _language(text: str) -> str:
     return text
 
 
-def _long_enough(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value()) < _SECRET_CHARS:
-        raise ValueError(f"is shorter than {_SECRET_CHARS} characters")
-    return secret
+def _long_enough(least_chars: int) -> AfterValidator:
+    def check(secret: SecretStr) -> SecretStr:
+        if len(secret.get_secret_value()) < least_chars:
+            raise ValueError(f"is shorter than {least_chars} characters")
+        return secret
+
+    return AfterValidator(check)
 
 
 def _database(text: str) -> Path:
@@ -116,7 +128,8 @@ Quiet = Annotated[QuietHours, NoDecode, _from_text(QuietHours.parse), Field(exam
 Database = Annotated[Path, _from_text(_database), Field(examples=["sqlite:///data/rejoinder.db"])]
 Tools = Annotated[Mapping[str, Mapping[str, object]], NoDecode]
 Language = Annotated[str, _from_text(_language), Field(examples=["en"])]
-OwnSecret = Annotated[SecretStr, AfterValidator(_long_enough), Field(examples=["$(openssl rand -hex 32)"])]
+Key = Annotated[SecretStr, _long_enough(_KEY_CHARS), Field(examples=["$(openssl rand -hex 32)"])]
+Token = Annotated[SecretStr, _long_enough(_TOKEN_CHARS), Field(examples=["$(openssl rand -hex 16)"])]
 
 
 class Settings(BaseSettings):
@@ -147,7 +160,7 @@ class Settings(BaseSettings):
     """Conversations, keys, lock and socket."""
     database_url: Database | None = None
     """The database, if not `rejoinder.db` in the data directory: `sqlite:///path`."""
-    secret_key: OwnSecret | None = None
+    secret_key: Key | None = None
     """Seals credentials and backups; without it a key file is made in the data directory."""
     http_host: Name = "127.0.0.1"
     """Where the web chat, health and metrics listen."""
@@ -203,7 +216,7 @@ class Settings(BaseSettings):
     """`text` for people, `json` for machines."""
     local_chat: Switch | None = None
     """The built-in web chat; without this setting it is on when no platform is configured."""
-    local_chat_token: OwnSecret | None = None
+    local_chat_token: Token | None = None
     """Opens the web chat and `/metrics` to requests that do not come from this machine."""
     tools: Annotated[Tools, Field(repr=False)] = {}
     """Tables `[tools.NAME]` of the file: MCP servers."""
@@ -238,21 +251,55 @@ class Settings(BaseSettings):
         return not self.platforms if self.local_chat is None else self.local_chat
 
     @property
+    def without_effect(self) -> tuple[str, ...]:
+        """The settings that are set although their part is not built yet, by field."""
+        return tuple(sorted(self.model_fields_set & LATER))
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret that is set; for the log's second net only."""
         values: Iterable[object] = (getattr(self, name) for name in type(self).model_fields)
         return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
 
+    @property
+    def _vendor(self) -> str:
+        """Who gets what the model gets; "" for the demo model, which is on this machine."""
+        if self.anthropic_api_key is None:
+            return ""
+        if self.anthropic_base_url is None:
+            return "Anthropic"
+        return urlsplit(self.anthropic_base_url).hostname or self.anthropic_base_url
+
     def to_policy(self) -> Policy:
         """What the rules of the core depend on."""
+        quiet = self.quiet_hours
         return Policy(
             model=self.model,
+            summary_model=self.summary_model,
+            model_vendor=self._vendor,
+            idle_warning_ms=_ms(self.idle_warning),
+            idle_park_ms=_ms(self.idle_park),
+            session_ttl_ms=_ms(self.session_ttl),
+            code_ttl_ms=_ms(self.code_ttl),
+            retention_ms=None if self.retention is None else _ms(self.retention),
+            idle_notice=Notices(self.idle_notice.value),
+            idle_min_exchanges=self.idle_min_exchanges,
+            quiet_hours=None if quiet is None else (_minute(quiet.start), _minute(quiet.end)),
+            single_dm=self.dm_sessions is DmSessions.SINGLE,
             recall_budget_tokens=self.recall_budget,
             budget_person_day=self.budget_person_day,
             budget_workspace_day=self.budget_workspace_day,
             language=self.language,
             shared_threads=self.thread_sessions is ThreadSessions.SHARED,
         )
+
+
+def _ms(duration: timedelta) -> int:
+    return duration // timedelta(milliseconds=1)
+
+
+def _minute(at: time) -> int:
+    return at.hour * 60 + at.minute
 
 
 def environment_name(field: str) -> str:

@@ -95,7 +95,7 @@ def apply(
     rest: list[Rest] = []
     for change in changes:
         if isinstance(change, Session):
-            put(conn, SESSION.upsert, SESSION.encode(change))
+            SESSION.write(conn, change)
         elif isinstance(change, Turn):
             turns[change.id] = change
         elif isinstance(change, EffectRow):

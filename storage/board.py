@@ -13,10 +13,11 @@ from functools import partial
 
 from core import codec
 from core.domain.entities import FileCopy
+from core.domain.errors import BadInput
 from core.domain.keys import Place
 from core.engine.ports import Post, ThreadLine
 from storage.readers import Readers
-from storage.rows import FILE_COPY, POST
+from storage.rows import FILE_COPY, POST, clean, put
 from storage.writer import Writer
 
 TITLE_CHARS = 80  # of a thread's first post, for the list on the left
@@ -50,13 +51,14 @@ class SqliteBoard:
         """See `Board.edit`."""
         values = (post.text, str(post.state), codec.dumps(post.buttons), post.mark, post.id)
         sql = "UPDATE board_post SET text = ?, state = ?, buttons = ?, mark = ? WHERE id = ?"
-        if not await self._writer.submit(lambda conn: conn.execute(sql, values).rowcount):
+        row = [clean(each) for each in values]
+        if not await self._writer.submit(lambda conn: conn.execute(sql, row).rowcount):
             raise KeyError(post.id)
 
     async def take(self, post_id: str) -> None:
         """See `Board.take`."""
         sql = "UPDATE board_post SET taken = 1 WHERE id = ? AND taken = 0"
-        await self._writer.submit(lambda conn: conn.execute(sql, (post_id,)).rowcount)
+        await self._writer.submit(lambda conn: conn.execute(sql, (clean(post_id),)).rowcount)
 
     async def untaken(self) -> tuple[Post, ...]:
         """See `Board.untaken`."""
@@ -77,7 +79,7 @@ class SqliteBoard:
 
     async def threads(self, workspace: str, limit: int) -> tuple[ThreadLine, ...]:
         """See `Board.threads`."""
-        rows = await self._readers.run(lambda conn: conn.execute(_THREADS, (workspace, limit)).fetchall())
+        rows = await self._readers.run(lambda conn: conn.execute(_THREADS, (clean(workspace), limit)).fetchall())
         return tuple(
             ThreadLine(place=Place.parse(place), title=title, last_ms=last_ms, opener=opener)
             for place, title, last_ms, opener in rows
@@ -86,7 +88,7 @@ class SqliteBoard:
     async def file(self, file_id: str) -> FileCopy | None:
         """See `Board.file`."""
         sql = f"SELECT {', '.join(FILE_COPY.fields)} FROM board_file WHERE file_id = ?"
-        row = await self._readers.run(lambda conn: conn.execute(sql, (file_id,)).fetchone())
+        row = await self._readers.run(lambda conn: conn.execute(sql, (clean(file_id),)).fetchone())
         return None if row is None else FILE_COPY.decode(row)
 
     async def time_offset_ms(self) -> int:
@@ -100,23 +102,31 @@ class SqliteBoard:
         return await self._writer.submit(partial(_move_ms, more_ms=more_ms))
 
     async def _posts(self, where: str, *values: str | int) -> tuple[Post, ...]:
-        sql = f"{_SELECT} {where}"
-        rows = await self._readers.run(lambda conn: conn.execute(sql, values).fetchall())
+        sql, known = f"{_SELECT} {where}", [clean(each) for each in values]
+        rows = await self._readers.run(lambda conn: conn.execute(sql, known).fetchall())
         return tuple([_decode(row) for row in rows])
 
 
 def _put(conn: sqlite3.Connection, post: Post, files: Sequence[FileCopy]) -> Post:
-    known = conn.execute(f"{_SELECT} WHERE key = ?", (post.key,)).fetchone()
+    known = conn.execute(f"{_SELECT} WHERE key = ?", (clean(post.key),)).fetchone()
     if known is not None:
         return _decode(known)
-    n = conn.execute(POST.insert, POST.encode(post)).lastrowid or 0
-    conn.executemany(
-        _INSERT_FILE,
-        [(each.file_id, post.id, each.session_id, each.media_type, each.data, each.problem) for each in files],
-    )
-    place, title = str(post.place), " ".join(post.text.split())[:TITLE_CHARS]
-    conn.execute(_THREAD, (place, post.place.workspace, title, post.created_ms, n, post.author))
+    if post.author and conn.execute("SELECT 1 FROM source WHERE key = ?", (post.key,)).fetchone():
+        # It was accepted once and is not here: it was forgotten, and a repeated request must not bring it back.
+        raise BadInput(code="forgotten", detail="That was forgotten; nothing was stored again.")
+    row = [clean(each) for each in POST.encode(post)]
+    n = conn.execute(POST.insert, row).lastrowid or 0
+    for each in files:
+        values = (each.file_id, post.id, each.session_id, each.media_type, each.data, each.problem)
+        put(conn, _INSERT_FILE, values)
+    place, title = str(post.place), title_of(post.text)
+    put(conn, _THREAD, (place, post.place.workspace, title, post.created_ms, n, post.author))
     return dataclasses.replace(post, n=n)
+
+
+def title_of(text: str) -> str:
+    """The line that stands for a thread: the first words of its first post."""
+    return " ".join(text.split())[:TITLE_CHARS]
 
 
 def _decode(row: tuple[object, ...]) -> Post:

@@ -40,7 +40,7 @@ class Connection(aiosqlite.Connection):
     async def open(cls, connector: Callable[[], sqlite3.Connection]) -> Connection:
         """Start the thread and connect on it. Raises whatever `connector` raises."""
         conn = cls(connector)
-        await conn
+        _ = await conn
         return conn
 
     def run(self, function: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:

@@ -11,6 +11,7 @@ from core.domain.errors import StoreDamaged, StoreError, StoreFull
 
 RESTORE_HINT = "stop the bot and bring a backup back: `rejoinder restore FILE`"
 
+KEY_NAME = "secret.key"  # the key file in the data directory (storage/sealing.py)
 _PRIMARY = 0xFF  # the low byte of an extended result code
 
 
@@ -29,3 +30,14 @@ def translate(error: sqlite3.Error) -> StoreError:
     if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
         return StoreError(code="store_io", detail=detail)
     return StoreError(code="store_sql", detail=detail)
+
+
+def other_key(theirs: bytes, ours: bytes) -> StoreDamaged:
+    """The error for something that was sealed with another root key."""
+    return StoreDamaged(
+        code="seal_other_key",
+        detail=(
+            f"it was sealed with key {theirs.hex()}, this data directory has key {ours.hex()}: bring back the "
+            f"file {KEY_NAME} (or the setting REJOINDER_SECRET_KEY) of that time; it is not part of any backup"
+        ),
+    )

@@ -46,7 +46,8 @@ TAIL_MESSAGES = 24
 LINES_MAX = 50  # of a list of sessions: more is a search
 CARDS_MAX = 50
 LAST_WORDS_CHARS = 200
-LISTING = ("sessions", "resume")  # the commands that show a person's sessions
+RESUME = "resume"
+LISTING = ("sessions", RESUME, "forget")  # the commands that show or count a person's sessions
 
 _TICKET_BY_ID = f"{TICKET.select} WHERE id = ?"
 _TICKET_BY_DIGEST = f"{TICKET.select} WHERE digest = ?"
@@ -58,6 +59,10 @@ _PERSON = f"{PERSON.select} WHERE key = ?"
 _ACCOUNTS = "SELECT key FROM person WHERE identity = ? ORDER BY key"
 _NOTICE = (
     f"{CARD.select} WHERE session_id = ? AND key >= 'idle:' AND key < 'idle;'"
+    " ORDER BY created_ms DESC, rowid DESC LIMIT 1"
+)
+_ANNOUNCEMENT = (
+    f"{CARD.select} WHERE session_id = ? AND key >= 'retention:' AND key < 'retention;'"
     " ORDER BY created_ms DESC, rowid DESC LIMIT 1"
 )
 _CARDS = f"{CARD.select} WHERE session_id = ? AND buttons <> '[]' ORDER BY created_ms, rowid LIMIT ?"
@@ -85,8 +90,14 @@ _MINE = (
     " FROM session AS s LEFT JOIN message AS m ON m.id = (s.num << ?) + s.next_seq - 1"
     " WHERE s.owner = ? AND s.phase <> 'erased' ORDER BY s.last_human_ms DESC, s.num DESC LIMIT ?"
 )
-_AT_ACCOUNT = f"{SESSION.select} WHERE owner = ? AND id <> ? AND phase <> 'erased'"
-_OTHER_KEYS = "SELECT key FROM binding WHERE session_id = ? AND key <> ? ORDER BY key"
+_SETTLED = "SELECT EXISTS (SELECT 1 FROM session WHERE owner = ? AND phase <> 'erased')"
+_SESSION = f"{SESSION.select} WHERE id = ?"
+_BOUND = (
+    "SELECT b.key, b.session_id FROM binding AS b JOIN session AS s ON s.id = b.session_id"
+    " WHERE b.key >= ? AND b.key < ? AND s.owner = ? AND s.phase <> 'erased' AND NOT EXISTS"
+    " (SELECT 1 FROM adopted AS a WHERE a.link_id = ? AND a.kind = 'session' AND a.key = s.id) ORDER BY b.key"
+)
+_KEYS_OF = "SELECT key FROM binding WHERE session_id = ? ORDER BY key"
 
 
 def find_ticket(conn: sqlite3.Connection, digest: str) -> Ticket | None:
@@ -117,6 +128,12 @@ class Named:
     claim: MoveClaim | None = None
     link: Link | None = None
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where a session would go."""
+        dest = () if self.claim is None else (self.claim.dest.place,)
+        return dest if self.link is None else (*dest, self.link.origin.place)
+
 
 def complete(conn: sqlite3.Connection, view: View, event: Event, named: Named, key: SessionKey | None) -> View:
     """The view with everything that a decision about leaving and coming back looks at.
@@ -131,7 +148,7 @@ def complete(conn: sqlite3.Connection, view: View, event: Event, named: Named, k
     person = view.person
     if person is None:
         return view
-    if isinstance(event, CommandIssued):
+    if isinstance(event, CommandIssued) or (isinstance(event, ButtonPressed) and session is None):
         view = dataclasses.replace(view, preference=_one(conn, PREFERENCE, _PREFERENCE, person.identity))
     if _lists(event):
         view = dataclasses.replace(view, mine=mine(conn, person.identity))
@@ -174,6 +191,7 @@ def _about_session(conn: sqlite3.Connection, view: View, session: Session, named
     return dataclasses.replace(
         view,
         notice=_one(conn, CARD, _NOTICE, session.id),
+        announcement=_one(conn, CARD, _ANNOUNCEMENT, session.id) if session.retention_told_ms is not None else None,
         ticket=ticket or _one(conn, TICKET, _TICKET_LIVE, session.id),
         summary=newest_summary(conn, session.id),
         tail=_tail(conn, session.id),
@@ -182,8 +200,9 @@ def _about_session(conn: sqlite3.Connection, view: View, session: Session, named
 
 
 def _about_move(conn: sqlite3.Connection, view: View, event: Event, named: Named, key: SessionKey | None) -> View:
-    session, claimant = view.session, None
-    dest = key
+    session, person, claimant, dest = view.session, view.person, None, key
+    if person is None:
+        return view
     if named.claim is not None:
         dest = named.claim.dest
         claimant = _one(conn, PERSON, _PERSON, str(named.claim.claimant))
@@ -198,20 +217,24 @@ def _about_move(conn: sqlite3.Connection, view: View, event: Event, named: Named
         claimant=claimant,
         link=named.link,
         there=there,
-        there_running=there is not None and bool(conn.execute(_RUNNING, (there.id,)).fetchone()[0]),
+        there_running=there is not None and _true(conn, _RUNNING, there.id),
     )
-    if session is not None and view.person is not None:
+    if session is not None:
         view = dataclasses.replace(
             view,
-            claims=_all(conn, CLAIM, _CLAIMS, session.id, str(view.person.key)),
+            claims=_all(conn, CLAIM, _CLAIMS, session.id, str(person.key)),
             cards=_all(conn, CARD, _CARDS, session.id, CARDS_MAX),
-            pulled=_pulled(conn, named.link) if named.link is not None else (),
+            pulled=() if named.link is None else _pulled(conn, named.link),
+            accounts=_accounts(conn, person),
+            settled=_true(conn, _SETTLED, person.identity),
         )
     if isinstance(event, ResumeAsked):
-        view = dataclasses.replace(
-            view, guesses=_guesses(conn, event.author.key, event.place), accounts=_accounts(conn, view.person)
-        )
+        view = dataclasses.replace(view, guesses=_guesses(conn, event.author.key, event.place))
     return view
+
+
+def _true(conn: sqlite3.Connection, sql: str, *values: Scalar) -> bool:
+    return bool(conn.execute(sql, values).fetchone()[0])
 
 
 def _tail(conn: sqlite3.Connection, session_id: str) -> tuple[Tail, ...]:
@@ -223,7 +246,7 @@ def _tail(conn: sqlite3.Connection, session_id: str) -> tuple[Tail, ...]:
 def _neighbour_noticed(conn: sqlite3.Connection, session: Session) -> bool:
     place = str(session.home.place)
     values = (f"{place}/", f"{place}0", session.id, place, session.last_human_ms)
-    return bool(conn.execute(_NEIGHBOUR, values).fetchone()[0])
+    return _true(conn, _NEIGHBOUR, *values)
 
 
 def _guesses(conn: sqlite3.Connection, account: PersonKey, place: Place) -> tuple[Guesses, ...]:
@@ -232,29 +255,27 @@ def _guesses(conn: sqlite3.Connection, account: PersonKey, place: Place) -> tupl
     return tuple(each for each in found if each is not None)
 
 
-def _accounts(conn: sqlite3.Connection, person: Person | None) -> tuple[PersonKey, ...]:
-    if person is None:
-        return ()
+def _accounts(conn: sqlite3.Connection, person: Person) -> tuple[PersonKey, ...]:
     found = [PersonKey.parse(row[0]) for row in conn.execute(_ACCOUNTS, (person.identity,)).fetchall()]
     return tuple(dict.fromkeys((*found, person.key)))
 
 
 def _pulled(conn: sqlite3.Connection, link: Link) -> tuple[Pulled, ...]:
-    """The owner's other sessions that live at the linked account and came there, or began there, after the link."""
-    account = link.account
+    """What the linked account has of the owner's sessions; those that it had before the link are its own."""
+    prefix = str(PersonKey(platform=link.account.platform, workspace=link.account.workspace, user=""))
+    found: dict[str, list[SessionKey]] = {}
+    for key_text, session_id in conn.execute(_BOUND, (prefix, f"{prefix[:-1]}0", link.after, link.id)):
+        key = SessionKey.parse(key_text)
+        if key.user == link.account.user:
+            found.setdefault(session_id, []).append(key)
     pulled = []
-    for session in _all(conn, SESSION, _AT_ACCOUNT, link.after, link.session_id):
-        if not _at_account(session.home, account):
-            continue
-        keys = [SessionKey.parse(row[0]) for row in conn.execute(_OTHER_KEYS, (session.id, str(session.home)))]
-        earlier = next((each for each in keys if not _at_account(each, account)), None)
-        if earlier is not None or session.created_ms >= link.at_ms:
-            pulled.append(Pulled(session=session, earlier=earlier))
+    for session_id, keys in found.items():
+        session = _one(conn, SESSION, _SESSION, session_id)
+        others = [SessionKey.parse(row[0]) for row in conn.execute(_KEYS_OF, (session_id,)).fetchall()]
+        earlier = next((each for each in others if each not in keys), None)
+        if session is not None:
+            pulled.append(Pulled(session=session, keys=tuple(keys), earlier=earlier))
     return tuple(pulled)
-
-
-def _at_account(key: SessionKey, account: PersonKey) -> bool:
-    return (key.platform, key.workspace, key.user) == (account.platform, account.workspace, account.user)
 
 
 def key_of_session(place: Place, person: PersonKey, policy: Policy) -> SessionKey:

@@ -114,7 +114,7 @@ def _tail(
     The turn's own messages are always among them and count. Read in slices from the newest backwards.
     """
     first = num << SEQ_BITS
-    refused = {row[0] for row in conn.execute(_REFUSED, (session.id,)).fetchall()} - {turn.id}
+    refused = {row[0] for row in conn.execute(_REFUSED, (session.id,)).fetchall()}
     own = conn.execute(_MESSAGES, (first | turn.first_seq, first + turn.last_seq + 1)).fetchall()
     if turn.answer_seq is not None:
         own += conn.execute(_MESSAGES, (first | turn.answer_seq, first + turn.answer_seq + 1)).fetchall()

@@ -10,8 +10,8 @@ database ever takes the place of one that was lost.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from pathlib import Path
 from core.domain.errors import StoreDamaged, StoreError, StoreNewer
 from storage.connection import open_for_reading, open_for_writing
 from storage.faults import RESTORE_HINT, translate
+from storage.files import SNAPSHOT, fsync_file, fsync_folder, log_of, make_private, remove, with_companions
 
 APPLICATION_ID = 0x524A4E31  # "RJN1", in the header of every database of ours
 _HEADER_BYTES = 100
-_MAGIC = b"SQLite format 3\x00"
 _RECORD = (
     "CREATE TABLE IF NOT EXISTS migration"
     " (version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT"
@@ -55,12 +55,15 @@ def migrations(folder: Path = Path(__file__).parent / "migrations") -> tuple[Mig
 def prepare(path: Path, *, steps: tuple[Migration, ...] | None = None, on_point: OnPoint | None = None) -> None:
     """Create the database at `path` if there is none, check it if there is one, and migrate it.
 
+    Only the holder of the folder's lock may call this.
+
     Raises:
         StoreDamaged: the file is damaged or not ours, or its log is left without it.
         StoreNewer: a newer release wrote it.
         StoreFull: no room for the migration; the database is as it was.
     """
     steps = migrations() if steps is None else steps
+    remove(*path.parent.glob(f"{path.name}{SNAPSHOT}*"))
     try:
         if path.exists():
             inspect(path, newest=len(steps))
@@ -74,23 +77,21 @@ def prepare(path: Path, *, steps: tuple[Migration, ...] | None = None, on_point:
 def inspect(path: Path, *, newest: int | None = None) -> int:
     """Check that the file is a database of ours which this release understands; its schema version.
 
-    Looks at the header and the schema; all pages only when there is a reason to suspect damage.
+    Looks at the header, the length and the schema, not at every page (see `check`).
+    Also beside a running bot, and inside it: the file is looked at through SQLite alone (see storage/files.py).
 
     Raises:
-        StoreDamaged: it is not, or it is damaged.
+        FileNotFoundError: there is none.
+        StoreDamaged: it is not ours, or it is damaged.
         StoreNewer: a newer release wrote it.
     """
     newest = len(migrations()) if newest is None else newest
-    pages_missing = _check_header(path)
+    file_bytes = path.stat().st_size
+    if file_bytes < _HEADER_BYTES:
+        raise _damaged(path, f"it has only {file_bytes} bytes")
     try:
-        conn = open_for_reading(path)
-        try:
-            version = int(conn.execute("PRAGMA user_version").fetchone()[0])
-            tables = {row[0] for row in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-            if pages_missing:
-                _check_pages(conn)
-        finally:
-            conn.close()
+        with contextlib.closing(open_for_reading(path)) as conn:
+            version, tables = _look(conn, path)
     except sqlite3.Error as error:
         raise translate(error) from error
     if version > newest:
@@ -107,62 +108,27 @@ def check(path: Path) -> None:
     """Read every page and index. Raises `StoreDamaged` when something is wrong; slow on large files."""
     inspect(path)
     try:
-        conn = open_for_reading(path)
-        try:
-            problems = [str(row[0]) for row in conn.execute("PRAGMA integrity_check(10)").fetchall()]
-        finally:
-            conn.close()
+        with contextlib.closing(open_for_reading(path)) as conn:
+            problems = [str(row[0]) for row in conn.execute("PRAGMA integrity_check(1)").fetchall()]
     except sqlite3.Error as error:
         raise translate(error) from error
     if problems != ["ok"]:
         raise _damaged(path, problems[0])
 
 
-def fsync_folder(folder: Path) -> None:
-    """Make renames and new names in a folder durable."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def log_of(path: Path) -> Path:
-    """The write-ahead log beside a database."""
-    return path.with_name(path.name + "-wal")
-
-
-def index_of_log(path: Path) -> Path:
-    """The shared memory beside a database."""
-    return path.with_name(path.name + "-shm")
-
-
 # --- checks -----------------------------------------------------------------------------------------
 
 
-def _check_header(path: Path) -> bool:
-    """Check the first 100 bytes; True when the file is shorter or longer than they say.
-
-    A log that is not folded yet may explain another length, so that is only a reason to look closer.
-    """
-    with path.open("rb") as file:
-        header = file.read(_HEADER_BYTES)
-        file_bytes = os.fstat(file.fileno()).st_size
-    if len(header) < _HEADER_BYTES:
-        raise _damaged(path, f"it has only {len(header)} bytes")
-    if not header.startswith(_MAGIC):
-        raise _damaged(path, "it is not an SQLite database")
-    if int.from_bytes(header[68:72], "big") != APPLICATION_ID:
+def _look(conn: sqlite3.Connection, path: Path) -> tuple[int, set[str]]:
+    """The schema version and the names of the tables of a database of ours."""
+    if _pragma(conn, "application_id") != APPLICATION_ID:
         raise _damaged(path, "it is a database of another program")
-    page_bytes = int.from_bytes(header[16:18], "big")
-    page_bytes = 65_536 if page_bytes == 1 else page_bytes
-    return file_bytes != page_bytes * int.from_bytes(header[28:32], "big")
+    tables = {row[0] for row in conn.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    return _pragma(conn, "user_version"), tables
 
 
-def _check_pages(conn: sqlite3.Connection) -> None:
-    problems = [str(row[0]) for row in conn.execute("PRAGMA quick_check(1)").fetchall()]
-    if problems != ["ok"]:
-        raise StoreDamaged(code="store_damaged", detail=f"{problems[0]}; {RESTORE_HINT}")
+def _pragma(conn: sqlite3.Connection, name: str) -> int:
+    return int(conn.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def _damaged(path: Path, why: str) -> StoreDamaged:
@@ -178,9 +144,8 @@ def _create(path: Path, steps: tuple[Migration, ...], on_point: OnPoint | None) 
     if log_of(path).exists():
         raise _damaged(path, f"it is gone, but {log_of(path).name} is still there")
     new = path.with_name(path.name + ".new")
-    for left in (new, log_of(new), index_of_log(new)):
-        left.unlink(missing_ok=True)
-    os.close(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    remove(*with_companions(new))
+    make_private(new)
     conn = open_for_writing(new)
     try:
         conn.execute(f"PRAGMA application_id={APPLICATION_ID}")
@@ -188,8 +153,7 @@ def _create(path: Path, steps: tuple[Migration, ...], on_point: OnPoint | None) 
             _run(conn, step, on_point)
     finally:
         conn.close()  # folds the log and removes it
-    with new.open("rb") as file:
-        os.fsync(file.fileno())
+    fsync_file(new)
     _point(on_point, "migrate.before_rename")
     new.rename(path)
     fsync_folder(path.parent)

@@ -16,7 +16,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Generic, TypeVar
 
 from core import codec
@@ -43,19 +43,22 @@ from core.engine.ports import Post
 E = TypeVar("E")
 K = TypeVar("K", PersonKey, Place, SessionKey)
 Scalar = str | int | float | None
+S = TypeVar("S", bound=Scalar)
 Row = Sequence[Any]  # as the driver gives it; typed again by `decode`
 Convert = Callable[[Any], Any]
 
 _KEY_CACHE = 16_384  # text forms of people and places that are in use at the same time
+_EFFECT_CACHE = 4_096  # effects between their commit and their outcome: each is read two or three times
 _EMPTY = "[]"
-_KEYWORDS = frozenset({"to"})  # fields that are words of SQL
 
 
 class Table(Generic[E]):
     """How one dataclass is written to one table.
 
     `key`: the columns that name a row. `fixed`: columns that never change once written, so that an update leaves
-    their indexes alone. `omit`: fields that are not columns. `extra`: columns computed from the value.
+    their indexes alone. `rare`: columns with an index that hardly ever change; `update` meets only a row where they
+    are the same and so leaves their indexes alone too, see `write`. `omit`: fields that are not columns. `extra`:
+    columns computed from the value.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Table(Generic[E]):
         *,
         key: tuple[str, ...],
         fixed: tuple[str, ...] = (),
+        rare: tuple[str, ...] = (),
         omit: tuple[str, ...] = (),
         extra: Mapping[str, Callable[[E], Scalar]] | None = None,
     ) -> None:
@@ -81,19 +85,27 @@ class Table(Generic[E]):
         self._extra = tuple((extra or {}).values())
         self._get = attrgetter(*fields)
         self._encoders = tuple((at, way) for at, _, way, _ in ways if way is not None)
-        self._decoders = tuple((field, way) for _, field, _, way in ways if way is not None)
-        self.columns = tuple(map(_name, (*fields, *(extra or {}))))
-        self.select = f"SELECT {', '.join(map(_name, fields))} FROM {name}"
+        self._decoders = tuple((at, way) for at, _, _, way in ways if way is not None)
+        self._setters = tuple([_setter(kind, field) for field in fields])
+        self._omitted = tuple([(field, _setter(kind, field)) for field in omit])
+        self.columns = (*fields, *(extra or {}))
+        self.select = f"SELECT {', '.join(fields)} FROM {name}"
         marks = ", ".join("?" * len(self.columns))
         changing = [each for each in self.columns if each not in key and each not in fixed]
         self.insert = f"INSERT INTO {name} ({', '.join(self.columns)}) VALUES ({marks})"
         self.upsert = f"{self.insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET " + ", ".join(
             f"{each} = excluded.{each}" for each in changing
         )
+        setting, meeting = [each for each in changing if each not in rare], (*key, *rare)
+        self._update = (
+            f"UPDATE {name} SET {', '.join(f'{each} = ?' for each in setting)}"
+            f" WHERE {' AND '.join(f'{each} = ?' for each in meeting)}"
+        )
+        self._in_update = itemgetter(*[self.columns.index(each) for each in (*setting, *meeting)]) if rare else None
 
     def fields_of(self, alias: str) -> str:
         """The selected columns under a table alias, for a join."""
-        return ", ".join(f"{alias}.{_name(field)}" for field in self.fields)
+        return ", ".join(f"{alias}.{field}" for field in self.fields)
 
     def encode(self, value: E) -> list[Scalar]:
         """The row of a value, in the order of `columns`."""
@@ -103,19 +115,40 @@ class Table(Generic[E]):
         row.extend([compute(value) for compute in self._extra])
         return row
 
+    def write(self, conn: sqlite3.Connection, value: E) -> None:
+        """Put a row that is most often there already.
+
+        `upsert` would write AUTOINCREMENT's counter and the indexes of all its columns each time, a page for each.
+        """
+        row = self.encode(value)
+        if self._in_update is None or not put(conn, self._update, self._in_update(row)).rowcount:
+            put(conn, self.upsert, row)
+
     def decode(self, row: Row, **omitted: object) -> E:
-        """The value of a row selected with `select`. Raises `BadInput` for what cannot be read."""
-        values = dict(zip(self.fields, row, strict=True))
+        """The value of a row selected with `select`. Raises `BadInput` for what cannot be read.
+
+        The slots are set one by one: a frozen dataclass's own `__init__` does that by name, for twice the time.
+        """
+        values = list(row)
+        value = object.__new__(self.kind)
         try:
-            for field, way in self._decoders:
-                values[field] = way(values[field])
-            return self.kind(**values, **omitted)
+            for at, way in self._decoders:
+                values[at] = way(values[at])
+            for field, omitted_setter in self._omitted:
+                omitted_setter(value, omitted[field])
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput(code="bad_row", detail=f"{self.name}: {error!r}") from error
+        for setter, each in zip(self._setters, values, strict=True):
+            setter(value, each)
+        return value
 
 
-def _name(field: str) -> str:
-    return f'"{field}"' if field in _KEYWORDS else field
+def _setter(kind: type[Any], field: str) -> Callable[[Any, Any], None]:
+    """What sets a field of a new value. Raises `TypeError` where making a value is more than setting its fields."""
+    if hasattr(kind, "__post_init__"):
+        raise TypeError(f"{kind.__name__} makes itself")
+    set_slot: Callable[[Any, Any], None] = getattr(kind, field).__set__
+    return set_slot
 
 
 def _ways(hint: Any) -> tuple[Convert | None, Convert | None]:
@@ -129,7 +162,7 @@ def _ways(hint: Any) -> tuple[Convert | None, Convert | None]:
     if typing.get_origin(hint) is tuple:
         return _encode_tuple, functools.partial(_decode_tuple, hint)
     if hint == Effect or dataclasses.is_dataclass(hint):
-        return codec.dumps, functools.partial(codec.loads, hint)
+        return codec.dumps, functools.lru_cache(_EFFECT_CACHE)(functools.partial(codec.loads, hint))
     plain = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if not set(plain) <= {str, int, float, type(None)}:
         raise TypeError(f"no column for {hint}")
@@ -184,7 +217,7 @@ def kind_of(row: EffectRow) -> str:
 
 
 PERSON = Table(Person, "person", key=("key",))
-SESSION = Table(Session, "session", key=("id",), fixed=("created_ms",))
+SESSION = Table(Session, "session", key=("id",), fixed=("created_ms",), rare=("owner",))
 BINDING = Table(Binding, "binding", key=("key",))
 WAITING = Table(Waiting, "waiting", key=("id",), fixed=("session_id",))
 TURN = Table(Turn, "turn", key=("id",), fixed=("session_id", "asker", "created_ms"))
@@ -211,19 +244,19 @@ POST = Table(Post, "board_post", key=("id",), omit=("n",))
 BOARD_FILE = Table(FileCopy, "board_file", key=("file_id",))
 
 
-def put(conn: sqlite3.Connection, sql: str, row: Row) -> None:
+def put(conn: sqlite3.Connection, sql: str, row: Row) -> sqlite3.Cursor:
     """Execute with values that may hold halves of surrogate pairs, which no database can store as they are."""
     try:
-        conn.execute(sql, row)
+        return conn.execute(sql, row)
     except UnicodeEncodeError:
-        conn.execute(sql, [clean(each) for each in row])
+        return conn.execute(sql, [clean(each) for each in row])
 
 
-def clean(value: Scalar) -> Scalar:
-    """The value with surrogate pairs joined and lone halves replaced by U+FFFD."""
-    if not isinstance(value, str):
+def clean(value: S) -> S:
+    """The value with surrogate pairs joined and lone halves replaced by U+FFFD, as `put` stores it."""
+    if not isinstance(value, str) or value.isascii():
         return value
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return typing.cast("S", value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
 
 
 SEQ_BITS = 24  # message.id = session.num << SEQ_BITS | seq: 16 million messages in a session

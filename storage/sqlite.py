@@ -8,26 +8,32 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from core.domain.codes import CodeKeys
 from core.domain.decision import Decision, Policy
+from core.domain.effects import EraseKind
 from core.domain.entities import Card, Draft, EffectRow, Message, Part
 from core.domain.events import Arrival, Event, TimerDue
 from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
-from core.engine.ports import Accepted, Claim, Conversation, Decide, Delivery, Due
-from storage import claims, housekeeping, lookups, views
+from core.engine.ports import Accepted, Claim, Conversation, Decide, Delivery, Doomed, Due, Erased
+from storage import claims, erasing, forget, housekeeping, lookups, views
 from storage.apply import apply
 from storage.board import SqliteBoard
 from storage.claims import Starting
+from storage.faults import other_key
+from storage.files import Peephole
 from storage.readers import Readers
-from storage.rows import put
+from storage.rows import clean, put
 from storage.writer import DRAFT, OnPoint, Unit, Writer
 
 T = TypeVar("T")
+
+FOLD_TRIES = 240  # a minute: a deletion that a person asked for waits for a backup in the way
 
 _PROGRESS_DRAFT = (
     "INSERT INTO draft (effect_id, n, text) SELECT ?1, ?2, ?3"
@@ -47,9 +53,16 @@ class SqliteStore:
     """Everything durable, in one file. Made by `storage.open_store`."""
 
     def __init__(
-        self, path: Path, writer: Writer, readers: Readers, horizon_ms: int, code_keys: CodeKeys | None = None
+        self,
+        path: Path,
+        peephole: Peephole,
+        writer: Writer,
+        readers: Readers,
+        horizon_ms: int,
+        code_keys: CodeKeys | None = None,
     ) -> None:
         self.path = path
+        self.peephole = peephole
         self._code_keys = code_keys
         self.board = SqliteBoard(writer, readers)
         self._writer = writer
@@ -71,24 +84,22 @@ class SqliteStore:
         Raises:
             StoreError: the file cannot be opened.
         """
-        writer = await Writer.open(path, max_page_count=max_page_count, on_point=on_point)
-        try:
+        async with AsyncExitStack() as opened:
+            peephole = Peephole(path)
+            opened.callback(peephole.close)
+            writer = await Writer.open(path, max_page_count=max_page_count, on_point=on_point)
+            opened.push_async_callback(writer.close)
             readers = await Readers.open(path)
-        except BaseException:
-            await writer.close()
-            raise
-        try:
+            opened.push_async_callback(readers.close)
             horizon_ms = await readers.run(claims.latest_created_ms)
-        except BaseException:
-            await readers.close()
-            await writer.close()
-            raise
-        return cls(path, writer, readers, horizon_ms, code_keys)
+            opened.pop_all()  # all is open: from here on `close` does it
+        return cls(path, peephole, writer, readers, horizon_ms, code_keys)
 
     async def close(self) -> None:
         """Finish what is queued and close every connection, the writing one last: it folds the log."""
         await self._readers.close()
         await self._writer.close()
+        self.peephole.close()
 
     async def submit(self, unit: Unit[T]) -> T:
         """Run a unit of another module of storage (forgetting, tests); raises as `Writer.submit`."""
@@ -101,6 +112,16 @@ class SqliteStore:
     async def fold(self) -> bool:
         """Fold the log into the database and cut it to zero; False while a reader is in the way."""
         return await self._writer.fold()
+
+    async def bind_key(self, key_id: bytes) -> None:
+        """Note which root key this database is used with, or refuse another one.
+
+        Raises:
+            StoreDamaged: it was used with another key (`seal_other_key`): what is sealed in it would not open.
+        """
+        known = await self._writer.submit(partial(housekeeping.bind_key, key_id=key_id.hex()))
+        if known != key_id.hex():
+            raise other_key(bytes.fromhex(known), key_id)
 
     # --- core.engine.ports.Store --------------------------------------------------------------------
 
@@ -191,6 +212,16 @@ class SqliteStore:
         """See `Store.holding`."""
         return await self._readers.run(partial(lookups.holding, platform=platform))
 
+    async def doomed(self, kind: EraseKind, key: str) -> Doomed:
+        """See `Store.doomed`."""
+        return await self._readers.run(partial(erasing.doomed, kind=kind.value, key=key))
+
+    async def erase(self, kind: EraseKind, key: str, asked_ms: int) -> Erased:
+        """See `Store.erase`."""
+        stone = forget.Tombstone(kind=kind.value, key=key, at_ms=asked_ms)
+        done = await forget.delete(self, stone, tries=FOLD_TRIES)
+        return Erased(rows=done.rows, hits=done.hits)
+
     # --- timers and housekeeping ----------------------------------------------------------------------
 
     async def due_sessions(self, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
@@ -198,6 +229,18 @@ class SqliteStore:
         return await self._readers.run(
             partial(housekeeping.due_sessions, now_ms=now_ms, horizon_ms=horizon_ms, limit=limit)
         )
+
+    async def wake_unused(self, now_ms: int) -> None:
+        """See `Store.wake_unused`."""
+        await self._writer.submit(partial(housekeeping.wake_unused, now_ms=now_ms), DRAFT)
+
+    async def uptime_ms(self) -> int:
+        """See `Store.uptime_ms`."""
+        return await self._readers.run(housekeeping.uptime_ms)
+
+    async def keep_uptime(self, ms: int) -> None:
+        """See `Store.keep_uptime`."""
+        await self._writer.submit(partial(housekeeping.keep_uptime, ms=ms), DRAFT)
 
     async def next_due_ms(self) -> int | None:
         """When the next timer of a session rings; None when none is set."""
@@ -217,7 +260,7 @@ def _remember(conn: sqlite3.Connection, event: Event, now_ms: int) -> bool:
     if not isinstance(event, Arrival | TimerDue):
         return True
     new = True
-    for key in dict.fromkeys(event.source_keys):
+    for key in dict.fromkeys(map(clean, event.source_keys)):
         inserted = conn.execute("INSERT OR IGNORE INTO source (key, at_ms) VALUES (?, ?)", (key, now_ms))
         new = new and inserted.rowcount == 1
     return new

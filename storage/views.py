@@ -41,15 +41,21 @@ from core.domain.events import (
     ThreadRead,
     TimerDue,
 )
-from core.domain.keys import PersonKey, Place
+from core.domain.keys import Audience, PersonKey, Place, SessionKey
+from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
 from storage import leaving
 from storage.leaving import Named, key_of_session
-from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SPEND, TURN, WAITING, Scalar, Table
+from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SPEND, TURN, WAITING, Scalar, Table, clean
 
 E = TypeVar("E")
 
 _AT_KEY = f"SELECT {SESSION.fields_of('s')} FROM binding AS b JOIN session AS s ON s.id = b.session_id WHERE b.key = ?"
+_IN_CHANNEL = (
+    f"SELECT {SESSION.fields_of('s')} FROM binding AS b JOIN session AS s ON s.id = b.session_id"
+    " WHERE b.key >= ? AND b.key < ? AND s.home = b.key AND s.phase NOT IN ('closed', 'erased')"
+    " ORDER BY s.last_human_ms DESC, s.num DESC LIMIT 1"
+)
 _SESSION = f"{SESSION.select} WHERE id = ?"
 _TURN = f"{TURN.select} WHERE id = ?"
 _OPEN_TURN = f"{TURN.select} WHERE session_id = ? AND state IN ('open', 'stopping')"
@@ -88,6 +94,12 @@ class _Subject:
 def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, finishing: EffectRow | None) -> View:
     """Load the view of `event`; `finishing` is the effect it is the outcome of, as it was while started."""
     subject = _subject(conn, event, policy, finishing)
+    person, newcomer, places, key = None, False, subject.named.places, None
+    if isinstance(event, Arrival):
+        person, newcomer = _person(conn, event.author.key, event.author.name, stamp)
+        places = (event.place, *places)
+        key = key_of_session(event.place, event.author.key, policy)
+        subject = _only_one(conn, event, person, key) or subject
     session, running = subject.session, None
     waiting: tuple[Waiting, ...] = ()
     open_effects: tuple[EffectRow, ...] = ()
@@ -95,15 +107,12 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         running = _one(conn, TURN, _OPEN_TURN, session.id)
         waiting = _all(conn, WAITING, _WAITING, session.id)
         open_effects = _all(conn, EFFECT, _OPEN_EFFECTS, session.id)
-    person, newcomer, place = None, False, None
-    key = None
-    if isinstance(event, Arrival):
-        person, newcomer = _person(conn, event.author.key, event.author.name, stamp)
-        place = event.place
-        key = key_of_session(place, event.author.key, policy)
     addressed = False
     if isinstance(event, MessageReceived) and session is not None:
         addressed = _addressed_before(conn, event, session, policy)
+    spoke = False
+    if isinstance(event, Arrival) and session is not None and not session.home.user:
+        spoke = _asked(conn, event.author.key, session)
     view = View(
         policy=policy,
         person=person,
@@ -115,8 +124,9 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         open_effects=open_effects,
         finishing=finishing,
         card=subject.card,
-        spends=_spends(conn, _accounts(session, person, place, finishing, stamp)),
+        spends=_spends(conn, _accounts(session, person, places, finishing, stamp)),
         addressed_before=addressed,
+        spoke=spoke,
     )
     return leaving.complete(conn, view, event, subject.named, key)
 
@@ -135,7 +145,7 @@ def _subject(  # noqa: PLR0911 -- one arm for each event
             session_id = ticket.session_id if ticket is not None else event.session_id
             return _Subject(session=_session(conn, session_id), named=Named(ticket=ticket))
         case ButtonPressed():
-            return _subject_of_button(conn, event.button.subject)
+            return _subject_of_button(conn, clean(event.button.subject))
         case ModelReplied() | ModelCut() | ModelStopped() | ModelBusy() | ModelRefused() | HistoryLost() | Delivered():
             turn = _one(conn, TURN, _TURN, event.turn_id)
             return _Subject(session=_session(conn, turn.session_id) if turn else None, turn=turn)
@@ -158,13 +168,31 @@ def _subject(  # noqa: PLR0911 -- one arm for each event
 
 def _subject_of_place(conn: sqlite3.Connection, event: MessageReceived | CommandIssued, policy: Policy) -> _Subject:
     key = key_of_session(event.place, event.author.key, policy)
+    wanders = policy.single_dm and event.audience is Audience.DM
+    session = _in_channel(conn, key) if wanders else None
+    if session is not None:
+        return _Subject(session=session, card=_one(conn, CARD, _MAILBAG, session.id))
     session = _one(conn, SESSION, _AT_KEY, str(key))
     card = None
-    if session is not None and session.home != key:
+    if session is not None and session.home.place != key.place:
         card = _one(conn, CARD, _MOVED, session.id, str(key.place))
     elif session is not None and isinstance(event, MessageReceived):
         card = _one(conn, CARD, _MAILBAG, session.id)
     return _Subject(session=session, card=card)
+
+
+def _in_channel(conn: sqlite3.Connection, key: SessionKey) -> Session | None:
+    """The conversation that a person used last in a direct channel, in whatever thread."""
+    low = str(dataclasses.replace(key, thread="", user="")).rstrip("/")
+    return _one(conn, SESSION, _IN_CHANNEL, f"{low}/", f"{low}0")
+
+
+def _only_one(conn: sqlite3.Connection, event: Arrival, person: Person, key: SessionKey) -> _Subject | None:
+    """For `/resume`: the one conversation that it can mean, if there is just one."""
+    if not isinstance(event, CommandIssued) or event.name.lower() != leaving.RESUME:
+        return None
+    found = candidates(leaving.mine(conn, person.identity), key)
+    return _Subject(session=_session(conn, found[0].session_id)) if len(found) == 1 else None
 
 
 def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
@@ -192,7 +220,7 @@ def _person(conn: sqlite3.Connection, key: PersonKey, name: str, stamp: Stamp) -
     known = _one(conn, PERSON, _PERSON, str(key))
     if known is None:
         return Person(key=key, identity=stamp.ulid("identity"), name=name), True
-    if known.name != name:
+    if known.name != clean(name):
         return dataclasses.replace(known, name=name), True
     return known, False
 
@@ -201,22 +229,30 @@ def _addressed_before(conn: sqlite3.Connection, event: MessageReceived, session:
     """Whether this author already has a session here, or in a shared one: has ever spoken in it."""
     if key_of_session(event.place, event.author.key, policy).user:
         return True  # found under the author's own key
-    asker = str(event.author.key)
-    if conn.execute(_ASKED, (session.id, asker, session.id, asker)).fetchone()[0]:
+    if _asked(conn, event.author.key, session):
         return True
     num = conn.execute("SELECT num FROM session WHERE id = ?", (session.id,)).fetchone()[0]
     first = (num << SEQ_BITS) + max(0, session.next_seq - _LOOK_BACK_MESSAGES)
     last = (num + 1) << SEQ_BITS
-    return conn.execute(_WROTE, (first, last, event.author.name)).fetchone() is not None
+    return conn.execute(_WROTE, (first, last, clean(event.author.name))).fetchone() is not None
+
+
+def _asked(conn: sqlite3.Connection, account: PersonKey, session: Session) -> bool:
+    """Whether this account, whatever its name is, has asked something in this session."""
+    return bool(conn.execute(_ASKED, (session.id, str(account), session.id, str(account))).fetchone()[0])
 
 
 # --- money ------------------------------------------------------------------------------------------
 
 
 def _accounts(
-    session: Session | None, person: Person | None, place: Place | None, finishing: EffectRow | None, stamp: Stamp
+    session: Session | None,
+    person: Person | None,
+    places: Iterable[Place],
+    finishing: EffectRow | None,
+    stamp: Stamp,
 ) -> dict[tuple[str, str], None]:
-    """The (account, day) pairs that a decision may touch: owner's, actor's, workspace's, and the reservation's."""
+    """The (account, day) pairs that a decision may touch: owner's, actor's, workspaces', and the reservation's."""
     today = datetime.fromtimestamp(stamp.now_ms / 1000, tz=UTC).date().isoformat()
     accounts: dict[tuple[str, str], None] = {}
     if session is not None:
@@ -224,7 +260,7 @@ def _accounts(
         accounts[f"workspace:{session.home.platform}/{session.home.workspace}", today] = None
     if person is not None:
         accounts[f"person:{person.identity}", today] = None
-    if place is not None:
+    for place in places:
         accounts[f"workspace:{place.platform}/{place.workspace}", today] = None
     if finishing is not None and isinstance(finishing.effect, AskModel):
         accounts.update(dict.fromkeys((each, finishing.effect.day) for each in finishing.effect.accounts))

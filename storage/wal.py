@@ -8,8 +8,10 @@ log when its two salts are those of the header; looking at one frame answers "is
 The log file carries no locks (those are on the database and on -shm), so a descriptor of our own does no harm.
 
 Policy: above `CALM_BYTES` fold when nobody waits (PASSIVE: the log starts over with the next commit);
-above `HARD_BYTES` fold although somebody waits (RESTART); when nothing was written for a while cut it to zero
-(TRUNCATE). A reader in the way costs at most `PATIENCE_MS`: the next try comes after `RETRY_BYTES` more.
+above `HARD_BYTES` fold although somebody waits (RESTART); when nothing was written for a while fold what there is
+(PASSIVE again: the file is kept, because a sync of a file that grows costs twice that of one that is written over).
+It is cut to zero only when asked (TRUNCATE), for what must not be found there any more.
+A reader in the way costs at most `PATIENCE_MS`: the next try comes after `RETRY_BYTES` more.
 """
 
 from __future__ import annotations
@@ -77,7 +79,12 @@ class Folding:
             fold(conn, "PASSIVE")
         self._next_try_bytes = limit + RETRY_BYTES
 
-    def when_idle(self, conn: sqlite3.Connection) -> bool:
+    def when_idle(self, conn: sqlite3.Connection) -> None:
+        """Fold what no reader is in the way of; the next commit writes over the log."""
+        if self._log.reaches(0):
+            fold(conn, "PASSIVE")
+
+    def to_zero(self, conn: sqlite3.Connection) -> bool:
         """Fold everything and cut the log to zero; False while a reader is in the way."""
         return not self._log.reaches(0) or fold(conn, "TRUNCATE")
 

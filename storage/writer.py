@@ -41,7 +41,7 @@ OnPoint = Callable[[str], None]
 
 BATCH_UNITS = 256  # bounds what one COMMIT can lose and how long an urgent unit waits for the batch before it
 DRAFT_SHARE = 32  # of a batch: drafts come last, but a flood of urgent units does not starve them
-IDLE_S = 3.0  # without a write for this long, the log is cut to zero
+IDLE_S = 3.0  # without a write for this long, the log is folded
 
 
 class Priority(IntEnum):
@@ -78,7 +78,7 @@ class Writer:
         self._idle_due = False
         self._changes = self._changes_armed = self._changes_folded = 0  # rows changed, to tell idle from busy
         self._closing = False
-        self._task = asyncio.create_task(self._run(), name="store-writer")
+        self.task = asyncio.create_task(self._run(), name="store-writer")
 
     @classmethod
     async def open(cls, path: Path, *, max_page_count: int | None = None, on_point: OnPoint | None = None) -> Writer:
@@ -113,15 +113,15 @@ class Writer:
     async def fold(self) -> bool:
         """Cut the log to zero after everything that is queued; False while a reader is in the way."""
         await self.submit(lambda _: None)
-        return await self._conn.run(self._folding.when_idle)
+        return await self._conn.run(self._folding.to_zero)
 
     async def close(self) -> None:
         """Finish what is queued, fold the log and close the connection. Twice is as good as once."""
         self._closing = True
         self._wake.set()
-        await asyncio.wait([self._task])
-        if not self._task.cancelled():
-            self._task.result()
+        await asyncio.wait([self.task])
+        if not self.task.cancelled():
+            self.task.result()
 
     # --- the task ---------------------------------------------------------------------------------
 

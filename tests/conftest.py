@@ -14,7 +14,11 @@ def find_chromium() -> Path | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is marked `browser` where none is installed; playwright's own download is never used."""
+    """Put what is marked `browser` last, and skip it where none is installed; playwright downloads nothing.
+
+    Last, because playwright keeps a loop running in this thread until it ends, and no other test could have its own.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
     if find_chromium() is not None:
         return
     reason = "no chromium found: apt install chromium, or name one in CHROMIUM"

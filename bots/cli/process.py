@@ -1,9 +1,10 @@
 """The running process: start, the line that says so, signals, the end.
 
 Knows: signals and exit codes. Must not know: what runs.
-The first SIGTERM or SIGINT ends the process gently with code 0, at the latest after `LAST_S`: a thread of its own
-sees to that even when the event loop hangs. The second one ends it at once. Neither loses anything: whatever was
-acknowledged is on the disk, and the next start continues it as after a crash.
+The first SIGTERM or SIGINT ends the process gently with code 0, at the latest after `LAST_S`; the second one ends it
+at once. Both hold when the event loop hangs, too: the handlers are the interpreter's and not the loop's, and a thread
+of its own watches the time. Nothing is lost either way: whatever was acknowledged is on the disk, and the next start
+continues it as after a crash.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import os
 import signal
 import threading
+from types import FrameType
 
 import structlog
 
@@ -26,8 +28,10 @@ log = structlog.get_logger("rejoinder")
 
 async def serve(settings: Settings) -> None:
     """Run until a signal comes. Raises what `App` raises when it cannot start."""
+    if settings.without_effect:
+        log.warning("settings without effect in this release", fields=" ".join(settings.without_effect))
     app = App(settings)
-    stopping = _Stopping()
+    stopping = Stopping()
     stopping.listen()
     await app.start()
     log.info("Rejoinder is ready: %s (%s)", app.url, app.model, data_dir=str(settings.data_dir.absolute()))
@@ -36,23 +40,30 @@ async def serve(settings: Settings) -> None:
     log.info("Rejoinder has stopped; what was not finished goes on at the next start")
 
 
-class _Stopping:
-    """`asked` is set by the first signal."""
+class Stopping:
+    """`asked` is set by the first signal; the process ends `last_s` seconds after it, whatever it does."""
 
-    def __init__(self) -> None:
+    def __init__(self, last_s: float = LAST_S) -> None:
         self.asked = asyncio.Event()
+        self._last_s = last_s
+        self._loop = asyncio.get_running_loop()
+        self._count = 0
 
     def listen(self) -> None:
         """Take SIGTERM and SIGINT from now on."""
-        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._asked, number)
+            signal.signal(number, self._signalled)
 
-    def _asked(self, number: int) -> None:
-        if self.asked.is_set():
+    def _signalled(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        self._count += 1
+        if self._count > 1:
             os._exit(_SIGNAL_CODE + number)
-        self.asked.set()
-        log.info("stopping: running answers may finish; a second signal ends at once")
-        last = threading.Timer(LAST_S, os._exit, (0,))
+        last = threading.Timer(self._last_s, os._exit, (0,))
         last.daemon = True
         last.start()
+        self._loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        log.info("stopping: running answers may finish; a second signal ends at once")
+        self.asked.set()

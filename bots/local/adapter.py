@@ -5,6 +5,8 @@ An answer is durable when it is opened and when it is final; between the two its
 because the engine's draft is what survives. Private answers are in memory for an hour, marks until the next
 start.
 
+A card of ours is on the board with the placeholder of a resume code; the code itself is put in while it is shown.
+
 Corner cases: a post of ours in a thread that has no post yet becomes its root (a command may open a thread
 that nobody else wrote in), and so does a post to a channel as such; a repeated call under the same key
 finds its post.
@@ -15,7 +17,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -44,6 +46,7 @@ from core.engine.ports import (
 
 TEXT_MAX_CHARS = 100_000  # more than any model says in one answer, so an answer is one message
 FULL_RETRY_MS = 5_000  # a full disk is looked at again after this time
+FILLED_LIMIT = 100  # as many as are read when the bot is called into a thread
 THREADS_LIMIT = 500  # threads in the list on the left
 _MARKS_KEPT = 10_000
 
@@ -62,16 +65,20 @@ def _outside(now_ms: int) -> Iterator[None]:
 
 
 class LocalPlatform:
-    """The built-in chat; implements `Platform`. `board` is its server, `clock` gives the time of posts."""
+    """The built-in chat; implements `Platform`. `board` is its server, `clock` gives the time of posts.
+
+    `reveal` puts resume codes in the place of their placeholders, for the moment of showing.
+    """
 
     name = ids.PLATFORM
     limits = Limits(max_text_chars=TEXT_MAX_CHARS, file_cap_bytes=wire.FILE_MAX_BYTES)
 
-    def __init__(self, board: Board, clock: Clock) -> None:
+    def __init__(self, board: Board, clock: Clock, reveal: Callable[[str], str] = str) -> None:
         self.hub = Hub()
         self.rooms = Rooms(board)
         self.whispers = Whispers(clock.monotonic)
         self.clock = clock
+        self.reveal = reveal
         self._board = board
         self._live: dict[str, Post] = {}
         self._marks: OrderedDict[str, str] = OrderedDict()
@@ -97,7 +104,8 @@ class LocalPlatform:
             if ref:
                 stands = await self._ours(ref)
             else:
-                stands, _ = await self._put_ours(self._new(place, key, card.text, card.buttons))
+                new = replace(self._new(place, key, card.text, card.buttons), card=True)
+                stands, _ = await self._put_ours(new)
             post = replace(stands, text=card.text, buttons=card.buttons, state=AnswerState.DONE.value)
             if post != stands:
                 await self._board.edit(post)
@@ -156,6 +164,15 @@ class LocalPlatform:
         """See `Platform`; the person's own channel, where every post begins a thread."""
         return Place(platform=self.name, workspace=person.workspace, channel=ids.board_channel(person.user, ids.DM))
 
+    async def forgotten(self, places: Sequence[Place], before_ms: int) -> None:
+        """See `Platform`; open pages are told, so that they drop what they show."""
+        for place in places:
+            for post_id in [each.id for each in self._live.values() if each.place == place]:
+                del self._live[post_id]
+            self.whispers.forget(place, before_ms)
+            await self._tell_threads(place, "forgotten")
+            self.rooms.forget(place)
+
     # -------------------------------------------------------------------------- people's side
 
     async def put(self, post: Post, files: tuple[FileCopy, ...] = ()) -> Post:
@@ -187,7 +204,7 @@ class LocalPlatform:
 
     async def posts(self, place: Place, limit: int = THREAD_LIMIT) -> tuple[Post, ...]:
         """The newest posts of a thread as they stand now, oldest first."""
-        return tuple(self.as_it_stands(post) for post in await self._board.thread(place, limit))
+        return tuple(self.shown(self.as_it_stands(post)) for post in await self._board.thread(place, limit))
 
     async def threads(self, workspace: str, person: str) -> tuple[ThreadLine, ...]:
         """The threads of a workspace that `person` can read, latest first."""
@@ -203,7 +220,7 @@ class LocalPlatform:
 
     async def tell(self, post: Post) -> None:
         """Show a post to everybody who looks and may see it."""
-        sees = await self.rooms.readable_by(post.place)
+        sees, post = await self.rooms.readable_by(post.place), self.shown(post)
         self.hub.tell("message", post.id, lambda person: render.message(post, person) if sees(person) else None)
 
     async def catch_up(self, intake: Intake) -> int:
@@ -213,7 +230,8 @@ class LocalPlatform:
         """
         count = 0
         for post in await self._board.untaken():
-            event = wire.message_received(post, opener=await self.opener(post), caught_up=True)
+            opener, filled = await self.opener(post), await self.filled(post)
+            event = wire.message_received(post, opener=opener, filled=filled, caught_up=True)
             try:
                 await intake.accept(event)
             except (StoreFull, Closing):
@@ -232,10 +250,21 @@ class LocalPlatform:
         root = await self.root(post.place.thread)
         return post.author if root is None else root.author
 
+    async def filled(self, post: Post) -> bool:
+        """Whether other people had spoken in the thread of a post before it."""
+        if ids.is_dm(post.place) or post.id == post.place.thread:
+            return False
+        before = await self._board.thread(post.place, FILLED_LIMIT)
+        return any(each.author not in ("", post.author) and each.n < post.n for each in before)
+
     def as_it_stands(self, post: Post) -> Post:
         """The stored post with what only memory knows: the text being written, the mark."""
         post = self._live.get(post.id, post)
         return replace(post, mark=self._marks[post.id]) if post.id in self._marks else post
+
+    def shown(self, post: Post) -> Post:
+        """A post as people read it; only in cards of ours is anything revealed."""
+        return replace(post, text=self.reveal(post.text)) if post.card else post
 
     def close(self) -> None:
         """End everybody's stream."""
@@ -266,6 +295,7 @@ class LocalPlatform:
             elif await self.root(post.place.thread) is None:
                 post = replace(post, id=post.place.thread)
             stored = await self._board.put(post)
+        self.rooms.heard(stored)
         await self._tell_threads(stored.place)
         return stored, True
 
@@ -290,7 +320,8 @@ class LocalPlatform:
             await self._tell_threads(post.place)
         return post.id
 
-    async def _tell_threads(self, place: Place) -> None:
+    async def _tell_threads(self, place: Place, event: str = "threads") -> None:
         sees = await self.rooms.readable_by(place)
         shown: render.Shown = {"workspace": place.workspace, "thread": place.thread}
-        self.hub.tell("threads", place.workspace, lambda person: shown if sees(person) else None)
+        subject = place.workspace if event == "threads" else place.thread
+        self.hub.tell(event, subject, lambda person: shown if sees(person) else None)

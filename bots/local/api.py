@@ -12,10 +12,12 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from bots.local import body, ids, render, wire
+from bots.local.body import bad
 from bots.local.chat import LocalChat
 from bots.local.hub import Crowded
 from bots.local.render import About, Shown
 from core.domain.errors import BadInput, Closing, StoreError, StoreFull
+from core.engine.handover import Exporter
 from core.engine.ports import Board
 
 BEAT_S = 15.0  # a comment this often keeps proxies and sleeping laptops honest
@@ -26,6 +28,7 @@ _STATUS = {
     "unknown_thread": 404,
     "unknown_message": 404,
     "gone": 410,
+    "forgotten": 410,
     "body_too_large": 413,
     "text_too_long": 413,
     "file_too_large": 413,
@@ -86,6 +89,7 @@ class LocalApi:
         about: About,
         *,
         on_time: OnTime,
+        export: Exporter,
         time_travel: bool = True,
         beat_s: float = BEAT_S,
     ) -> None:
@@ -93,6 +97,7 @@ class LocalApi:
         self._board = board
         self._about = about
         self._on_time = on_time
+        self._export = export
         self._time_travel = time_travel
         self._beat_s = beat_s
 
@@ -105,6 +110,7 @@ class LocalApi:
             web.post("/api/actions", _plainly(self._post_action)),
             web.get("/api/stream", _plainly(self._get_stream), allow_head=False),
             web.get("/api/about", _plainly(self._get_about), allow_head=False),
+            web.get("/api/export/{token}", _plainly(self._get_export), allow_head=False),
             web.post("/api/time", _plainly(self._post_time)),
         ]
 
@@ -130,6 +136,19 @@ class LocalApi:
         del request
         offset = await self._board.time_offset_ms()
         return answer(render.about(self._about, time_offset_ms=offset, time_travel=self._time_travel))
+
+    async def _get_export(self, request: web.Request) -> web.StreamResponse:
+        """One file, once. The link names nobody: whoever was given it privately has it."""
+        taken = self._chat.downloads.take(request.match_info["token"])
+        if taken is None:
+            raise bad("gone", "This link was used, or is older than 10 minutes. /export gives a new one.")
+        identity, name = taken
+        file = next(each for each in await self._export(identity) if each.name == name)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{file.name}"',
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        }
+        return web.Response(body=file.body, content_type=file.media_type, charset="utf-8", headers=headers)
 
     async def _post_time(self, request: web.Request) -> web.StreamResponse:
         more_ms = wire.parse_time(await request.read())

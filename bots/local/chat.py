@@ -15,13 +15,14 @@ from dataclasses import dataclass, replace
 from bots.local import body, ids, render, wire
 from bots.local.adapter import LocalPlatform
 from bots.local.body import bad
+from bots.local.downloads import Download, Downloads
 from bots.local.once import Once
 from bots.local.render import Shown
 from bots.local.whispers import WHISPER_PREFIX, Whisper
 from bots.local.wire import Pressing, Saying
 from core.domain.decision import Nothing, Private, Reply
 from core.domain.entities import Button, FileCopy, FileRef
-from core.domain.keys import ButtonId, PersonKey, Place
+from core.domain.keys import PersonKey, Place
 from core.engine.ports import Accepted, AnswerState, Intake, Post
 
 ALREADY_DONE = Private(text="This was already done, and its answer is no longer kept. Nothing was done twice.")
@@ -45,6 +46,7 @@ class LocalChat:
 
     def __init__(self, platform: LocalPlatform, intake: Intake) -> None:
         self.platform = platform
+        self.downloads = Downloads(platform.clock.monotonic)
         self._intake = intake
         self._once: Once[Shown] = Once(platform.clock.monotonic)
 
@@ -60,7 +62,7 @@ class LocalChat:
         known = await self.platform.by_key(source)
         if known is not None:
             return await self._once.do(source, lambda: self._accept_post(known))
-        if saying.is_command:
+        if saying.is_command or wire.typed_code(saying):
             source = ids.command_key(person, key)
             return await self._once.do(source, lambda: self._command(saying.text, person, place, source))
         post = self._post(saying, place, source)
@@ -72,7 +74,7 @@ class LocalChat:
 
     async def press(self, pressing: Pressing) -> Shown:
         """Take a button press; returns `{reply}`. Raises `BadInput`, and what `Intake.accept` raises."""
-        ButtonId.parse(pressing.button)
+        wire.button_id(pressing)
         spot = await self._spot(pressing)
         person = ids.person_key(spot.place.workspace, pressing.person)
         source = ids.press_key(person, pressing.key or secrets.token_hex(_KEY_BYTES))
@@ -105,7 +107,8 @@ class LocalChat:
         if post.taken:
             return answer
         opener = await self.platform.opener(post)
-        accepted = await self._intake.accept(wire.message_received(post, opener=opener))
+        filled = await self.platform.filled(post)
+        accepted = await self._intake.accept(wire.message_received(post, opener=opener, filled=filled))
         await self.platform.take(post)
         person = ids.person_key(post.place.workspace, post.author)
         reply = await self._say_privately(accepted.decision.reply, person, post.place, post.key)
@@ -213,6 +216,10 @@ class LocalChat:
         return await self._say_privately(given, person, place, source)
 
     async def _say_privately(self, given: Reply, person: PersonKey, place: Place, source: str) -> Shown:
+        offered: tuple[Download, ...] = ()
+        if isinstance(given, Private):
+            given = replace(given, text=self.platform.reveal(given.text))
+            offered = self.downloads.offer(given.export) if given.export else ()
         message_id = f"{WHISPER_PREFIX}{ids.derived_id(source)}r"
         if not isinstance(given, Nothing):
             await self.platform.whisper(
@@ -223,12 +230,14 @@ class LocalChat:
                     author="",
                     text=given.text if isinstance(given, Private) else "",
                     buttons=render.reply_buttons(given),
+                    downloads=offered,
                     created_ms=self.platform.clock.now_ms(),
                     after_n=await self._newest(place),
                     shown=isinstance(given, Private),
                 )
             )
-        return render.reply(given, person.user, message_id)
+        reply = render.reply(given, person.user, message_id)
+        return reply | {"downloads": render.downloads(offered)} if offered else reply
 
     async def _newest(self, place: Place) -> int:
         posts = await self.platform.posts(place, limit=1)

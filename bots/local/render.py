@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from bots.local import ids
+from bots.local.downloads import Download
 from bots.local.whispers import Whisper
 from core.codec import Json
 from core.domain.decision import Choices, Form, Nothing, Private, Reply
@@ -43,10 +44,15 @@ class About:
 def buttons(given: Iterable[Button], person: str) -> list[Json]:
     """The buttons that `person` may see."""
     return [
-        {"id": each.id, "label": each.label, "style": each.style.value}
+        {"id": each.id, "label": each.label, "style": each.style.value} | ({"menu": True} if each.in_menu else {})
         for each in given
         if each.for_user in ("", person)
     ]
+
+
+def downloads(given: Iterable[Download]) -> list[Json]:
+    """The links to files."""
+    return [{"name": each.name, "url": each.url} for each in given]
 
 
 def message(post: Post, person: str) -> Shown:
@@ -65,6 +71,8 @@ def message(post: Post, person: str) -> Shown:
         "created_ms": post.created_ms,
         "n": post.n,
     }
+    if post.author == person and person:
+        shown["key"] = post.key.removeprefix(ids.message_key(ids.person_key(post.place.workspace, person), ""))
     if post.reply_to:
         shown["reply_to"] = post.reply_to
     if post.mark:
@@ -80,7 +88,7 @@ def message(post: Post, person: str) -> Shown:
 
 def whisper(line: Whisper) -> Shown:
     """A private line, as the only person sees it who sees it at all."""
-    return {
+    shown: Shown = {
         "id": line.id,
         "workspace": line.place.workspace,
         "channel": ids.shown_channel(line.place),
@@ -94,6 +102,9 @@ def whisper(line: Whisper) -> Shown:
         "n": line.after_n,
         "private": True,
     }
+    if line.downloads:
+        shown["downloads"] = downloads(line.downloads)
+    return shown
 
 
 def in_order(posts: Iterable[Post], lines: Iterable[Whisper], person: str) -> list[Json]:

@@ -2,7 +2,8 @@
 
 Knows: channels and who was brought into a private thread. Must not know: HTTP, what the bot does.
 A direct message has one reader. A thread of a private channel is read by whoever wrote in it or was named
-(`@carol`) there by somebody who could read it. Everything else is open to all of its workspace.
+(`@carol`) there by somebody who could read it, and by those for whom a button of ours stands there. Everything else
+is open to all of its workspace.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ def audience(place: Place) -> Audience:
 
 
 def readers(posts: tuple[Post, ...]) -> set[str]:
-    """Who can read a private thread: who wrote in it, and whom they named."""
+    """Who can read a private thread: who wrote in it, whom they named, and for whom a button of ours is."""
     found: set[str] = set()
     for post in posts:
+        found.update(each.for_user for each in post.buttons if each.for_user)
         if post.author:
             found.add(post.author)
             found.update(name.rstrip(".-") for name in _MENTION.findall(post.text))
@@ -69,3 +71,7 @@ class Rooms:
         """Take note of a new post: it may bring somebody in."""
         if post.place in self._readers:
             self._readers[post.place] |= readers((post,))
+
+    def forget(self, place: Place) -> None:
+        """The thread has changed under us: who can read it is looked up again."""
+        self._readers.pop(place, None)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bots.local.downloads import Download
 from core.domain.entities import Button
 from core.domain.keys import PersonKey, Place
 
@@ -28,6 +29,7 @@ class Whisper:
     author: str
     text: str
     buttons: tuple[Button, ...] = ()
+    downloads: tuple[Download, ...] = ()
     created_ms: int = 0
     after_n: int = 0  # the board's newest post of the thread when it was said
     shown: bool = True  # False: a form or a list, kept only so that its buttons can be pressed
@@ -69,6 +71,12 @@ class Whispers:
     def inside(self, to: PersonKey, place: Place) -> tuple[Whisper, ...]:
         """What was said to this account in a thread, oldest first."""
         return tuple(whisper for _, whisper in self._of(to) if whisper.place == place and whisper.shown)
+
+    def forget(self, place: Place, before_ms: int) -> None:
+        """Drop what was said privately in a thread before a moment; what was said since stays."""
+        for key, kept in list(self._kept.items()):
+            left = [each for each in kept if each[1].place != place or each[1].created_ms >= before_ms]
+            self._kept[key] = deque(left, maxlen=KEPT_COUNT)
 
     def _of(self, key: PersonKey) -> deque[tuple[float, Whisper]]:
         kept = self._kept.get(key)

@@ -20,6 +20,9 @@ from dataclasses import dataclass
 
 from bots.local import body, ids
 from bots.local.body import bad
+from bots.local.rooms import audience
+from core.domain.codes import typed
+from core.domain.errors import BadInput
 from core.domain.events import Address, Author, ButtonPressed, CommandIssued, MessageReceived
 from core.domain.keys import ButtonId, PersonKey, Place
 from core.engine.ports import Post
@@ -187,6 +190,11 @@ def channel(name: str) -> str:
     return name
 
 
+def typed_code(saying: Saying) -> str | None:
+    """The resume code of a message that is nothing else: it must not come on the board, so it is a command."""
+    return None if saying.files else typed(saying.text, ids.BOT_NAME)
+
+
 def command(text: str) -> tuple[str, str]:
     """Name and rest of a command: "/Resume  X" is ("resume", "X")."""
     match = _COMMAND.fullmatch(text)
@@ -241,8 +249,8 @@ def address(post: Post, opener: str) -> Address:
     return Address.DIRECT if post.author == opener else Address.PLAIN
 
 
-def message_received(post: Post, *, opener: str, caught_up: bool = False) -> MessageReceived:
-    """The event of a person's post. The post's key on the board is its source key."""
+def message_received(post: Post, *, opener: str, filled: bool = False, caught_up: bool = False) -> MessageReceived:
+    """The event of a person's post. The post's key on the board is its source key. `filled`: others spoke before."""
     return MessageReceived(
         source_keys=(post.key,),
         author=author(ids.person_key(post.place.workspace, post.author)),
@@ -252,13 +260,27 @@ def message_received(post: Post, *, opener: str, caught_up: bool = False) -> Mes
         address=address(post, opener),
         files=post.files,
         caught_up=caught_up,
+        filled=filled,
+        audience=audience(post.place),
+        root=post.id == post.place.thread,
     )
 
 
 def command_issued(text: str, *, key: PersonKey, place: Place, source_key: str) -> CommandIssued:
     """The event of a command."""
-    name, rest = command(text)
-    return CommandIssued(source_keys=(source_key,), author=author(key), place=place, name=name, rest=rest)
+    code = typed(text, ids.BOT_NAME)
+    name, rest = command(text) if code is None else ("resume", code)
+    return CommandIssued(
+        source_keys=(source_key,), author=author(key), place=place, name=name, rest=rest, audience=audience(place)
+    )
+
+
+def button_id(pressing: Pressing) -> ButtonId:
+    """What the button means."""
+    try:
+        return ButtonId.parse(pressing.button)
+    except BadInput as error:
+        raise bad(error.code, "That is not one of this bot's buttons.") from error
 
 
 def button_pressed(pressing: Pressing, *, key: PersonKey, place: Place, source_key: str) -> ButtonPressed:
@@ -267,6 +289,7 @@ def button_pressed(pressing: Pressing, *, key: PersonKey, place: Place, source_k
         source_keys=(source_key,),
         author=author(key),
         place=place,
-        button=ButtonId.parse(pressing.button),
+        button=button_id(pressing),
         value=pressing.value,
+        audience=audience(place),
     )

@@ -18,6 +18,8 @@ CODE_CHARS = 16
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _FORGIVEN = str.maketrans({"I": "1", "L": "1", "O": "0"})
 _IGNORED = re.compile(r"[\s\-\u2010-\u2015_.]+")
+_GROUP = 4
+_TYPED = re.compile(r"\s*(?:@?(\w[\w.-]*)[,:]?\s+)??[/`]?resume\s+`?([^`]{16,64})`?\s*", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"\{code:([0-9A-HJKMNP-TV-Z]{26}):(\d{1,6})\}")
 
 
@@ -52,6 +54,21 @@ def normalize(text: str) -> str | None:
     return bare if len(bare) == CODE_CHARS and all(each in _ALPHABET for each in bare) else None
 
 
+def typed(text: str, bot_name: str) -> str | None:
+    """The code of a message that says `resume CODE` and nothing else, to the bot or to nobody; None for any other.
+
+    Words that happen to have sixteen letters together are not a code: one that is typed in groups has groups of four
+    or eight, and nearly every code has a digit.
+    """
+    said = _TYPED.fullmatch(text)
+    if said is None or (said[1] and said[1].casefold() != bot_name.casefold()):
+        return None
+    looks_like_one = any(each.isdigit() for each in said[2]) or all(
+        len(each) % _GROUP == 0 for each in _IGNORED.split(said[2])
+    )
+    return normalize(said[2]) if looks_like_one else None
+
+
 def placeholder(ticket_id: str, generation: int) -> str:
     """What stands in a stored sentence in place of the code."""
     return f"{{code:{ticket_id}:{generation}}}"
@@ -60,3 +77,8 @@ def placeholder(ticket_id: str, generation: int) -> str:
 def reveal(keys: CodeKeys, text: str) -> str:
     """The sentence with its codes, for the moment of sending only."""
     return _PLACEHOLDER.sub(lambda found: grouped(code_of(keys, found[1], int(found[2]))), text)
+
+
+def hidden(text: str) -> str:
+    """The sentence without its codes, for what is handed over to be kept."""
+    return _PLACEHOLDER.sub("…", text)

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from core.domain import events
 from core.domain.decision import Decision, View
-from core.domain.rules import answer, arrive, commands, heard, idle, mailbag, outcomes, returning
+from core.domain.rules import answer, arrive, commands, heard, idle, mailbag, outcomes, resume, returning
 from core.domain.stamp import Stamp
 
 
@@ -22,6 +22,8 @@ def decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
             return commands.on_button(view, event, stamp)
         case events.CommandIssued():
             return commands.on_command(view, event, stamp)
+        case events.ResumeAsked():
+            return resume.on_resume(view, event, stamp)
         case events.ModelReplied():
             return answer.on_replied(view, event, stamp)
         case events.ModelCut():

@@ -49,6 +49,7 @@ class Policy:
     single_dm: bool = False
     shared_threads: bool = False
     bot_name: str = "Rejoinder"
+    model_vendor: str = "Anthropic"  # who gets the words that the model gets; "" = they stay on this machine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +78,13 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
-    """A session that a linked account brought to itself. `earlier`: where it lived before, None when it began there."""
+    """What a linked account has of one of the owner's sessions.
+
+    `keys`: places of that account that are bound to the session. `earlier`: where else it lived; None: nowhere.
+    """
 
     session: Session
+    keys: tuple[SessionKey, ...]
     earlier: SessionKey | None
 
 
@@ -96,10 +101,11 @@ class View:
     waiting: tuple[Waiting, ...] = ()  # of the session, oldest first
     open_effects: tuple[EffectRow, ...] = ()  # of the session: pending or started
     finishing: EffectRow | None = None  # the effect that this event is the outcome of
-    card: Card | None = None  # the card that the event names; for a message: the newest open mail-bag card, or
-    # the newest card that says where the session has moved to when it is said at a place that it has left
+    card: Card | None = None  # the card that the event names; for a message or CaughtUp: the newest open mail-bag card,
+    # or the newest card that says where the session has moved to when it is said at a place that it has left
     spends: tuple[Spend, ...] = ()  # rows of the session owner's, the actor's and the workspace's accounts, today
     notice: Card | None = None  # the session's newest idle card
+    announcement: Card | None = None  # that the session will be deleted by age, while that stands
     ticket: Ticket | None = None  # found by the digest of a typed code; a claim's own; else the live one of the notice
     summary: Summary | None = None  # the session's newest
     tail: tuple[Tail, ...] = ()  # the session's last messages (at most 24), oldest first
@@ -108,7 +114,7 @@ class View:
     claimant: Person | None = None  # ... and who made it, as they are known now
     claims: tuple[MoveClaim, ...] = ()  # open ones of the session, and every one of the actor's for it
     link: Link | None = None  # the link that a button names
-    pulled: tuple[Pulled, ...] = ()  # for the undoing of that link: the owner's other sessions at the linked account
+    pulled: tuple[Pulled, ...] = ()  # for the undoing of that link: the owner's sessions that the account has
     accounts: tuple[PersonKey, ...] = ()  # of the acting person's identity, this one included
     cards: tuple[Card, ...] = ()  # of the session, with buttons: what a move takes along
     guesses: tuple[Guesses, ...] = ()  # of the actor's account and of the channel
@@ -117,6 +123,8 @@ class View:
     neighbour_noticed: bool = False  # another session's notice stands in the same thread in this idle period
     mine: tuple[Line, ...] = ()  # the actor's sessions everywhere, for /sessions, /resume and "Continue here?"
     addressed_before: bool = False  # this person has a session in this very place
+    spoke: bool = False  # the acting person said something in the session, which belongs to a whole thread
+    settled: bool = False  # the acting person has conversations of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +134,14 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Private:
-    """An answer that only the acting person sees; never stored."""
+    """An answer that only the acting person sees; never stored.
+
+    `export`: the identity whose everything the platform hands over with it, as files that only this person gets.
+    """
 
     text: str
     buttons: tuple[Button, ...] = ()
+    export: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

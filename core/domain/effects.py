@@ -77,4 +77,19 @@ class Mark:
     mark: MarkKind
 
 
-Effect = AskModel | Deliver | ShowCard | FetchFile | ReadThread | Summarize | Mark
+class EraseKind(StrEnum):
+    """What is forgotten: one session, or everything of an owner."""
+
+    SESSION = "session"
+    OWNER = "owner"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erase:
+    """Delete for good, and prove it: the session `key`, or everything of the identity `key`."""
+
+    kind: EraseKind
+    key: str
+
+
+Effect = AskModel | Deliver | ShowCard | FetchFile | ReadThread | Summarize | Mark | Erase

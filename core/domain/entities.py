@@ -106,6 +106,7 @@ class Session:
     unsaid: str = ""  # how much we still have, to be told to the model with the next message
     asked_back: bool = False  # our last answer ended with a question
     retention_told_ms: int | None = None  # when the coming deletion was announced
+    retention_told_up_ms: int | None = None  # how long the program had been up in all, then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +259,7 @@ class Card:
     shown_version: int = 0
     ref: str = ""
     created_ms: int = 0
-    to: PersonKey | None = None  # shown in this person's private place instead
+    recipient: PersonKey | None = None  # shown in this person's private place instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,6 +168,7 @@ class CardShown:
     card_key: str
     version: int
     ref: str
+    place: str = ""  # where it stands (text form); the card may have moved along with its session meanwhile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +222,7 @@ class TimerDue:
     source_keys: tuple[str, ...]
     session_id: str
     idle_epoch: int
+    up_ms: int = 0  # how long the program has been up, over all its starts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,15 +18,22 @@ _BUTTON_PREFIX = "rj1"
 _BUTTON_PARTS = 4
 
 
+# A key must have a text form whatever a platform sends, half a character (a lone surrogate) included.
+_ERRORS = "surrogatepass"
+
+
 def _join(*parts: str) -> str:
-    return "/".join(quote(part, safe="") for part in parts)
+    return "/".join(quote(part, safe="", errors=_ERRORS) for part in parts)
 
 
 def _split(text: str, count: int) -> list[str]:
     parts = text.split("/")
     if len(parts) != count:
         raise BadInput(code="bad_key", detail=f"expected {count} parts")
-    return [unquote(part) for part in parts]
+    try:
+        return [unquote(part, errors=_ERRORS) for part in parts]
+    except UnicodeDecodeError as error:
+        raise BadInput(code="bad_key", detail="not percent-encoded UTF-8") from error
 
 
 class Audience(StrEnum):

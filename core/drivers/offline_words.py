@@ -25,7 +25,7 @@ _QUOTE_CHARS = 300
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _NOTE = re.compile(r"\[(?P<note>.*?)\](?:\n|$)", re.DOTALL)  # what the memory level says, before a person's words
-_QUOTED = re.compile(r"</?(heard|file)\b[^>\n]*>")  # around what others said, and files
+_QUOTED = re.compile(r"</?(heard|file|message)\b[^>\n]*>")  # around what others said, and files
 _QUOTE_MARKS = "\"'\u201c\u201d\u2018\u2019"
 
 _AUXILIARY = r"(is|are|am|was|were|do|does|did|can|could|will|would|should|have|has|had)"

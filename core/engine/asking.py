@@ -102,7 +102,13 @@ class Asking:
         live = self._live.get(turn_id) or self._live.open(told.turn, told.turn.said)
         live.turn = told.turn
         messages = compose(
-            told.messages, told.turn, files=told.files, prefix=PREFIX, whole=told.whole, summary=told.summary
+            told.messages,
+            told.turn,
+            files=told.files,
+            prefix=PREFIX,
+            whole=told.whole,
+            summary=told.summary,
+            named=told.session.home.user == "",
         )
         request = ModelRequest(
             model=self._policy.model,

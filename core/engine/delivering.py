@@ -142,18 +142,24 @@ class Delivering:
         card = await self._store.card(row.session_id, effect.card_key)
         platform = self._platform(card.place.platform)
         card = await self._placed(platform, card)
-        key = f"{card.session_id}:{card.key}"
+        key = f"{card.session_id}:{card.key}:{card.place}"
         ref = card.ref
         if not ref and row.attempt > 1:
             ref = await self._look(platform, card.place, key, card.created_ms)
         ref = await self._call(platform.show(card.place, key, card, ref))
-        return CardShown(session_id=row.session_id, card_key=card.key, version=card.wanted_version, ref=ref)
+        return CardShown(
+            session_id=row.session_id,
+            card_key=card.key,
+            version=card.wanted_version,
+            ref=ref,
+            place=str(card.place),
+        )
 
     async def _placed(self, platform: Platform, card: Card) -> Card:
         """The card with the place where it is shown: a person's private one when it is meant for one person."""
-        if card.to is None or card.ref:
+        if card.recipient is None or card.ref:
             return card
-        place = await self._call(platform.open_private(card.to))
+        place = await self._call(platform.open_private(card.recipient))
         return card if place is None else replace(card, place=place)
 
     async def mark(self, row: EffectRow, effect: Mark) -> Outcome:

@@ -7,7 +7,7 @@ loses at most one tick of text. Must not know: the store, the platforms.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from core.domain.entities import Draft, Entity, Message, Part, Role, Turn, TurnState
@@ -57,6 +57,10 @@ class LiveAnswers:
     def __len__(self) -> int:
         return len(self._answers)
 
+    def finishing(self) -> bool:
+        """Whether an answer is final and has not reached its place yet."""
+        return any(live.turn.state not in (TurnState.OPEN, TurnState.STOPPING) for live in self._answers.values())
+
     def get(self, turn_id: str) -> LiveAnswer | None:
         """The live answer of a turn, None when nobody opened it."""
         return self._answers.get(turn_id)
@@ -68,6 +72,12 @@ class LiveAnswers:
     def close(self, turn_id: str) -> None:
         """The answer is delivered, or will not be."""
         self._answers.pop(turn_id, None)
+
+    def forget(self, session_ids: Collection[str]) -> None:
+        """These sessions are gone: nothing of theirs stays in memory."""
+        for turn_id in [each.turn.id for each in self._answers.values() if each.turn.session_id in session_ids]:
+            del self._answers[turn_id]
+            self._parts = {key: part for key, part in self._parts.items() if key[0] != turn_id}
 
     def sync(self, changes: Iterable[Entity]) -> None:
         """After a commit: turns as they are now, and the text that was stored for them."""

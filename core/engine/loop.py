@@ -11,27 +11,32 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import TypeVar
 
 import structlog
 
 from core.domain import events
+from core.domain.codes import CodeKeys
 from core.domain.decide import decide
 from core.domain.decision import Policy
 from core.domain.effects import AskModel
-from core.domain.entities import EffectRow, EffectState, Entity, Session
+from core.domain.entities import EffectRow, EffectState, Entity
 from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreError
 from core.domain.events import Event, Outcome
 from core.domain.rules.attempts import DIED
 from core.domain.stamp import Stamp
 from core.engine.asking import DRAIN, STOP, Asking
+from core.engine.bell import Bell
 from core.engine.delivering import Delivering
+from core.engine.erasing import Erasing
+from core.engine.intake import understood
 from core.engine.lanes import Lanes
 from core.engine.live import LiveAnswers
 from core.engine.performing import Performers
 from core.engine.points import Point, nowhere
-from core.engine.ports import Accepted, Claim, Clock, Decide, Due, Model, Platform, Store
+from core.engine.ports import Accepted, Claim, Clock, Decide, Model, Platform, Store
+from core.engine.running import Running
 from core.engine.summarizing import Summarizing
 
 T = TypeVar("T")
@@ -39,20 +44,7 @@ T = TypeVar("T")
 TICK_S = 0.5  # drafts of all streams are saved together this often
 RETRY_STORE_S = 1.0  # an outcome that finds the disk full waits and tries again
 DRAIN_COMMIT_S = 3.0  # what an interrupted call needs to store its text
-RING_SESSIONS = 200  # looked at in one go; a claim of 200 is 2 ms (facts/performance.md)
-HORIZON_MS = 400 * 24 * 3_600_000  # no timer is set further ahead than this; one that is comes from a wrong clock
 SWEEP_S = 5.0  # the dispatcher looks at the store at least this often, whatever it was told
-
-# How many effects of a kind run at once in this process.
-ROOM: dict[str, int] = {
-    "AskModel": 1024,
-    "Deliver": 2048,
-    "ShowCard": 64,
-    "FetchFile": 16,
-    "Mark": 32,
-    "ReadThread": 8,
-    "Summarize": 8,
-}
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +65,7 @@ class Engine:
         clock: Clock,
         policy: Policy,
         boot: str,
+        code_keys: CodeKeys | None = None,
         ring_at: Callable[[int], None] = _never,
         point: Point = nowhere,
         decide: Decide = decide,
@@ -83,7 +76,7 @@ class Engine:
         self._policy = policy
         self._boot = boot
         self._point = point
-        self._ring_at = ring_at
+        self._code_keys = code_keys
         self._decide = decide
         self._live = LiveAnswers()
         self._asking = Asking(store, model, policy, self._live, point)
@@ -91,14 +84,15 @@ class Engine:
             asking=self._asking,
             delivering=Delivering(store, platforms, policy, self._live, clock, point),
             summarizing=Summarizing(store, model, platforms, policy, point),
+            erasing=Erasing(store, platforms, policy, self.quiet, point),
         )
+        self._bell = Bell(store, clock, self.accept, ring_at)
         self._lanes = Lanes()
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._kinds: Counter[str] = Counter()
+        self._running = Running()
         self._tasks: set[asyncio.Task[object]] = set()
+        self._ticking: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._pending = True  # the store may hold effects that nobody performs yet
-        self._ring_ms: int | None = None  # when the alarm is set to ring
         self._closing = False
         self._performing = False
 
@@ -107,10 +101,12 @@ class Engine:
     async def accept(self, event: Event, *, finishes: Claim | None = None) -> Accepted:
         """Commit the event and set going what follows. Raises `StoreFull`, and `Closing` for arrivals in a drain.
 
+        A typed resume code becomes its digest before anything of the event is stored.
         A caller that is cancelled loses only the answer: the commit and what follows from it go on.
         """
         if self._closing and isinstance(event, events.Arrival):
             raise Closing(code="closing")
+        event = understood(event, self._code_keys, self._policy.bot_name)
         return await asyncio.shield(self._spawn(self._accept(event, finishes)))
 
     async def _accept(self, event: Event, finishes: Claim | None) -> Accepted:
@@ -134,7 +130,7 @@ class Engine:
         """Set going what a commit has decided."""
         changes = accepted.decision.changes
         self._live.sync(changes)
-        self._plan(changes)
+        self._bell.plan(changes)
         for effect_id in accepted.decision.stop:
             self._asking.interrupt(effect_id, STOP)
         for row in accepted.started:
@@ -151,43 +147,13 @@ class Engine:
             isinstance(row, EffectRow) and row.state is EffectState.PENDING and row.id not in started for row in changes
         )
 
-    def _plan(self, changes: tuple[Entity, ...]) -> None:
-        """Tell the alarm when a session's next timer rings."""
-        for row in changes:
-            if isinstance(row, Session) and row.due_ms is not None:
-                self._earliest(row.due_ms)
-
-    def _earliest(self, due_ms: int) -> None:
-        if self._ring_ms is None or due_ms < self._ring_ms:
-            self._ring_ms = due_ms
-            self._ring_at(due_ms)
-
     async def ring(self) -> None:
-        """Ask every session whose timer has rung; then set the alarm to the next one.
+        """Ask every session whose timer has rung; then set the alarm to the next one. See `Bell.ring`."""
+        await self._bell.ring()
 
-        Safe to call at any time and as often as one likes: the rows say what is due.
-        """
-        rung: set[Due] = set()
-        while not self._closing:
-            now_ms = self._clock.now_ms()
-            due = await self._store.due_sessions(now_ms, now_ms + HORIZON_MS, RING_SESSIONS)
-            fresh = [each for each in due if each not in rung]
-            if not fresh:
-                break
-            rung.update(fresh)
-            await asyncio.gather(*(self._ring(each) for each in fresh))
-        self._ring_ms = None
-        next_ms = await self._store.next_due_ms()
-        if next_ms is not None:
-            self._earliest(max(next_ms, self._clock.now_ms() + 1))
-
-    async def _ring(self, due: Due) -> None:
-        key = f"timer:{due.session_id}:{due.idle_epoch}:{due.due_ms}"
-        event = events.TimerDue(source_keys=(key,), session_id=due.session_id, idle_epoch=due.idle_epoch)
-        try:
-            await self.accept(event)
-        except StoreError as error:
-            log.warning("a timer waits for the store", session=due.session_id, code=error.code)
+    async def time_passed(self, ms: int) -> None:
+        """`Let time pass` has moved the wall clock by `ms`: what is due now is looked at now."""
+        await self._bell.time_passed(ms)
 
     async def caught_up(self, platform: str) -> None:
         """A platform has told everything that was said while we were away."""
@@ -198,6 +164,7 @@ class Engine:
 
     async def start(self) -> None:
         """Turn what other boots had started into outcomes, then run."""
+        await self._bell.begin(wake_unused=self._policy.retention_ms is not None)
         self._point("recover.before")
         orphans = await self._store.orphans(self._boot)
         await asyncio.gather(*(self._recover(row) for row in orphans))
@@ -205,8 +172,8 @@ class Engine:
         if orphans:
             log.info("recovered", effects=len(orphans))
         self._performing = True
-        for forever in (self._dispatch(), self._tick()):
-            self._tasks.add(asyncio.create_task(forever))
+        _ = self._spawn(self._dispatch())
+        self._ticking = self._spawn(self._tick())
 
     async def _recover(self, row: EffectRow) -> None:
         outcome: Outcome
@@ -254,21 +221,19 @@ class Engine:
     def _room(self) -> dict[str, int]:
         if self._closing or not self._performing:
             return {}
-        return {kind: most - self._kinds[kind] for kind, most in ROOM.items()}
+        return self._running.room()
 
     def _perform(self, row: EffectRow) -> None:
-        kind = type(row.effect).__name__
-        self._kinds[kind] += 1
-        task = asyncio.create_task(self._run(row), name=f"{kind}:{row.id}")
-        self._running[row.id] = task
-
-        def finished(_task: asyncio.Task[None]) -> None:
-            self._kinds[kind] -= 1
-            self._running.pop(row.id, None)
+        def ended() -> None:
             if self._pending:
                 self._wake.set()
 
-        task.add_done_callback(finished)
+        self._running.start(row, self._run(row), ended)
+
+    def quiet(self, session_ids: Collection[str], but: str = "") -> None:
+        """These sessions are forgotten: nothing goes on for them, no text of theirs stays in memory."""
+        self._running.end(session_ids, but)
+        self._live.forget(session_ids)
 
     async def _run(self, row: EffectRow) -> None:
         """Perform one effect; whatever happens becomes an outcome."""
@@ -335,40 +300,52 @@ class Engine:
     async def drain(self, seconds: float) -> None:
         """Stop intake, let turns finish for `seconds`, then checkpoint the rest for the next boot."""
         self._closing = True
+        self._bell.stop()
         self._wake.set()
+        await self._begun()
         await self._settle(seconds)
         for effect_id in self._asking.running():
             self._asking.interrupt(effect_id, DRAIN)
-        asking = [task for task in self._running.values() if task.get_name().startswith("AskModel:")]
-        if asking:
-            await asyncio.wait(asking, timeout=DRAIN_COMMIT_S)
+        await self._settle(DRAIN_COMMIT_S)
+
+    async def _begun(self) -> None:
+        """What was being claimed or accepted when intake stopped is performed now; nothing more begins after it."""
+        under_way = [task for task in self._tasks if task is not self._ticking]
+        if under_way:
+            await asyncio.wait(under_way)
 
     async def _settle(self, seconds: float) -> None:
-        if self._running:
-            await asyncio.wait(tuple(self._running.values()), timeout=seconds)
+        """Wait for running model calls, and for final answers to reach their places; nothing else ends by itself."""
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + seconds
+        while self._running.tasks("AskModel") or (self._running.tasks("Deliver") and self._live.finishing()):
+            left_s = end_s - loop.time()
+            if left_s <= 0:
+                return
+            await asyncio.wait(self._running.tasks(), timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
 
     async def close(self) -> None:
         """End everything that runs and save what is unsaved; the store stays open."""
-        self._closing = True
-        await self._cancel(tuple(self._running.values()))
-        await self._cancel(tuple(self._tasks))
+        await self._end_all()
         await self._save()
 
     async def abandon(self) -> None:
         """End everything at once and save nothing: what a crash does, for tests."""
-        self._closing = True
-        await self._cancel((*self._running.values(), *self._tasks))
+        await self._end_all()
 
     @property
     def idle(self) -> bool:
         """Whether no effect is being performed."""
         return not self._running
 
-    @staticmethod
-    async def _cancel(tasks: tuple[asyncio.Task[object] | asyncio.Task[None], ...]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    async def _end_all(self) -> None:
+        """Cancel everything, and what a commit that was under way has begun meanwhile."""
+        self._closing = True
+        self._bell.stop()
+        while tasks := (*self._running.tasks(), *self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _spawn(self, coroutine: Coroutine[object, object, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(coroutine)
@@ -387,6 +364,8 @@ def _lane(event: Event) -> str:
     match event:
         case events.MessageReceived() | events.ButtonPressed() | events.CommandIssued():
             return f"{event.place}|{event.author.key}"
+        case events.ResumeAsked():
+            return event.digest or event.session_id
         case _ if isinstance(turn_id := getattr(event, "turn_id", None), str):
             return turn_id
         case _:

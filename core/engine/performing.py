@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from core.domain.effects import AskModel, Deliver, FetchFile, Mark, ReadThread, ShowCard, Summarize
+from core.domain.effects import AskModel, Deliver, Erase, FetchFile, Mark, ReadThread, ShowCard, Summarize
 from core.domain.entities import EffectRow
 from core.domain.events import Outcome
 from core.engine.asking import Asking
 from core.engine.delivering import Delivering
+from core.engine.erasing import Erasing
 from core.engine.summarizing import Summarizing
 
 
@@ -23,6 +24,7 @@ class Performers:
     asking: Asking
     delivering: Delivering
     summarizing: Summarizing
+    erasing: Erasing
 
     async def carry_out(self, row: EffectRow) -> Outcome:  # noqa: PLR0911  (one arm for each effect)
         """Perform the effect and return its outcome; raises what the outside raises."""
@@ -41,5 +43,7 @@ class Performers:
                 return await self.summarizing.summarize(row, effect)
             case ReadThread() as effect:
                 return await self.summarizing.read_thread(row, effect)
+            case Erase() as effect:
+                return await self.erasing.erase(row, effect)
             case _:
                 assert_never(row.effect)

@@ -19,6 +19,8 @@ POINTS = (
     "summary.after_call",
     "platform.before_call",
     "platform.after_call",
+    "erase.before",
+    "erase.after",
     "outcome.before_accept",
     "tick.before_save",
     "tick.after_save",

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from core.domain.decision import Decision, Policy, View
-from core.domain.effects import MarkKind
+from core.domain.effects import EraseKind, MarkKind
 from core.domain.entities import (
     Button,
     Card,
@@ -109,6 +109,23 @@ class Delivery:
     parts: tuple[Part, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doomed:
+    """What a deletion reaches: the sessions, where their words stand, and the cards of ours that stand anywhere."""
+
+    sessions: tuple[str, ...]
+    places: tuple[Place, ...]
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """A deletion that is done. `hits`: traces that a scan of the files still found; 0, or it is not proven."""
+
+    rows: int
+    hits: int
+
+
 class Store(Protocol):
     """Everything durable. One writer; a returned await means: on the disk (WAL, synchronous=FULL)."""
 
@@ -176,11 +193,35 @@ class Store(Protocol):
         """The newest summary of a session."""
         ...
 
-    async def due_sessions(self, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
-        """Sessions whose timer has rung, the longest overdue first, or whose timer is set beyond `horizon_ms`.
+    async def doomed(self, kind: EraseKind, key: str) -> Doomed:
+        """What `erase` would reach; empty when there is nothing of that name."""
+        ...
 
-        The latter were set by a clock that has been stepped back since.
+    async def erase(self, kind: EraseKind, key: str, asked_ms: int) -> Erased:
+        """Delete the session or owner `key` from every table and from the log, and scan the files for traces.
+
+        `asked_ms`: when the person asked; posts of the local board that are younger stay. Sets a tombstone, so that
+        neither a redelivery nor a restored backup brings anything back. Doing it again does no harm.
         """
+        ...
+
+    async def due_sessions(self, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
+        """Sessions whose timer has rung, the longest overdue first.
+
+        Else those whose timer is set beyond `horizon_ms`: by a clock that has been stepped back since.
+        """
+        ...
+
+    async def wake_unused(self, now_ms: int) -> None:
+        """Set the timer of every expired or ended session that has none: retention was off when it was stored."""
+        ...
+
+    async def uptime_ms(self) -> int:
+        """What `keep_uptime` stored last; 0 at first."""
+        ...
+
+    async def keep_uptime(self, ms: int) -> None:
+        """Store how long the program has been up, over all its starts."""
         ...
 
     async def next_due_ms(self) -> int | None:
@@ -283,6 +324,10 @@ class Platform(Protocol):
 
     async def open_private(self, person: PersonKey) -> Place | None:
         """A place that only this person and the bot can read, None where there is no such thing."""
+        ...
+
+    async def forgotten(self, places: Sequence[Place], before_ms: int) -> None:
+        """What was said in `places` before is deleted: keep none of it in memory. Never raises."""
         ...
 
 
@@ -393,7 +438,10 @@ class Board(Protocol):
     """The durable board of the local chat. Same `key`, same post."""
 
     async def put(self, post: Post, files: Sequence[FileCopy] = ()) -> Post:
-        """Insert, or return the post that has this key already. Returns it with `id` and `n` as stored."""
+        """Insert, or return the post that has this key already. Returns it with `id` and `n` as stored.
+
+        Raises `BadInput` (`forgotten`) for a person's post that was accepted once and has been forgotten since.
+        """
         ...
 
     async def edit(self, post: Post) -> None:

@@ -52,7 +52,8 @@ CREATE TABLE session (
     summary_id TEXT NOT NULL,
     unsaid TEXT NOT NULL,
     asked_back INTEGER NOT NULL,
-    retention_told_ms INTEGER
+    retention_told_ms INTEGER,
+    retention_told_up_ms INTEGER
 ) STRICT;
 CREATE INDEX session_owner ON session (owner);
 CREATE INDEX session_due ON session (due_ms) WHERE due_ms IS NOT NULL;
@@ -78,6 +79,7 @@ CREATE TABLE message (
     note TEXT NOT NULL,
     files TEXT NOT NULL
 ) STRICT;
+CREATE INDEX message_heard ON message (author) WHERE role = 'heard';
 
 -- n: the order of arrival.
 CREATE TABLE waiting (
@@ -162,7 +164,7 @@ CREATE TABLE card (
     shown_version INTEGER NOT NULL,
     ref TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    "to" TEXT
+    recipient TEXT
 ) STRICT;
 CREATE UNIQUE INDEX card_key ON card (session_id, key);
 

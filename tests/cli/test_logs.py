@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -27,6 +28,7 @@ def out(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     yield stream
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
+    sys.excepthook = sys.__excepthook__
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -95,6 +97,14 @@ def test_an_exception_tells_its_place_and_not_its_words(out: io.StringIO) -> Non
     assert "test_logs.py" in text
 
 
+def test_a_crash_is_told_without_its_words(out: io.StringIO) -> None:
+    """The last thing a process says would be what somebody wrote to it."""
+    error = ValueError(CANARY)
+    sys.excepthook(ValueError, error, None)
+    assert "ValueError" in out.getvalue()
+    assert CANARY not in out.getvalue()
+
+
 def test_libraries_are_heard_from_warning_on(out: io.StringIO) -> None:
     """ANTHROPIC_LOG=debug would print whole conversations."""
     library = logging.getLogger("anthropic._base_client")
@@ -119,6 +129,7 @@ def test_json_is_one_object_a_line() -> None:
             structlog.get_logger("rejoinder.test").exception("line\nbreak")
     finally:
         structlog.reset_defaults()
+        sys.excepthook = sys.__excepthook__
         root.handlers[:] = handlers
         root.setLevel(level)
         logging.captureWarnings(capture=False)

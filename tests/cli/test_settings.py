@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.configure import CONFIG, Problem, SettingsWrong, is_loopback, load
-from core.settings import Settings, ThreadSessions, environment_name
+from core.domain.decision import Policy
+from core.domain.leaving import Notices
+from core.settings import LATER, Settings, ThreadSessions, environment_name
 from core.units import QuietHours, format_duration, parse_dollars, parse_duration
 
 
@@ -52,6 +54,7 @@ def test_everything_wrong_is_told_at_once() -> None:
             "REJOINDER_IDLE_NOTICE": "dm",
             "REJOINDER_LANGUAGE": "fr",
             "REJOINDER_RETENTION": "3d",
+            "REJOINDER_ALLOW_PEOPLE": "U1, U2",
             "SLACK_APP_TOKEN": "xoxb-1",
         }
     )
@@ -67,6 +70,7 @@ def test_everything_wrong_is_told_at_once() -> None:
         "REJOINDER_IDLE_NOTICE",
         "REJOINDER_LANGUAGE",
         "REJOINDER_RETENTION",
+        "REJOINDER_ALLOW_PEOPLE",
         "SLACK_BOT_TOKEN",
         "SLACK_APP_TOKEN",
     }
@@ -89,6 +93,14 @@ def test_a_problem_never_repeats_a_value() -> None:
     assert "canary" not in str(caught.value)
 
 
+def test_settings_of_parts_that_are_not_built_are_known_as_such(tmp_path: Path) -> None:
+    """An operator would believe that older messages are left unanswered."""
+    found = load({"REJOINDER_CATCH_UP_AGE": "10m", "REJOINDER_MODEL": "m"}, tmp_path)
+    assert found.without_effect == ("catch_up_age",)
+    assert load({}, tmp_path).without_effect == ()
+    assert set(Settings.model_fields) >= LATER
+
+
 def test_secrets_do_not_show_in_a_repr() -> None:
     """A debug print of the settings would give the tokens away."""
     settings = load({"ANTHROPIC_API_KEY": "sk-ant-canary", "REJOINDER_SECRET_KEY": "canary" * 6})
@@ -100,14 +112,13 @@ def test_secrets_do_not_show_in_a_repr() -> None:
 def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     """An operator could not keep settings in a file and change one for a single run."""
     (tmp_path / "rejoinder.toml").write_text(
-        'idle_warning = "10m"\nhttp_port = 9000\nbudget_person_day = 2.5\nallow_people = ["U1", "U2"]\n'
+        'idle_warning = "10m"\nhttp_port = 9000\nbudget_person_day = 2.5\nallow_people = []\n'
         'thread_sessions = "shared"\nlocal_chat = true\n\n[tools.files]\ncommand = ["mcp-files"]\n'
     )
     settings = load({"REJOINDER_HTTP_PORT": "9001", "REJOINDER_DATA_DIR": ""}, tmp_path)
     assert settings.idle_warning == timedelta(minutes=10)
     assert settings.http_port == 9001
     assert settings.budget_person_day == 2_500_000
-    assert settings.allow_people == ("U1", "U2")
     assert settings.thread_sessions is ThreadSessions.SHARED
     assert settings.to_policy().shared_threads
     assert settings.tools["files"]["command"] == ["mcp-files"]
@@ -232,3 +243,42 @@ def test_quiet_hours() -> None:
     for wrong in ("22-07", "25:00-07:00", "07:00-07:00", "-5:00-07:00"):
         with pytest.raises(ValueError, match=r"\w"):
             QuietHours.parse(wrong)
+
+
+def test_what_an_operator_sets_about_leaving_reaches_the_rules(tmp_path: Path) -> None:
+    """A setting is read, checked, documented, and changes nothing."""
+    chosen = {
+        "IDLE_WARNING": "10m", "IDLE_PARK": "20m", "SESSION_TTL": "3h", "CODE_TTL": "4h", "RETENTION": "30d",
+        "IDLE_NOTICE": "off", "IDLE_MIN_EXCHANGES": "5", "QUIET_HOURS": "22:00-07:30", "THREAD_SESSIONS": "shared",
+        "DM_SESSIONS": "single", "SUMMARY_MODEL": "m", "LANGUAGE": "de",
+    }  # fmt: skip
+    policy = load({f"REJOINDER_{name}": value for name, value in chosen.items()}, tmp_path).to_policy()
+    minute = 60_000
+    assert policy == Policy(
+        idle_warning_ms=10 * minute,
+        idle_park_ms=20 * minute,
+        session_ttl_ms=180 * minute,
+        code_ttl_ms=240 * minute,
+        retention_ms=30 * 24 * 60 * minute,
+        idle_notice=Notices.OFF,
+        idle_min_exchanges=5,
+        quiet_hours=(22 * 60, 7 * 60 + 30),
+        shared_threads=True,
+        single_dm=True,
+        summary_model="m",
+        language="de",
+        model_vendor="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("environ", "vendor"),
+    [
+        ({}, ""),
+        ({"ANTHROPIC_API_KEY": "sk"}, "Anthropic"),
+        ({"ANTHROPIC_API_KEY": "sk", "ANTHROPIC_BASE_URL": "https://gate.example.com/x"}, "gate.example.com"),
+    ],
+)
+def test_privacy_names_whoever_gets_the_words(tmp_path: Path, environ: dict[str, str], vendor: str) -> None:
+    """/privacy says that the words stay here, or names somebody who does not get them."""
+    assert load(environ, tmp_path).to_policy().model_vendor == vendor

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from core.drivers.alarm import RING, Alarm
 from core.drivers.clock import SystemClock
-from tests.kit.clock import ManualClock
+from tests.kit.clock import ManualClock, turn
 
 PERIOD_S = 0.02
 
@@ -101,6 +101,7 @@ async def test_ring_far_away_is_not_early(ring: Work) -> None:
     planned = alarm.scheduler.get_job(RING)
     assert planned.next_run_time < datetime.now(UTC) + timedelta(days=2)
     await planned.func(*planned.args)
+    await turn()
     assert ring.begun == 0
     assert alarm.scheduler.get_job(RING) is not None
     await clock.advance(30 * 86_400)
@@ -141,20 +142,20 @@ async def test_blocked_loop_loses_nothing(alarm: Alarm, ring: Work) -> None:
 async def test_backward_clock_step_is_noticed(ring: Work) -> None:
     """After the clock was set back by an hour nobody waits that hour for a notice."""
     clock = ManualClock()
-    alarm = Alarm(clock, ring, watch_s=5)
+    alarm = Alarm(clock, ring, watch_s=600)
     sweep = Work()
-    alarm.every(5, "sweep", sweep)
+    alarm.every(600, "sweep", sweep)
     await alarm.start()
-    # What a step does to APScheduler: the next run is an hour away for it.
-    alarm.scheduler.modify_job("sweep", next_run_time=datetime.now(UTC) + timedelta(hours=1))
-    await clock.advance(15)
+    # What a step does to APScheduler: the next run is hours away for it.
+    alarm.scheduler.modify_job("sweep", next_run_time=datetime.now(UTC) + timedelta(hours=9))
+    await clock.advance(1_800)
     assert alarm.rebuilds == 0
     with capture_logs() as logs:
-        await clock.advance(5)
+        await clock.advance(600)
     assert alarm.rebuilds == 1
     assert [line["event"] for line in logs] == ["alarm_rebuilt"]
     await sweep.until(lambda: sweep.ended == 1)
-    await clock.advance(5)
+    await clock.advance(600)
     assert alarm.rebuilds == 1
     await alarm.stop()
 
@@ -166,11 +167,14 @@ async def test_rebuild_leaves_what_runs(ring: Work) -> None:
     slow, lost = Work(), Work()
     slow.gate.clear()
     alarm.every(PERIOD_S, "slow", slow)
-    alarm.every(5, "lost", lost)
+    alarm.every(600, "lost", lost)
     alarm.ring_at(clock.now_ms() + 3_600_000)
     await alarm.start()
     await slow.until(lambda: slow.begun == 1)
-    await clock.advance(16)
+    await clock.advance(1)
+    await alarm.check()
+    assert alarm.rebuilds == 0, "a job that takes long is not a job that is lost"
+    await clock.advance(1_800)
     await alarm.check()
     await lost.until(lambda: lost.ended == 1)
     assert alarm.rebuilds == 1
@@ -202,7 +206,7 @@ async def test_stop_waits_for_what_runs(alarm: Alarm, ring: Work) -> None:
     alarm.ring_at(0)
     await ring.until(lambda: ring.begun == 1)
     stopping = asyncio.create_task(alarm.stop())
-    await asyncio.sleep(0)
+    await turn(100)
     assert not stopping.done()
     ring.gate.set()
     await stopping

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from bots.local.adapter import LocalPlatform
-from core.domain.codes import CodeKeys
+from bots.local.rooms import audience
+from core.domain.codes import CodeKeys, reveal, typed
 from core.domain.decide import decide
 from core.domain.decision import Policy
-from core.domain.events import Author, ButtonPressed, MessageReceived
-from core.domain.keys import ButtonId, PersonKey, Place
+from core.domain.events import Author, ButtonPressed, CommandIssued, MessageReceived
+from core.domain.keys import Audience, ButtonId, PersonKey, Place
 from core.engine.loop import Engine
 from core.engine.points import Point, nowhere
 from core.engine.ports import Accepted, Decide, Model, Post
@@ -27,6 +29,17 @@ from tests.kit.scripted import ScriptedModel
 KEYS = CodeKeys(derive=b"d" * 32, lookup=b"l" * 32)
 
 _BOOTS = itertools.count(1)
+
+
+def place_of(thread: str) -> Place:
+    """The place of a thread: "t1" is one of home's #general, "away/dm:alice/t1" says it all."""
+    workspace, channel, thread = thread.split("/") if "/" in thread else ("home", "general", thread)
+    return Place(platform="local", workspace=workspace, channel=channel, thread=thread)
+
+
+def author_at(person: str, place: Place) -> Author:
+    """The person's account in the workspace of a place."""
+    return Author(key=PersonKey(platform="local", workspace=place.workspace, user=person), name=person)
 
 
 class World:
@@ -51,13 +64,14 @@ class World:
         self.rule = rule
         self.successor: World | None = None
         self._gone = False
-        self.local = LocalPlatform(store.board, clock)
+        self.local = LocalPlatform(store.board, clock, partial(reveal, KEYS))
         self.engine = Engine(
             store=store,
             model=model,
             platforms={"local": self.local},
             clock=clock,
             policy=policy,
+            code_keys=KEYS,
             boot=f"boot-{next(_BOOTS)}",
             point=point,
             decide=rule,
@@ -92,14 +106,16 @@ class World:
             await self.engine.close()
             await self.store.close()
 
-    async def reborn(self, *, point: Point = nowhere, model: Model | None = None) -> World:
-        """Drop everything without a word, then open the same file again."""
+    async def reborn(
+        self, *, point: Point = nowhere, model: Model | None = None, policy: Policy | None = None
+    ) -> World:
+        """Drop everything without a word, then open the same file again, perhaps with other settings."""
         await self.drop()
         self.successor = await World.open(
             self.path,
             clock=self.clock,
             model=model or self.model,
-            policy=self.policy,
+            policy=policy or self.policy,
             point=point,
             rule=self.rule,
         )
@@ -113,22 +129,42 @@ class World:
             await self.store.close()
 
     async def say(self, person: str, text: str, *, thread: str = "t1", key: str | None = None) -> Accepted:
-        """`person` writes `text` in a thread of #general; the same `key` is the same delivery."""
+        """`person` writes `text` in a thread (see `place_of`); the same `key` is the same delivery.
+
+        A typed code does not come on the board, as in the web chat.
+        """
         key = key or f"{person}:{text}"
-        place = Place(platform="local", workspace="home", channel="general", thread=thread)
+        place = place_of(thread)
         post = Post(id=key, key=f"local:{key}", place=place, author=person, text=text, state="done", taken=False)
-        await self.local.put(replace(post, created_ms=self.clock.now_ms()))
+        if typed(text, self.policy.bot_name) is None:
+            await self.local.put(replace(post, created_ms=self.clock.now_ms()))
         accepted = await self.engine.accept(
             MessageReceived(
                 source_keys=(f"local:{key}",),
-                author=Author(key=PersonKey(platform="local", workspace="home", user=person), name=person),
+                author=author_at(person, place),
                 place=place,
                 text=text,
                 ref=key,
+                audience=audience(place),
             )
         )
         await self.store.board.take(post.id)
         return accepted
+
+    async def say_later(self, person: str, text: str, *, thread: str = "t1") -> Accepted:
+        """`person` wrote `text` while we were away, and the platform tells it now."""
+        place = place_of(thread)
+        return await self.engine.accept(
+            MessageReceived(
+                source_keys=(f"later:{thread}:{text}",),
+                author=author_at(person, place),
+                place=place,
+                text=text,
+                ref=f"later:{text}",
+                audience=audience(place),
+                caught_up=True,
+            )
+        )
 
     async def press(self, person: str, label: str, *, thread: str = "t1") -> Accepted:
         """`person` presses the newest button with this label in the thread."""
@@ -138,22 +174,40 @@ class World:
                     return await self.press_id(person, button.id, thread=thread)
         raise AssertionError(f"no button {label!r}")
 
-    async def press_id(self, person: str, button_id: str, *, thread: str = "t1", value: str = "") -> Accepted:
-        """`person` presses the button with this id."""
+    async def press_id(
+        self, person: str, button_id: str, *, thread: str = "t1", value: str = "", shared: bool = False
+    ) -> Accepted:
+        """`person` presses the button with this id; `shared`: other organisations read there by now."""
+        place = place_of(thread)
         return await self.engine.accept(
             ButtonPressed(
                 source_keys=(f"press:{next(_BOOTS)}",),
-                author=Author(key=PersonKey(platform="local", workspace="home", user=person), name=person),
-                place=Place(platform="local", workspace="home", channel="general", thread=thread),
+                author=author_at(person, place),
+                place=place,
                 button=ButtonId.parse(button_id),
                 value=value,
+                audience=Audience.SHARED if shared else audience(place),
+            )
+        )
+
+    async def command(self, person: str, text: str, *, thread: str = "t1") -> Accepted:
+        """`person` types a command, without its slash."""
+        name, _, rest = text.partition(" ")
+        place = place_of(thread)
+        return await self.engine.accept(
+            CommandIssued(
+                source_keys=(f"command:{next(_BOOTS)}",),
+                author=author_at(person, place),
+                place=place,
+                name=name,
+                rest=rest,
+                audience=audience(place),
             )
         )
 
     async def posts(self, thread: str = "t1") -> tuple[Post, ...]:
-        """What stands in a thread of #general."""
-        place = Place(platform="local", workspace="home", channel="general", thread=thread)
-        return await self.local.posts(place)
+        """What stands in a thread (see `place_of`)."""
+        return await self.local.posts(place_of(thread))
 
     async def answers(self, thread: str = "t1") -> list[str]:
         """The bot's texts in a thread."""

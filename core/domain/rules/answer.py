@@ -5,6 +5,7 @@ Knows: how a turn goes on and how it ends. The invariants:
 * at most one open turn in a session, and at most one open model call for it;
 * a turn ends exactly once, in ANSWERED, STOPPED or FAILED; its delivery, open all the while, tells which;
 * a cut keeps what was said, and the next call goes on from it; three calls in a row without a new word end it;
+* what a live view never showed (`stitch.undecided`) was not said: after a cut it is asked for again;
 * whatever waited meanwhile becomes the next turn in the same commit.
 
 Must not know: how the model is called, how the answer is shown.
@@ -28,7 +29,7 @@ from core.domain.events import (
 from core.domain.prices import cost
 from core.domain.rules import attempts, returning
 from core.domain.rules.making import Making
-from core.domain.rules.stitch import stitch
+from core.domain.rules.stitch import certain, stitch
 from core.domain.stamp import Stamp
 from core.domain.tokens import estimate
 
@@ -45,10 +46,10 @@ def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
     if event.stop_reason == "refusal":
         _fail(making, replace(turn, said=""), "model_refusal")
     elif not event.text.strip() and not (turn.said and event.stop_reason == "end_turn"):
-        _again(making, turn, text, "model_empty", grew=False)
+        _again(making, turn, turn.said, "model_empty")
     elif event.stop_reason in _LENGTH_LIMITS and turn.continued < CONTINUED_MAX and turn.state is TurnState.OPEN:
         more = replace(turn, said=text, stitched=True, stalls=0, continued=turn.continued + 1)
-        making.ask(more, not_before_ms=making.now_ms)
+        _ask(making, more)
     else:
         long = "cut_long" if event.stop_reason in _LENGTH_LIMITS else turn.finish_note
         verbatim = "" if turn.stitched or turn.said else event.blocks
@@ -61,13 +62,7 @@ def on_cut(view: View, event: ModelCut, stamp: Stamp) -> Decision:
     """The call ended early: go on from what was said."""
     making, turn = _begin(view, stamp)
     making.settle(event.usage if event.usage.cost else _guess(view, making.session, event.text))
-    text = stitch(turn.said, event.text)
-    if turn.state is TurnState.STOPPING:
-        _end(making, turn, TurnState.STOPPED, text)
-    elif event.blameless:
-        making.ask(replace(turn, said=text, stitched=bool(text)), not_before_ms=making.now_ms)
-    else:
-        _again(making, turn, text, event.code, grew=len(text) > len(turn.said))
+    _again(making, turn, _so_far(turn, event.text), event.code, blameless=event.blameless)
     return making.done()
 
 
@@ -75,7 +70,7 @@ def on_stopped(view: View, event: ModelStopped, stamp: Stamp) -> Decision:
     """The person pressed Stop: what was said is kept."""
     making, turn = _begin(view, stamp)
     making.settle(event.usage if event.usage.cost else _guess(view, making.session, event.text))
-    _end(making, turn, TurnState.STOPPED, stitch(turn.said, event.text))
+    _end(making, turn, TurnState.STOPPED, _so_far(turn, event.text))
     return making.done()
 
 
@@ -92,8 +87,9 @@ def on_busy(view: View, event: ModelBusy, stamp: Stamp) -> Decision:
         making.settle(Usage())
         _fail(making, turn, event.code)
     else:
-        since_ms = turn.waiting_since_ms if turn.waiting_since_ms is not None else stamp.now_ms
-        told = turn.told_waiting or waiting.not_before_ms - since_ms >= TELL_WAITING_MS
+        before = view.turn or turn  # `_begin` has ended the wait; here it goes on
+        since_ms = before.waiting_since_ms if before.waiting_since_ms is not None else stamp.now_ms
+        told = before.told_waiting or waiting.not_before_ms - since_ms >= TELL_WAITING_MS
         making.put(
             waiting,
             replace(turn, waiting_since_ms=since_ms, retry_ms=waiting.not_before_ms, told_waiting=told),
@@ -108,7 +104,7 @@ def on_refused(view: View, event: ModelRefused, stamp: Stamp) -> Decision:
     if turn.state is TurnState.STOPPING:
         _end(making, turn, TurnState.STOPPED, turn.said)
     elif event.code == "model_bound_thinking" and not turn.stripped:
-        making.ask(replace(turn, stripped=True), not_before_ms=making.now_ms)
+        _ask(making, replace(turn, stripped=True))
     else:
         _fail(making, turn, event.code)
     return making.done()
@@ -120,7 +116,7 @@ def on_history_lost(view: View, event: HistoryLost, stamp: Stamp) -> Decision:
     making.settle(Usage())
     if event.turn_id == turn.id and turn.level is not Level.FRESH and turn.state is TurnState.OPEN:
         making.session = replace(making.session, fresh_from_seq=turn.first_seq, level=Level.FRESH)
-        making.ask(replace(turn, level=Level.FRESH, finish_note="fresh"), not_before_ms=making.now_ms)
+        _ask(making, replace(turn, level=Level.FRESH, finish_note="fresh"))
     elif turn.state is TurnState.STOPPING:
         _end(making, turn, TurnState.STOPPED, turn.said)
     else:
@@ -133,6 +129,12 @@ def stop(making: Making, turn: Turn) -> None:
     _end(making, turn, TurnState.STOPPED, turn.said)
 
 
+def again(making: Making, turn: Turn) -> None:
+    """A failed turn is open again: the same message goes on from where it stopped."""
+    _ask(making, making.reopen(turn))
+    making.deliver(turn)
+
+
 def _begin(view: View, stamp: Stamp) -> tuple[Making, Turn]:
     assert view.session is not None  # noqa: S101  (an outcome's session and turn exist: it finishes their effect)
     assert view.turn is not None  # noqa: S101
@@ -140,17 +142,31 @@ def _begin(view: View, stamp: Stamp) -> tuple[Making, Turn]:
     return Making(view, stamp, view.session), turn
 
 
-def _again(making: Making, turn: Turn, text: str, code: str, *, grew: bool) -> None:
-    """Go on from `text`; a call that brought nothing new counts as a stall."""
-    stalls = 0 if grew else turn.stalls + 1
+def _so_far(turn: Turn, more: str) -> str:
+    """What a call that did not finish leaves behind; blank space alone is nothing."""
+    text = certain(turn.said, more)
+    return text if text.strip() else ""
+
+
+def _again(making: Making, turn: Turn, text: str, code: str, *, blameless: bool = False) -> None:
+    """Go on from `text`; a call that brought no new word counts as a stall, unless it was our own doing."""
+    grew = len(text.rstrip()) > len(turn.said.rstrip())
+    stalls = 0 if grew else turn.stalls if blameless else turn.stalls + 1
     turn = replace(turn, said=text, stitched=bool(text), stalls=stalls)
     if turn.state is TurnState.STOPPING:
         _end(making, turn, TurnState.STOPPED, text)
     elif stalls >= attempts.ATTEMPTS_MAX:
         _fail(making, turn, code)
     else:
-        pause_ms = 0 if grew or code == attempts.DIED else attempts.backoff_ms(stalls)
-        making.ask(turn, not_before_ms=making.now_ms + pause_ms)
+        at_once = grew or blameless or code == attempts.DIED
+        _ask(making, turn, pause_ms=0 if at_once else attempts.backoff_ms(stalls))
+
+
+def _ask(making: Making, turn: Turn, *, pause_ms: int = 0) -> None:
+    """The turn goes on with another call, or ends here when nobody can pay for it."""
+    asked = making.ask(turn, not_before_ms=making.now_ms + pause_ms)
+    if asked.state is TurnState.FAILED:
+        _end(making, asked, TurnState.FAILED, asked.said)
 
 
 def _fail(making: Making, turn: Turn, code: str) -> None:
@@ -193,7 +209,7 @@ def _store_answer(making: Making, turn: Turn, text: str, blocks: str, prefix: st
     if turn.answer_seq is None:
         making.add(message)
     else:
-        making.put(message)
+        making.put_again(message)
     return replace(turn, answer_seq=seq)
 
 

@@ -8,13 +8,14 @@ Must not know: payloads, or how the answer is made.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from core.domain.decision import Decision, View
 from core.domain.effects import AskModel
-from core.domain.entities import EffectRow, EffectState, Phase, Session, Turn, TurnState, Waiting
+from core.domain.entities import Binding, EffectRow, EffectState, Forgotten, Phase, Turn, TurnState, Waiting
 from core.domain.events import Address, MessageReceived
 from core.domain.keys import SessionKey
-from core.domain.rules import people, returning
+from core.domain.rules import earlier, moving, people, returning
 from core.domain.rules.making import Making, incoming, new_session
 from core.domain.stamp import Stamp
 
@@ -30,6 +31,8 @@ def for_us(view: View, event: MessageReceived) -> bool:
             return view.addressed_before
         case Address.OTHER:
             return False
+        case _:
+            assert_never(event.address)
 
 
 def key_of(view: View, event: MessageReceived) -> SessionKey:
@@ -45,8 +48,12 @@ def on_message(view: View, event: MessageReceived, stamp: Stamp) -> Decision:
     session = view.session
     if session is None or session.phase in (Phase.CLOSED, Phase.ERASED):
         session = new_session(key_of(view, event), view.person, stamp)
+    elif moving.has_left(view, key_of(view, event)):
+        return moving.on_stray(view, event, stamp)
     making = Making(view, stamp, session)
     making.put(*people.remember(view.person, newcomer=view.newcomer))
+    if session is view.session:
+        _follow(making, key_of(view, event))
     returning.come_back(making)
     crowded = making.session.crowded or event.address is not Address.DIRECT
     making.session = replace(making.session, audience=event.audience, crowded=crowded)
@@ -57,11 +64,21 @@ def on_message(view: View, event: MessageReceived, stamp: Stamp) -> Decision:
     elif turn is None:
         read = event.filled and session is not view.session
         making.open_turn((message,), pause_ms=view.policy.debounce_ms, read_thread=read)
+        if session is not view.session:
+            earlier.offer(making, event)
     elif (asking := _collecting(view, turn, message)) is not None:
         _join(making, turn, asking, message)
     else:
         making.wait(message)
     return making.done(received=1)
+
+
+def _follow(making: Making, key: SessionKey) -> None:
+    """The one conversation of a direct channel goes on in the thread in which the person writes now."""
+    before = making.session.home
+    if key != before and moving.wanders(making.view, making.session, key):
+        making.put(Forgotten(binding=(before,)), Binding(key=key, session_id=making.session.id))
+        making.session = replace(making.session, home=key)
 
 
 def asking_of(view: View, turn: Turn) -> EffectRow | None:
@@ -73,12 +90,17 @@ def asking_of(view: View, turn: Turn) -> EffectRow | None:
 
 
 def _collecting(view: View, turn: Turn, message: Waiting) -> EffectRow | None:
-    """The pending first call of a turn that this message may join."""
+    """The pending first call of a turn that this message may join.
+
+    A repeated turn counts as new only while nothing stands after it: its messages are one range of seqs.
+    """
     asking = asking_of(view, turn)
     if asking is None or asking.state is not EffectState.PENDING or asking.attempt:
         return None
-    first = turn.state is TurnState.OPEN and not turn.said and turn.asker == message.asker
-    return asking if first else None
+    first = turn.state is TurnState.OPEN and not (turn.said or turn.stalls or turn.stripped)
+    newest = view.session is not None and turn.last_seq == view.session.next_seq - 1
+    overtakes = any(each.asker == message.asker and not each.held for each in view.waiting)
+    return asking if first and newest and not overtakes and turn.asker == message.asker else None
 
 
 def _join(making: Making, turn: Turn, asking: EffectRow, message: Waiting) -> None:
@@ -86,11 +108,7 @@ def _join(making: Making, turn: Turn, asking: EffectRow, message: Waiting) -> No
     latest_ms = min(making.now_ms + making.view.policy.debounce_ms, turn.created_ms + DEBOUNCE_MAX_MS)
     making.put(
         replace(turn, last_seq=taken[-1].seq, reply_to=message.ref or turn.reply_to),
-        replace(asking, not_before_ms=latest_ms, waits=(*asking.waits, *making.fetch((message,)))),
+        replace(
+            asking, not_before_ms=max(asking.not_before_ms, latest_ms), waits=(*asking.waits, *making.fetch((message,)))
+        ),
     )
-
-
-def open_session(view: View) -> Session | None:
-    """The session of the view when it is still alive."""
-    session = view.session
-    return None if session is None or session.phase is Phase.ERASED else session

@@ -49,3 +49,9 @@ def stumble(row: EffectRow, now_ms: int, code: str, *, blameless: bool) -> Effec
         return replace(row, state=EffectState.FAILED, failure=code)
     pause = 0 if code == DIED else backoff_ms(row.attempt)
     return replace(row, state=EffectState.PENDING, boot="", not_before_ms=now_ms + pause)
+
+
+def insist(row: EffectRow, now_ms: int, code: str) -> EffectRow:
+    """The row after an unclear end of what is never given up: pending again."""
+    pause = 0 if code == DIED else backoff_ms(row.attempt)
+    return replace(row, state=EffectState.PENDING, boot="", not_before_ms=now_ms + pause)

@@ -52,7 +52,11 @@ def reserve(spends: tuple[Spend, ...], effect: AskModel) -> tuple[Spend, ...]:
 
 
 def settle(spends: tuple[Spend, ...], effect: AskModel, usage: Usage) -> tuple[Spend, ...]:
-    """The spends after the call: the reservation is given back, what it cost is booked."""
+    """The spends after the call: the reservation is given back, what it cost is booked.
+
+    A reservation has its rows. One that `spends` does not show is of an earlier day and stays as it is: a new row in
+    its place would wipe out what that day has cost.
+    """
     tokens_in = usage.tokens_in + usage.cache_read + usage.cache_write
     return tuple(
         replace(
@@ -62,7 +66,8 @@ def settle(spends: tuple[Spend, ...], effect: AskModel, usage: Usage) -> tuple[S
             tokens_in=each.tokens_in + tokens_in,
             tokens_out=each.tokens_out + usage.tokens_out,
         )
-        for each in _rows(spends, effect.accounts, effect.day)
+        for each in spends
+        if each.day == effect.day and each.account in effect.accounts
     )
 
 

@@ -6,13 +6,25 @@ an old button gets the present state. Must not know: where the button or command
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from core.domain.decision import Decision, Private, View
 from core.domain.entities import EffectState, Phase, Session, Turn, TurnState
 from core.domain.events import ButtonPressed, CommandIssued
-from core.domain.rules import answer, idle, mailbag, memory, people
+from core.domain.rules import (
+    answer,
+    forgetting,
+    idle,
+    mailbag,
+    memory,
+    mine,
+    moving,
+    notices,
+    people,
+    resume,
+    retention,
+)
 from core.domain.rules.arrive import asking_of
 from core.domain.rules.making import Making
 from core.domain.stamp import Stamp
@@ -27,38 +39,35 @@ OWNERS_VERBS: dict[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
     "summary": lambda view, _event, _stamp: memory.on_summary(view),
     "wrong": lambda view, _event, _stamp: memory.on_wrong(view),
     "correct": memory.on_correct,
+    "stay": retention.on_stay,
 }
 
-COMMANDS = ("help", "stop", "new")  # in the order in which help lists them
+# Buttons about the person themself: their subject is the identity, or the rule looks at the owner.
+OWN_VERBS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {**notices.BUTTONS, **forgetting.BUTTONS}
 
 
 def on_command(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     """Dispatch by name; an unknown one is answered privately."""
-    match event.name.lower():
-        case "help":
-            return _private(view, "help", commands=listing(view.policy.language))
-        case "stop":
-            if view.running is None:
-                return _private(view, "nothing_running")
-            return _stop(view, view.running, stamp)
-        case "new":
-            return _new(view, stamp)
-        case _:
-            return _private(view, "unknown_command", name=event.name[:40])
+    rule = COMMANDS.get(event.name.lower())
+    return _private(view, "unknown_command", name=event.name[:40]) if rule is None else rule(view, event, stamp)
 
 
 def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # noqa: PLR0911  (one way out for each no)
     """Dispatch by verb after the owner check."""
+    if event.button.verb in OWN_VERBS:
+        return OWN_VERBS[event.button.verb](view, event, stamp)
     session = view.session
     if view.person is None or session is None or session.phase is Phase.ERASED:
         return _private(view, "gone")
     verb = event.button.verb
+    if verb in resume.BUTTONS:
+        return resume.on_button(view, event, stamp)
     if verb in mailbag.CHOICES:
         if view.card is None:
             return _private(view, "gone")
         if not people.owns(view.person, session):
             return _private(view, "not_yours")
-        return mailbag.on_choice(view, event, stamp)
+        return mailbag.on_choice(view, session, view.card, event, stamp)
     if verb in OWNERS_VERBS:
         if not people.owns(view.person, session):
             return _private(view, "not_yours")
@@ -72,6 +81,23 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # no
 def listing(language: str) -> str:
     """The commands and what they do, one a line."""
     return "\n".join(f"/{name}: {say(language, f'command.{name}')}" for name in COMMANDS)
+
+
+def _on_help(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
+    del event, stamp
+    return _private(view, "help", commands=listing(view.policy.language))
+
+
+def _on_stop(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
+    del event
+    return _private(view, "nothing_running") if view.running is None else _stop(view, view.running, stamp)
+
+
+def _on_new(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
+    key = moving.key_at(view, event.place, event.author.key)
+    if moving.has_left(view, key):
+        return moving.start_new(view, key, event.audience, stamp)
+    return _new(view, stamp)
 
 
 def _stop(view: View, turn: Turn, stamp: Stamp) -> Decision:
@@ -106,8 +132,7 @@ def _repeat(view: View, turn: Turn, stamp: Stamp) -> Decision:
         return _private(view, "one_at_a_time")
     making = Making(view, stamp, session)
     making.human_act()
-    again = replace(turn, state=TurnState.OPEN, failure="", stalls=0, stripped=False)
-    making.deliver(making.ask(again, not_before_ms=stamp.now_ms))
+    answer.again(making, turn)
     return making.done()
 
 
@@ -130,3 +155,19 @@ def _steerable(view: View, turn: Turn) -> Session | None:
 
 def _private(view: View, code: str, **values: object) -> Decision:
     return Decision(reply=Private(text=say(view.policy.language, f"private.{code}", **values)))
+
+
+# Every command and its rule, in the order in which help lists them: help, completion and the platforms' own
+# command lists come from here.
+COMMANDS: Mapping[str, Callable[[View, CommandIssued, Stamp], Decision]] = {
+    "sessions": mine.on_sessions,
+    "resume": resume.on_command,
+    "new": _on_new,
+    "stop": _on_stop,
+    "why": mine.on_why,
+    "notices": notices.on_notices,
+    "export": mine.on_export,
+    "forget": forgetting.on_forget,
+    "privacy": mine.on_privacy,
+    "help": _on_help,
+}

@@ -15,7 +15,6 @@ Must not know: who rings, how a card looks.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from core.domain.codes import placeholder
 from core.domain.decision import Decision, Private, View
@@ -24,10 +23,11 @@ from core.domain.entities import Button, ButtonStyle, Card, Phase, Session
 from core.domain.events import TimerDue
 from core.domain.keys import ButtonId, PersonKey
 from core.domain.leaving import Notices, Preference, Ticket
-from core.domain.rules import returning
+from core.domain.rules import retention, returning
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.resume import issue
+from core.domain.rules.telling import clock
 from core.domain.rules.timeline import idle_since, next_due
 from core.domain.stamp import Stamp
 from core.domain.words import say
@@ -47,10 +47,16 @@ def on_timer(view: View, event: TimerDue, stamp: Stamp) -> Decision:
     due_ms = next_due(session, view.policy)
     if session.last_human_ms > stamp.now_ms + STEPPED_BACK_MS:
         making.session = replace(session, last_human_ms=stamp.now_ms)
-    elif due_ms is None or due_ms > stamp.now_ms:
+    elif (session.retention_told_ms or 0) > stamp.now_ms + STEPPED_BACK_MS:
+        making.session = replace(session, retention_told_ms=stamp.now_ms)
+    elif due_ms is None:
+        retention.take_back(making)
+    elif due_ms > stamp.now_ms:
         pass  # early, or out of a stepped clock: the row says when it is really due
     elif working(view):
         making.postpone(stamp.now_ms + min(RECHECK_MAX_MS, max(view.policy.idle_warning_ms // 2, 1_000)))
+    elif session.phase in (Phase.EXPIRED, Phase.CLOSED):
+        retention.step(making, event.up_ms)
     else:
         _step(making, due_ms)
     return making.done()
@@ -113,7 +119,7 @@ def _notice(making: Making, code: str, ticket: Ticket) -> Card:
         text=_text(making, code, ticket),
         buttons=_buttons(session, view.policy.language),
         created_ms=making.now_ms,
-        to=owner if dm and home.user else None,
+        recipient=owner if dm and home.user else None,
     )
 
 
@@ -161,7 +167,8 @@ def on_keep(view: View, stamp: Stamp) -> Decision:
 def on_end(view: View, stamp: Stamp) -> Decision:
     """`[End]`: no more notices; nothing is deleted."""
     making, session = _begin(view, stamp)
-    making.session = replace(session, phase=Phase.CLOSED, last_human_ms=stamp.now_ms)
+    retention.take_back(making)
+    making.session = replace(making.session, phase=Phase.CLOSED, last_human_ms=stamp.now_ms)
     language = view.policy.language
     if view.notice is not None and view.notice.key == _key(session):
         resume = ButtonId(verb="resume", subject=session.id, version=session.idle_epoch)
@@ -181,12 +188,6 @@ def on_mute(view: View, stamp: Stamp, *, everywhere: bool) -> Decision:
     making.put(after)
     code = "idle.muted_all" if everywhere else "idle.muted_here"
     return making.done(Private(text=say(view.policy.language, code)))
-
-
-def clock(at_ms: int, now_ms: int) -> str:
-    """A moment as people read it: the time today, the day too when it is another one. UTC."""
-    at, now = (datetime.fromtimestamp(each / 1000, tz=UTC) for each in (at_ms, now_ms))
-    return at.strftime("%H:%M UTC") if at.date() == now.date() else at.strftime("%d %b, %H:%M UTC")
 
 
 def _begin(view: View, stamp: Stamp) -> tuple[Making, Session]:

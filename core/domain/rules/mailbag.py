@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.domain.decision import Decision, Private, View
-from core.domain.entities import Button, ButtonStyle, Card, Forgotten, Waiting
+from core.domain.entities import Button, ButtonStyle, Card, Forgotten, Session, Waiting
 from core.domain.events import ButtonPressed, CaughtUp
 from core.domain.keys import ButtonId
 from core.domain.rules.making import Making
@@ -36,11 +36,8 @@ def on_caught_up(view: View, _event: CaughtUp, stamp: Stamp) -> Decision:
     return making.done()
 
 
-def on_choice(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
-    """The person chose; whoever owns the session may."""
-    session, card = view.session, view.card
-    if session is None or card is None:  # the dispatcher has looked; a card always has its session
-        return Decision()
+def on_choice(view: View, session: Session, card: Card, event: ButtonPressed, stamp: Stamp) -> Decision:
+    """The person chose; whoever owns the session may, the dispatcher has looked."""
     held = _held(view)
     language = view.policy.language
     if not held or not card.buttons:

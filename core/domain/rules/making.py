@@ -37,6 +37,7 @@ from core.domain.tokens import estimate
 
 TITLE_MAX_CHARS = 80
 READ_THREAD_MS = 20_000  # nobody waits longer for an answer because a thread cannot be read
+RING_MAX_MS = 300 * 24 * 3_600_000  # a step further ahead is looked at again on the way
 MARK_LIFE_MS = 60_000  # a "seen" sign a minute late is worth nothing
 
 
@@ -76,7 +77,9 @@ class Making:
         self.session = session
         self.spends = view.spends
         self._rows: list[Entity] = []
+        self.delivery = ""  # the newest delivery of an answer that this decision begins
         self._effects = 0
+        self._showing: set[str] = set()
         self._postponed_ms: int | None = None
         if session is not view.session:
             self.put(Binding(key=session.home, session_id=session.id))
@@ -86,8 +89,14 @@ class Making:
         self._rows.extend(rows)
 
     def human_act(self) -> None:
-        """A person did something here: the idle clock starts anew."""
-        self.session = replace(self.session, last_human_ms=self.now_ms, phase=Phase.ACTIVE)
+        """A person did something here: the idle clock starts anew. What they closed stays closed."""
+        self.session = replace(
+            self.session,
+            last_human_ms=self.now_ms,
+            phase=Phase.CLOSED if self.session.phase is Phase.CLOSED else Phase.ACTIVE,
+            retention_told_ms=None,
+            retention_told_up_ms=None,
+        )
 
     def postpone(self, due_ms: int) -> None:
         """Look at the session again at `due_ms`, later than its row says."""
@@ -96,6 +105,8 @@ class Making:
     def done(self, reply: Reply | None = None, **more: int | tuple[str, ...]) -> Decision:
         """The decision: all rows, then the session and the spends as they ended."""
         due_ms = self._postponed_ms or next_due(self.session, self.view.policy)
+        if due_ms is not None:
+            due_ms = min(due_ms, self.now_ms + RING_MAX_MS)
         self.session = replace(self.session, due_ms=due_ms)
         spends = tuple(each for each in self.spends if each not in self.view.spends)
         return Decision(
@@ -138,6 +149,18 @@ class Making:
             title=self.session.title or " ".join(message.text.split())[:TITLE_MAX_CHARS],
         )
 
+    def put_again(self, message: Message) -> None:
+        """A message takes the place of an earlier form of itself, whose tokens `reopen` has taken off."""
+        self.put(message)
+        self.session = replace(self.session, tokens=self.session.tokens + message.tokens)
+
+    def reopen(self, turn: Turn) -> Turn:
+        """A turn that had failed is open again; its partial answer counts anew when it is stored anew."""
+        if turn.answer_seq is not None:
+            tokens = max(self.session.tokens - estimate(turn.said), 0)
+            self.session = replace(self.session, tokens=tokens)
+        return replace(turn, state=TurnState.OPEN, failure="", stalls=0, stripped=False)
+
     def wait(self, message: Waiting) -> None:
         """The message waits for the next turn; its author sees that it was seen."""
         self.put(message)
@@ -163,7 +186,7 @@ class Making:
             created_ms=self.now_ms,
             first_seq=taken[0].seq,
             last_seq=taken[-1].seq,
-            level=self.session.level,
+            level=Level.SUMMARY if self.session.level is Level.SUMMARY else Level.FULL,
             model=self.view.policy.model,
         )
         waits = (*self.fetch(waiting), *self._summaries())
@@ -175,7 +198,7 @@ class Making:
         return turn
 
     def ask(self, turn: Turn, *, not_before_ms: int, waits: tuple[str, ...] = ()) -> Turn:
-        """Ask the model for `turn`, or let the turn fail when today's budget cannot pay; stores the turn."""
+        """Ask the model for `turn` and store it; when today's budget cannot pay, the turn comes back FAILED."""
         effect = AskModel(
             turn_id=turn.id,
             reserved=budget.price_of_turn(self.view.policy, self.session.tokens),
@@ -194,7 +217,7 @@ class Making:
 
     def deliver(self, turn: Turn) -> None:
         """Show the answer of `turn` in its place, from now until it is final."""
-        self.effect(
+        self.delivery = self.effect(
             Deliver(turn_id=turn.id),
             order_key=f"answer:{turn.place}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
@@ -233,23 +256,21 @@ class Making:
 
     def settle(self, usage: Usage) -> None:
         """Pay for the model call that this event finishes."""
-        row = self.view.finishing
-        if row is not None and isinstance(row.effect, AskModel):
-            self._pay(row.effect, usage)
+        self._pay(self.view.finishing, usage)
 
     def book(self, usage: Usage) -> None:
         """Pay for a small call that was not reserved: a summary."""
-        accounts = budget.accounts_of(self.session)
-        unreserved = AskModel(turn_id="", accounts=accounts, day=budget.day_of(self.now_ms))
-        self._pay(unreserved, usage)
+        unreserved = AskModel(turn_id="", accounts=budget.accounts_of(self.session), day=budget.day_of(self.now_ms))
+        rows = budget.merged(self.spends, budget.reserve(self.spends, unreserved))
+        self.spends = budget.merged(rows, budget.settle(rows, unreserved, usage))
 
     def give_back(self, row: EffectRow) -> None:
         """A model call that will never be made gives its reservation back."""
-        if isinstance(row.effect, AskModel):
-            self._pay(row.effect, Usage())
+        self._pay(row, Usage())
 
-    def _pay(self, effect: AskModel, usage: Usage) -> None:
-        self.spends = budget.merged(self.spends, budget.settle(self.spends, effect, usage))
+    def _pay(self, row: EffectRow | None, usage: Usage) -> None:
+        if row is not None and isinstance(row.effect, AskModel):
+            self.spends = budget.merged(self.spends, budget.settle(self.spends, row.effect, usage))
 
     # --------------------------------------------------------------------------- cards and effects
 
@@ -263,11 +284,15 @@ class Making:
             self.show(card)
 
     def show(self, card: Card) -> None:
-        """Bring the card up to its wanted version."""
+        """Bring the card up to its wanted version; once in a decision."""
+        if card.key in self._showing:
+            return
+        self._showing.add(card.key)
         self.effect(
             ShowCard(card_key=card.key),
             order_key=f"card:{card.place}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
+            session_id=card.session_id,
         )
 
     def effect(
@@ -278,12 +303,13 @@ class Making:
         deadline_ms: int | None = None,
         order_key: str = "",
         waits: tuple[str, ...] = (),
+        session_id: str = "",
     ) -> str:
-        """A new effect, pending; returns its id."""
+        """A new effect, pending, of this session unless another is named; returns its id."""
         self._effects += 1
         row = EffectRow(
             id=self.stamp.ulid(f"effect:{self._effects}"),
-            session_id=self.session.id,
+            session_id=session_id or self.session.id,
             effect=effect,
             created_ms=self.now_ms,
             state=EffectState.PENDING,

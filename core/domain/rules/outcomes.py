@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.domain.decision import Decision, View
-from core.domain.effects import FetchFile, Mark
+from core.domain.effects import Erase, FetchFile, Mark
 from core.domain.entities import Card, EffectRow, EffectState, Entity, FileCopy
 from core.domain.events import (
     CardShown,
@@ -19,9 +19,11 @@ from core.domain.events import (
     EffectWaits,
     FileFetched,
 )
+from core.domain.keys import Place
 from core.domain.rules import attempts
 from core.domain.rules.making import Making
 from core.domain.stamp import Stamp
+from core.domain.words import say
 
 
 def on_delivered(event: Delivered) -> Decision:
@@ -35,11 +37,30 @@ def on_card_shown(view: View, event: CardShown, stamp: Stamp) -> Decision:
     if card is None or view.session is None:
         return Decision()
     making = Making(view, stamp, view.session)
+    if card.recipient is None and event.place not in ("", str(card.place)):
+        _shown_too_late(making, card, event)
+        return making.done()
     shown = replace(card, shown_version=event.version, ref=event.ref)
     making.put(shown)
     if shown.wanted_version > shown.shown_version:
         making.show(shown)
     return making.done()
+
+
+def _shown_too_late(making: Making, card: Card, event: CardShown) -> None:
+    """It was shown where the session no longer lives: that posting is told so, and the card is shown anew."""
+    language = making.view.policy.language
+    there = Card(
+        id=making.stamp.ulid("card:left"),
+        session_id=card.session_id,
+        key=f"left:{card.key}:{event.version}",
+        place=Place.parse(event.place),
+        text=say(language, "move.card_left_late"),
+        ref=event.ref,
+        created_ms=making.now_ms,
+    )
+    making.card(there)
+    making.show(card)
 
 
 def on_file_fetched(event: FileFetched) -> Decision:
@@ -69,6 +90,8 @@ def on_stumbled(view: View, event: EffectStumbled, stamp: Stamp) -> Decision:
         return Decision()
     if isinstance(row.effect, Mark):
         return Decision()
+    if isinstance(row.effect, Erase):
+        return _after(attempts.insist(row, stamp.now_ms, event.code))
     return _after(attempts.stumble(row, stamp.now_ms, event.code, blameless=event.blameless))
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import assert_never
 
-from core.domain.entities import Button, ButtonStyle, Turn, TurnState
+from core.domain.entities import Button, ButtonStyle, Level, Turn, TurnState
 from core.domain.keys import ButtonId
+from core.domain.rules.split import closing
 from core.domain.words import failure, say
 
 
@@ -29,9 +31,10 @@ _HEADS = ("fresh", "unread_thread")  # notes that stand before the answer
 
 def present(turn: Turn, text: str, language: str) -> Shown:
     """The answer of `turn`, of which `text` has been said so far."""
-    head = say(language, f"answer.{turn.finish_note}") + "\n\n" if turn.finish_note in _HEADS else ""
+    code = "fresh" if turn.level is Level.FRESH else turn.finish_note
+    head = say(language, f"answer.{code}") + "\n\n" if code in _HEADS else ""
     foot = _foot(turn, text, language)
-    body = head + text + ("\n\n" if foot and text else "") + (f"_{foot}_" if foot and text else foot)
+    body = head + text + (f"{closing(text)}\n\n_{foot}_" if foot and text else foot)
     return Shown(
         text=body,
         final=turn.state not in (TurnState.OPEN, TurnState.STOPPING),
@@ -54,6 +57,8 @@ def _foot(turn: Turn, text: str, language: str) -> str:
             if turn.told_waiting and turn.retry_ms is not None:
                 return say(language, "answer.busy", model=_model_name(turn.model), time=_clock(turn.retry_ms))
             return ""
+        case _:
+            assert_never(turn.state)
 
 
 def _buttons(turn: Turn, language: str) -> tuple[Button, ...]:

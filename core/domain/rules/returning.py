@@ -16,6 +16,7 @@ from core.domain.entities import Button, Card, Level, Phase, Role, Session
 from core.domain.events import Summarized
 from core.domain.keys import ButtonId
 from core.domain.leaving import Summary
+from core.domain.rules import retention
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.summary import as_text
@@ -51,8 +52,8 @@ def tail_start(tail: tuple[Tail, ...], policy: Policy, next_seq: int) -> int:
     return start
 
 
-def come_back(making: Making) -> Level:
-    """The session lives again; whoever returns is told how much we still have."""
+def come_back(making: Making, *, tell: bool = True) -> Level:
+    """The session lives again; whoever returns is told how much we still have (here, or by the caller)."""
     view, session = making.view, making.session
     if session.phase not in AWAY and session.phase is not Phase.CLOSED:
         making.human_act()
@@ -62,16 +63,19 @@ def come_back(making: Making) -> Level:
     if level is Level.SUMMARY:
         summary_id = _summary_for(making)
     line = level_line(view, session, level)
+    retention.take_back(making)
     making.human_act()
     making.session = replace(
         making.session,
+        phase=Phase.ACTIVE,
         idle_epoch=session.idle_epoch + 1,
         level=level,
         unsaid=line,
         summary_id=summary_id,
         keep_until_ms=None,
     )
-    _tell(making, level, line)
+    if tell:
+        _tell(making, level, line)
     return level
 
 

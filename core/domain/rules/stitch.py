@@ -1,7 +1,7 @@
 """Putting an answer together from two model calls.
 
-Knows: text. After a cut the model is asked to continue; it may repeat some of what stood there, or all of it.
-Must not know: where the pieces came from.
+Knows: text. After a cut the model is asked to continue; it may repeat some of what stood there, or all of it, and
+may be cut again while it does. Must not know: where the pieces came from.
 """
 
 from __future__ import annotations
@@ -18,8 +18,15 @@ def overlap(said: str, more: str) -> int:
 
 
 def stitch(said: str, more: str) -> str:
-    """`said` followed by what is new in `more`."""
+    """`said` followed by what is new in `more`, which is complete."""
+    if len(more) >= MIN_OVERLAP_CHARS and said.startswith(more):
+        return said  # it began once more from the start, and ended before it came to anything new
     return said + more[overlap(said, more) :]
+
+
+def certain(said: str, more: str) -> str:
+    """`said` followed by what is certainly new in `more`, which was cut: exactly what a live view had shown."""
+    return said if undecided(said, more) else stitch(said, more)
 
 
 def undecided(said: str, more: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from core.domain.decision import Policy
 from core.domain.entities import Phase, Session
 
+ANNOUNCED_MS = 72 * 3_600_000  # a deletion by age is told at least this long before
 _MINUTE_MS = 60_000
 _DAY_MINUTES = 24 * 60
 
@@ -22,8 +23,21 @@ def next_due(session: Session, policy: Policy) -> int | None:
             return since_ms + policy.idle_park_ms
         case Phase.PARKED:
             return since_ms + policy.session_ttl_ms
-        case Phase.EXPIRED | Phase.CLOSED | Phase.ERASED:
+        case Phase.EXPIRED | Phase.CLOSED:
+            return _retention_due(session, policy)
+        case Phase.ERASED:
             return None
+
+
+def _retention_due(session: Session, policy: Policy) -> int | None:
+    """When the deletion by age is announced; when it has been: when it may be done."""
+    if policy.retention_ms is None:
+        return None
+    erase_ms = session.last_human_ms + policy.retention_ms
+    told_ms = session.retention_told_ms
+    if told_ms is None:
+        return _after_quiet_hours(erase_ms - ANNOUNCED_MS, policy.quiet_hours)
+    return max(erase_ms, told_ms + ANNOUNCED_MS)
 
 
 def idle_since(session: Session, policy: Policy) -> int:

@@ -19,6 +19,4 @@ def say(language: str, code: str, /, **values: object) -> str:
 def failure(language: str, code: str) -> str:
     """The sentence for a failure code; an unknown code gets the general one, which names the code."""
     known = f"failed.{code}"
-    if known in en.WORDS:
-        return say(language, known)
-    return say(language, "failed.other", code=code)
+    return say(language, known if known in en.WORDS else "failed.other", code=code)

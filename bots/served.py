@@ -1,0 +1,143 @@
+"""What the wiring needs of a platform, and the one list in which a platform joins.
+
+Knows: how a platform comes and goes, and the built-in web chat as one of them. Must not know: the order in which
+the program starts (`bots.app`), the store behind the board.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Protocol
+
+import structlog
+from aiohttp import web
+
+from bots.local import page
+from bots.local.adapter import LocalPlatform
+from bots.local.api import LocalApi
+from bots.local.chat import LocalChat
+from bots.local.render import About, Command
+from core.configure import Problem, SettingsWrong
+from core.domain.errors import Closing, StoreFull
+from core.domain.rules.commands import COMMANDS
+from core.domain.words import say
+from core.drivers.clock import SystemClock
+from core.engine.handover import Exporter
+from core.engine.loop import Engine
+from core.engine.ports import Board, Clock, Intake, Platform
+from core.settings import Settings, environment_name
+
+log = structlog.get_logger("rejoinder")
+
+
+def about_of(settings: Settings, model: str) -> About:
+    """What the page says about the bot. `model` is the name of the one that answers."""
+    offline = settings.anthropic_api_key is None
+    return About(
+        model=model if offline else settings.model,
+        offline=offline,
+        version=version("rejoinder"),
+        commands=tuple(Command(name=name, help=say(settings.language, f"command.{name}")) for name in COMMANDS),
+    )
+
+
+class Served(Protocol):
+    """A platform as the wiring sees it: its port, its routes, its coming and going."""
+
+    @property
+    def platform(self) -> Platform:
+        """The port."""
+        ...
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """What the platform needs of the web server; nothing for one that connects outwards."""
+        ...
+
+    async def connect(self, intake: Intake) -> None:
+        """Catch up on what was said meanwhile, then listen; acknowledge only what `intake` has accepted.
+
+        Raises `Refused` when the token is not accepted.
+        """
+        ...
+
+    async def disconnect(self) -> None:
+        """Take nothing more in; posting and editing still work."""
+        ...
+
+    def end_streams(self) -> None:
+        """End the responses that would never end by themselves, so that the web server can stop."""
+        ...
+
+    async def close(self) -> None:
+        """End everything; called after the engine's last post."""
+        ...
+
+
+# The one place where a platform joins: its name in `Settings.platforms`, and what makes it (see bots/README.md).
+PLATFORMS: Mapping[str, Callable[[Settings, Clock], Served]] = {}
+_TOKENS = {"slack": "slack_bot_token", "discord": "discord_token"}
+
+
+def check_platforms(settings: Settings) -> None:
+    """Refuse a token for which there is no adapter. Raises `SettingsWrong`."""
+    missing = [name for name in settings.platforms if name not in PLATFORMS]
+    if missing:
+        raise SettingsWrong(
+            Problem(
+                name=environment_name(_TOKENS[name]),
+                what=f"is set, but this release cannot connect to {name.capitalize()} yet",
+                fix="take it out and use the built-in web chat",
+            )
+            for name in missing
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a platform needs of the house. `reveal` puts resume codes into sentences while they are shown."""
+
+    reveal: Callable[[str], str]
+    export: Exporter
+    time_travel: bool  # whether people may move the clock
+
+
+class Local:
+    """The built-in web chat: its board is our own store, its way in is our own web server."""
+
+    def __init__(self, board: Board, clock: SystemClock, engine: Engine, about: About, given: Given) -> None:
+        self.platform = LocalPlatform(board, clock, given.reveal)
+        self._clock = clock
+        self._engine = engine
+        chat = LocalChat(self.platform, engine)
+        self._api = LocalApi(
+            chat, board, about, on_time=self._on_time, export=given.export, time_travel=given.time_travel
+        )
+
+    def routes(self) -> Sequence[web.RouteDef]:
+        """The page and its API."""
+        return [*self._api.routes(), *page.routes()]
+
+    async def connect(self, intake: Intake) -> None:
+        """Hand over what people said and the engine has not taken."""
+        try:
+            await self.platform.catch_up(intake)
+        except (StoreFull, Closing) as error:
+            log.warning("what waits on the board is left for the next start", code=error.code)
+
+    async def disconnect(self) -> None:
+        """Nothing to do: the engine refuses what comes in, and the page still follows what is answered."""
+
+    def end_streams(self) -> None:
+        """See `Served`."""
+        self.platform.close()
+
+    async def close(self) -> None:
+        """Nothing is left open."""
+
+    async def _on_time(self, offset_ms: int) -> None:
+        """`Let time pass` was stored: the product's clock follows."""
+        more_ms = max(0, offset_ms - self._clock.offset_ms)
+        self._clock.advance(more_ms)
+        await self._engine.time_passed(more_ms)

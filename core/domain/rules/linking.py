@@ -1,0 +1,138 @@
+"""Two accounts become one owner, and can be taken apart again.
+
+Knows: what a link changes. An account comes under the owner's identity with everything that it has (accounts that
+were linked to it before, its own conversations), so that nobody loses a conversation by linking. For 48 h either side
+can undo it: exactly what the link brought goes back, what the account took from the owner goes home, and every live
+code of the owner is worth nothing, because the account may have seen them.
+Must not know: how the link came about (see `claiming` and `resume`), which both sides have agreed to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.domain.decision import Decision, Private, Pulled, View
+from core.domain.entities import EffectState, Forgotten, Person, Phase, TurnState
+from core.domain.events import ButtonPressed
+from core.domain.keys import Audience, ButtonId, PersonKey, SessionKey
+from core.domain.leaving import Adoption, Link, Revocation
+from core.domain.rules import answer, moving
+from core.domain.rules.arrive import asking_of
+from core.domain.rules.making import Making
+from core.domain.rules.moving import Move
+from core.domain.rules.outcomes import newest
+from core.domain.rules.timeline import next_due
+from core.domain.stamp import Stamp
+from core.domain.words import say
+
+UNDO_MS = 48 * 3_600_000
+
+
+def link(making: Making, person: Person) -> Link:
+    """The account comes under the owner of the session."""
+    session = making.session
+    made = Link(
+        id=making.stamp.ulid("link"),
+        session_id=session.id,
+        account=person.key,
+        before=person.identity,
+        after=session.owner,
+        origin=session.home,
+        at_ms=making.now_ms,
+    )
+    making.put(person, made, Adoption(link_id=made.id, before=made.before, after=made.after))
+    return made
+
+
+def on_undo(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
+    """`[That wasn't me]`: unlinks, moves back, revokes. Either side may press it."""
+    session, person, made = view.session, view.person, view.link
+    if session is None or person is None or made is None:
+        return _private(view, "private.gone")
+    if made.undone_ms is not None:
+        return _private(view, "private.already_done")
+    if person.identity != made.after:
+        return _private(view, "private.not_yours")
+    if stamp.now_ms - made.at_ms > UNDO_MS:
+        return _too_late(view, made, stamp)
+    unanswered = tuple(each for each in view.waiting if each.asker == made.account)
+    view = replace(view, waiting=tuple(each for each in view.waiting if each not in unanswered))
+    making = Making(view, stamp, session)
+    making.put(
+        Forgotten(waiting=tuple(each.id for each in unanswered)),
+        replace(made, undone_ms=stamp.now_ms),
+        Adoption(link_id=made.id, before=made.before, after=made.after, undo=True),
+        Revocation(owner=made.after),
+    )
+    interrupted = _stop_for(making, made)
+    for each in view.pulled:
+        _give_back(making, each, made)
+    if has(made.account, session.home):
+        audience = event.audience if event.place == made.origin.place else Audience.DM
+        moving.go_on(making, Move(dest=made.origin, audience=audience, taken_back=True))
+    else:
+        moving.void_claims(making)
+    _retell(making, made, "link.undone")
+    return making.done(Private(text=say(view.policy.language, "link.undone_reply")), stop=interrupted)
+
+
+def has(account: PersonKey, key: SessionKey) -> bool:
+    """Whether a place is the account's: its own, or a shared thread of its workspace."""
+    same = (key.platform, key.workspace) == (account.platform, account.workspace)
+    return same and key.user in ("", account.user)
+
+
+def _too_late(view: View, made: Link, stamp: Stamp) -> Decision:
+    assert view.session is not None  # noqa: S101  (the caller has looked)
+    making = Making(view, stamp, view.session)
+    _retell(making, made, "")
+    return making.done(Private(text=say(view.policy.language, "link.too_late")))
+
+
+def _stop_for(making: Making, made: Link) -> tuple[str, ...]:
+    """No answer goes on being written for the account."""
+    turn = making.view.running
+    if turn is None or turn.asker != made.account or turn.state is not TurnState.OPEN:
+        return ()
+    asking = asking_of(making.view, turn)
+    if asking is not None and asking.state is EffectState.STARTED:
+        making.put(replace(turn, state=TurnState.STOPPING))
+        return (asking.id,)
+    if asking is not None:
+        making.put(replace(asking, state=EffectState.DONE))
+        making.give_back(asking)
+    answer.stop(making, turn)
+    return ()
+
+
+def _give_back(making: Making, pulled: Pulled, made: Link) -> None:
+    """A conversation that the account brought to itself goes home; one that it began since is its own again."""
+    session = pulled.session
+    if session.id == making.session.id:
+        making.put(Forgotten(binding=pulled.keys))
+    elif pulled.earlier is not None:
+        making.put(Forgotten(binding=pulled.keys))
+        if has(made.account, session.home):
+            # Who can read at the earlier place is not known here; until somebody writes there it is the narrowest.
+            phase = Phase.PARKED if session.phase in (Phase.ACTIVE, Phase.WARNED) else session.phase
+            home = replace(session, home=pulled.earlier, phase=phase, audience=Audience.DM)
+            making.put(replace(home, due_ms=next_due(home, making.view.policy)))
+    elif session.created_ms >= made.at_ms:
+        making.put(replace(session, owner=made.before))
+
+
+def _retell(making: Making, made: Link, code: str) -> None:
+    """Every card that offers to undo the link stops doing so, and tells that it is undone when it is."""
+    for card in making.view.cards:
+        left = tuple(each for each in card.buttons if ButtonId.parse(each.id).subject != made.id)
+        if left == card.buttons:
+            continue
+        if code:
+            there = "" if card.place == made.origin.place else "_there"
+            making.card(newest(card, text=say(making.view.policy.language, f"{code}{there}"), buttons=()))
+        else:
+            making.card(newest(card, buttons=left))
+
+
+def _private(view: View, code: str) -> Decision:
+    return Decision(reply=Private(text=say(view.policy.language, code)))

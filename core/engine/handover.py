@@ -1,0 +1,61 @@
+"""Everything that is kept of a person, as it is handed over to them.
+
+Knows: its shape. Must not know: where it is kept, how it is handed over. Resume codes are not in it, and nothing that
+a code could be made from; neither is bookkeeping that says nothing about anybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from core.domain.entities import FileCopy, Message, Person, Session, Waiting
+from core.domain.leaving import Link, Preference, Summary
+
+MARKDOWN_NAME = "rejoinder-export.md"
+JSON_NAME = "rejoinder-export.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptSession:
+    """One conversation of the person's, oldest first. `notices` are the texts of our cards."""
+
+    session: Session
+    messages: tuple[Message, ...]
+    waiting: tuple[Waiting, ...]
+    summaries: tuple[Summary, ...]
+    notices: tuple[str, ...]
+    files: tuple[FileCopy, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posted:
+    """A message of the person's on the built-in web chat's own board."""
+
+    where: str
+    text: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """Everything of one person. `elsewhere`: their words in conversations of others, as said or heard there."""
+
+    accounts: tuple[Person, ...]
+    sessions: tuple[KeptSession, ...]
+    elsewhere: tuple[Message, ...]
+    posts: tuple[Posted, ...]
+    links: tuple[Link, ...]
+    preference: Preference | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file that is handed over."""
+
+    name: str
+    media_type: str
+    body: bytes
+
+
+Exporter = Callable[[str], Awaitable[tuple[File, ...]]]  # from an identity to the files with everything

@@ -1,0 +1,175 @@
+"""What must hold when a story has come to its end, however often the process died in it.
+
+Knows: the rows, the board, what people were told. Must not know: how it came about.
+
+* no message that was acknowledged is lost: it stands once in the history or waits for a choice that is on the board,
+  and its turn has ended: received = answered + queued + refused;
+* each turn has exactly one post, final, reading what the turn says; a whole answer has no word twice or missing;
+* order is kept: of a person's messages, and of the answers in a thread;
+* nothing is left behind: open effects, drafts, reserved money, half-delivered parts;
+* nothing was done twice: no second call at once, nothing generated again that was saved, no result of the dead.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass
+
+from core.domain.entities import Message, Part, Turn, TurnState
+from core.domain.rules.present import present
+from core.engine.ports import Post
+from storage.rows import MESSAGE, PART, POST, SEQ_MASK, TURN
+from tests.crash.stage import Spoken, Stage
+from tests.crash.talker import question_of
+
+ENDED = (TurnState.ANSWERED, TurnState.STOPPED, TurnState.FAILED)
+_OPEN_EFFECTS = "SELECT kind, state, attempt FROM effect WHERE state IN ('pending', 'started', 'unknown')"
+_MESSAGES = "SELECT id, " + MESSAGE.select.removeprefix("SELECT ") + " ORDER BY id"
+_POSTS = "SELECT n, " + POST.select.removeprefix("SELECT ") + " ORDER BY n"
+_LEFT = {
+    "open effects": _OPEN_EFFECTS,
+    "drafts": "SELECT effect_id, text FROM draft",
+    "reserved money": "SELECT account, reserved FROM spend WHERE reserved <> 0",
+    "posts still being written": "SELECT id, text FROM board_post WHERE author = '' AND state = 'streaming'",
+    "people's posts not taken": "SELECT id, text FROM board_post WHERE taken = 0 AND author <> ''",
+    "failed effects": "SELECT kind, failure FROM effect WHERE state = 'failed'",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Found:
+    """The rows of a story's end, and what is wrong with them."""
+
+    messages: list[Message]
+    turns: dict[str, Turn]
+    parts: list[Part]
+    posts: list[Post]
+    waiting: list[tuple[str, int]]  # text, held
+    cards: dict[str, bool]  # ref of the post -> has buttons
+    sources: set[str]
+    wrong: list[str]
+
+
+async def check(stage: Stage) -> None:
+    """Raise `AssertionError` with everything that is wrong at the story's end."""
+    found = await stage.world.store.read(_find)
+    found.wrong += stage.wrong + stage.model.wrong
+    most = len(stage.lives) + stage.model.mishaps_met
+    found.wrong += [f"{text!r} was asked for {n} times" for text, n in stage.model.calls.items() if n > most]
+    _check_messages(found, stage.spoken)
+    _check_order(found, stage.spoken)
+    for turn in found.turns.values():
+        _check_turn(found, turn, stage)
+    _check_posts(found)
+    assert not found.wrong, "; ".join(found.wrong)
+
+
+def _find(conn: sqlite3.Connection) -> _Found:
+    wrong = [f"{what}: {rows}" for what, sql in _LEFT.items() if (rows := conn.execute(sql).fetchall())]
+    session_of = dict(conn.execute("SELECT num, id FROM session").fetchall())
+    return _Found(
+        messages=[
+            MESSAGE.decode(row[1:], session_id=session_of[row[0] >> 24], seq=row[0] & SEQ_MASK)
+            for row in conn.execute(_MESSAGES)
+        ],
+        turns={turn.id: turn for turn in map(TURN.decode, conn.execute(f"{TURN.select} ORDER BY first_seq"))},
+        parts=[PART.decode(row) for row in conn.execute(PART.select)],
+        posts=[POST.decode(row[1:], n=row[0]) for row in conn.execute(_POSTS)],
+        waiting=conn.execute("SELECT text, held FROM waiting ORDER BY n").fetchall(),
+        cards={ref: buttons != "[]" for ref, buttons in conn.execute("SELECT ref, buttons FROM card")},
+        sources={row[0] for row in conn.execute("SELECT key FROM source")},
+        wrong=wrong,
+    )
+
+
+def _check_messages(found: _Found, spoken: list[Spoken]) -> None:
+    """Received = answered + queued + refused, and each message once."""
+    people = [each for each in found.messages if each.role == "user"]
+    stands = Counter(each.text for each in people) + Counter(text for text, _ in found.waiting)
+    choice_open = any(found.cards.values())
+    by_text = {each.text: each for each in people}
+    for each in spoken:
+        text = each.say.text
+        if stands[text] != 1:
+            found.wrong.append(f"{text!r} stands {stands[text]} times (acknowledged: {each.acknowledged})")
+        if each.key not in found.sources:
+            found.wrong.append(f"the key of {text!r} is not known")
+        message = by_text.get(text)
+        if message is None:
+            if not (choice_open and (text, 1) in found.waiting):
+                found.wrong.append(f"{text!r} waits for nothing")
+        elif message.turn_id:
+            if found.turns[message.turn_id].state not in ENDED:
+                found.wrong.append(f"the turn of {text!r} is open")
+        elif not found.cards:
+            found.wrong.append(f"{text!r} was never answered, and nobody chose that")
+    unknown = stands - Counter(each.say.text for each in spoken)
+    if unknown:
+        found.wrong.append(f"nobody said {list(unknown)}")
+
+
+def _check_order(found: _Found, spoken: list[Spoken]) -> None:
+    """A person's messages stand as they were said; after a mail-bag, those of before and those of after it do."""
+    stands = [each.text for each in found.messages if each.role == "user"]
+    mailbag = bool(found.cards)
+    groups: dict[tuple[str, str, bool], list[str]] = {}
+    for each in spoken:
+        if each.say.text in stands and not each.swapped:
+            key = (each.say.person, each.say.thread, each.held and mailbag)
+            groups.setdefault(key, []).append(each.say.text)
+    for said in groups.values():
+        kept = [text for text in stands if text in said]
+        if kept != said:
+            found.wrong.append(f"said {said}, stored {kept}")
+
+
+def _check_turn(found: _Found, turn: Turn, stage: Stage) -> None:
+    posts = [post for post in found.posts if post.key.startswith(f"bot:{turn.id}:")]
+    if len(posts) != 1:
+        found.wrong.append(f"turn {turn.state} has {len(posts)} posts")
+        return
+    post = posts[0]
+    parts = [part for part in found.parts if part.turn_id == turn.id]
+    if [(part.ref, part.final) for part in parts] != [(post.id, True)]:
+        found.wrong.append(f"parts of a turn: {parts}")
+    answers = [each for each in found.messages if each.turn_id == turn.id and each.role == "assistant"]
+    text = answers[0].text if answers else ""
+    if len(answers) > 1 or (answers and answers[0].seq != turn.answer_seq):
+        found.wrong.append(f"{len(answers)} answers of one turn")
+    shown = present(turn, text, stage.policy.language)
+    states = {TurnState.ANSWERED: "done", TurnState.STOPPED: "stopped", TurnState.FAILED: "failed"}
+    if (post.text, post.state, post.buttons) != (shown.text, states.get(turn.state), shown.buttons):
+        found.wrong.append(f"a turn that says {shown} is shown as {post}")
+    asked = [each.text for each in found.messages if each.turn_id == turn.id and each.role == "user"]
+    _check_text(found, turn, text, asked)
+
+
+def _check_text(found: _Found, turn: Turn, text: str, asked: list[str]) -> None:
+    """What was said answers what was asked; files and what nobody answered before may stand in between."""
+    if not text and turn.state is not TurnState.ANSWERED:
+        return
+    whole = turn.state is TurnState.ANSWERED
+    question = question_of(text, whole=whole)
+    if question is None:
+        found.wrong.append(f"not {'a whole' if whole else 'the beginning of an'} answer: {text!r}")
+    elif not re.search(".*".join(rf"{re.escape(each)}(?!\w)" for each in asked), question):
+        found.wrong.append(f"asked {asked}, answered {question!r}")
+
+
+def _check_posts(found: _Found) -> None:
+    """Every post of ours is a turn's or a card's; answers stand in the order of their turns."""
+    ours = [post for post in found.posts if not post.author]
+    turn_of = {post.id: post.key.split(":")[1] for post in ours if post.key.split(":")[1] in found.turns}
+    for post in ours:
+        if post.id not in turn_of and post.id not in found.cards:
+            found.wrong.append(f"a post of nobody: {post}")
+    for ref in found.cards:
+        if ref not in {post.id for post in ours}:
+            found.wrong.append("a card that is nowhere")
+    for session in {turn.session_id for turn in found.turns.values()}:
+        wanted = [turn.id for turn in found.turns.values() if turn.session_id == session]
+        stand = [turn_of[post.id] for post in ours if post.id in turn_of and turn_of[post.id] in wanted]
+        if len(stand) == len(wanted) and stand != wanted:
+            found.wrong.append("answers stand in another order than their turns")

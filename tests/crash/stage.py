@@ -1,0 +1,413 @@
+"""One data file through several lives: carries acts out, dies where the fuse says, and comes back.
+
+Knows: the real store, the real engine, the real chat, and the order in which the program starts (bots/app.py).
+Must not know: what must hold afterwards (see `checker`).
+People behave as clients do: what was not acknowledged is sent again under the same key. Nothing here sleeps: the
+clock is moved by hand, and a step is over when every task waits for the clock and no call of the store is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import assert_never
+
+from bots.local import ids, wire
+from bots.local.adapter import LocalPlatform
+from bots.local.chat import LocalChat
+from bots.local.wire import Attachment, Pressing, Saying
+from core.domain.decide import decide
+from core.domain.decision import Policy
+from core.domain.effects import AskModel, Deliver, Erase, FetchFile, Mark, ReadThread, ShowCard, Summarize
+from core.domain.entities import EffectRow, FileCopy, FileRef
+from core.domain.errors import Closing
+from core.domain.events import CardShown, Delivered, EffectDone, FileFetched, ModelReplied, Outcome, ThreadRead
+from core.domain.keys import Place
+from core.engine.loop import Engine
+from core.engine.ports import Claim, Intake, Post
+from storage.migrate import prepare
+from storage.sqlite import SqliteStore
+from tests.crash.acts import Act, Arm, Away, Command, Drain, Mishaps, Press, Redeliver, Say, Swapped, Wait
+from tests.crash.fuse import Died, Fuse, Spot
+from tests.crash.still import Busy, StillClock, still_store
+from tests.crash.talker import Talker
+from tests.kit.world import World
+
+STEP_S = 0.3  # of the clock; a draft tick comes every second step
+SETTLE_S = 200.0
+CHANNEL = "general"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faulty:
+    """Where a fault can be planted: the store that the engine gets, the intake that the platform gets."""
+
+    store: type[SqliteStore] = SqliteStore
+    intake: Callable[[Engine], Intake] = lambda engine: engine
+
+
+SOUND = Faulty()
+
+
+@dataclass(slots=True, kw_only=True)
+class Spoken:
+    """A message of a person, and what was told about it."""
+
+    say: Say
+    key: str
+    acknowledged: bool = False
+    refused: int = 0
+    held: bool = False  # it was still on the board when a process started
+    swapped: bool = False  # delivered before or after its time
+
+
+@dataclass(slots=True, kw_only=True)
+class _Pressed:
+    message: str
+    button: str
+    key: str
+
+
+@dataclass(slots=True)
+class Stage:
+    """One story in `path`, whose `n`-th life ends at `spots[n]`. `play` the acts, check, then `end` the last life."""
+
+    path: Path
+    spots: Mapping[int, Spot] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+    faulty: Faulty = SOUND
+    clock: StillClock = field(default_factory=StillClock)
+    spoken: list[Spoken] = field(default_factory=list)
+    lives: list[Fuse] = field(default_factory=list)
+    deaths: int = 0
+    wrong: list[str] = field(default_factory=list)
+    model: Talker = field(init=False)
+    _world: World | None = None
+    _chat: LocalChat | None = None
+    _presses: dict[int, _Pressed] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """A story begins with a model that has said nothing."""
+        self.model = Talker(self.clock)
+
+    # ------------------------------------------------------------------------------- lives
+
+    @property
+    def fuse(self) -> Fuse:
+        """The fuse of the present life."""
+        return self.lives[-1]
+
+    @property
+    def world(self) -> World:
+        """The present life."""
+        assert self._world is not None
+        return self._world
+
+    @property
+    def chat(self) -> LocalChat:
+        """The people's side of the present life."""
+        assert self._chat is not None
+        return self._chat
+
+    @property
+    def local(self) -> LocalPlatform:
+        """The platform's side of the present life."""
+        return self.world.local
+
+    async def live(self) -> None:
+        """Start, and start again, until a life survives its start."""
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)  # tasks of the dead
+        while True:
+            self.lives.append(Fuse(self.spots.get(len(self.lives)), listener=self.model.on_point))
+            try:
+                await self._boot()
+            except BaseException:
+                if not self.fuse.dead:
+                    raise
+                await self.bury()
+            else:
+                return
+
+    async def _boot(self) -> None:
+        """Start as bots/app.py does. Raises `Died`."""
+        self.clock.busy = Busy()
+        prepare(self.path, on_point=self.fuse.point)
+        store = await still_store(self.faulty.store, self.path, self.clock.busy, self.fuse.point)
+        self._world = World(self.path, store, self.clock, self.model, self.policy, self.fuse.point, decide)
+        engine = self._world.engine
+        intake = self.faulty.intake(engine)
+        self._chat = LocalChat(self._world.local, intake)
+        begun = await store.orphans("")
+        await engine.start()
+        waiting = {post.key for post in await store.board.untaken()}
+        for each in self.spoken:
+            each.held = each.held or each.key in waiting
+        await self._world.local.catch_up(intake)
+        await engine.caught_up(ids.PLATFORM)
+        for row in begun:
+            accepted = await engine.accept(late_outcome(row), finishes=_claim(row))
+            if not accepted.stale:
+                self.wrong.append(f"a dead process's {type(row.effect).__name__} was taken")
+        self._alive()
+
+    async def bury(self) -> None:
+        """What a death leaves: no task runs on, nothing more is written."""
+        self.fuse.kill()
+        self.deaths += 1
+        if self._world is not None:
+            await self._world.engine.abandon()
+            with contextlib.suppress(Died):
+                await self._world.store.close()
+            self._world.store.peephole.close()
+        self._world = None
+
+    async def end(self) -> None:
+        """Close the last life."""
+        if self._world is not None:
+            self.fuse.disarm()
+            await self._world.engine.close()
+            await self._world.store.close()
+            self._world = None
+
+    def _alive(self) -> None:
+        if self.fuse.dead:
+            raise Died
+
+    # -------------------------------------------------------------------------------- acts
+
+    async def play(self, acts: tuple[Act, ...]) -> None:
+        """Carry out all acts, whatever happens in between, and let everything come to its end."""
+        await self.live()
+        for n, act in enumerate(acts):
+            again = isinstance(act, Say | Command | Press | Redeliver | Swapped | Away)  # the others nobody repeats
+            while not await self._survives(partial(self.act, act, n)) and again:
+                pass
+        while not await self._survives(self.settle):
+            pass
+
+    async def _survives(self, deed: Callable[[], Awaitable[None]]) -> bool:
+        """Do something in which the process may die; False when it did (and lives again)."""
+        try:
+            await deed()
+            self._alive()
+        except BaseException:
+            if not self.fuse.dead:
+                raise
+            await self.bury()
+            await self.live()
+            return False
+        return True
+
+    async def act(self, act: Act, n: int = 0) -> None:  # noqa: C901 -- one arm for each act
+        """Carry out one act, the `n`-th of the story. Raises what dying in it raises."""
+        match act:
+            case Say():
+                await self._say(self._note(act))
+            case Command():
+                await self._command(act, n)
+            case Press():
+                await self._press(n, act)
+            case Redeliver():
+                await self._redeliver(act)
+            case Swapped():
+                await self._swapped(act)
+            case Wait():
+                await self.wait(act.seconds)
+            case Away():
+                await self._away(act)
+            case Drain():
+                await self._drain()
+            case Arm():
+                self.fuse.arm(act.point, act.more)
+            case Mishaps():
+                self.model.mishaps.extend(act.of)
+            case _:
+                assert_never(act)
+
+    def _note(self, say: Say) -> Spoken:
+        for each in self.spoken:
+            if each.say == say:
+                return each
+        key = ids.message_key(ids.person_key(ids.WORKSPACES[0], say.person), say.text)
+        self.spoken.append(Spoken(say=say, key=key))
+        return self.spoken[-1]
+
+    def _root(self, thread: str) -> str | None:
+        """The id of a thread: the id of the first message in it."""
+        for each in self.spoken:
+            if each.say.thread == thread:
+                return ids.derived_id(each.key)
+        return None
+
+    def place(self, thread: str) -> Place:
+        """Where a thread stands."""
+        return Place(
+            platform=ids.PLATFORM, workspace=ids.WORKSPACES[0], channel=CHANNEL, thread=self._root(thread) or ""
+        )
+
+    async def _say(self, spoken: Spoken) -> None:
+        say = spoken.say
+        root = self._root(say.thread)
+        begins = root == ids.derived_id(spoken.key)
+        saying = Saying(
+            person=say.person,
+            channel=CHANNEL,
+            text=say.text,
+            thread=None if begins else root,
+            key=say.text,
+            files=_attachments(say),
+        )
+        try:
+            await self.chat.say(saying)
+        except Closing:
+            spoken.refused += 1
+        else:
+            self._alive()
+            spoken.acknowledged = True
+
+    async def _command(self, act: Command, n: int) -> None:
+        root = self._root(act.thread)
+        if root is not None:
+            await self.chat.say(Saying(person=act.person, channel=CHANNEL, text=act.text, thread=root, key=f"c{n}"))
+
+    async def _press(self, n: int, act: Press) -> None:
+        pressed = self._presses.get(n)
+        if pressed is None:
+            for post in reversed(await self.local.posts(self.place(act.thread))):
+                for button in post.buttons:
+                    if button.label == act.label and pressed is None:
+                        pressed = _Pressed(message=post.id, button=button.id, key=f"p{n}")
+        if pressed is None:
+            return
+        self._presses[n] = pressed
+        await self.chat.press(
+            Pressing(person=act.person, message=pressed.message, button=pressed.button, key=pressed.key)
+        )
+
+    async def _redeliver(self, act: Redeliver) -> None:
+        """A platform knows nothing of our board: it delivers the event itself once more."""
+        said = [each for each in self.spoken if each.acknowledged]
+        if len(said) >= act.back:
+            await self._deliver(said[-act.back])
+
+    async def _deliver(self, spoken: Spoken) -> None:
+        post = await self.local.by_key(spoken.key)
+        assert post is not None
+        opener = await self.local.opener(post)
+        await self.world.engine.accept(wire.message_received(post, opener=opener))
+        await self.local.take(post)
+        self._alive()
+        spoken.acknowledged = True
+
+    async def _swapped(self, act: Swapped) -> None:
+        said = [self._note(act.first), self._note(act.second)]
+        for each in said:
+            each.swapped = True
+            post, files = self._post(each)
+            await self.local.put(post, files)
+        for each in reversed(said):
+            await self._deliver(each)
+
+    async def _away(self, act: Away) -> None:
+        """People write to the platform's server while the process is down."""
+        for say in act.said:
+            spoken = self._note(say)
+            post, files = self._post(spoken)
+            await self.local.put(post, files)
+        self._alive()
+        await self.bury()
+        await self.live()
+
+    def _post(self, spoken: Spoken) -> tuple[Post, tuple[FileCopy, ...]]:
+        post_id = ids.derived_id(spoken.key)
+        place = self.place(spoken.say.thread)
+        post = Post(
+            id=post_id,
+            key=spoken.key,
+            place=place if place.thread else replace(place, thread=post_id),
+            author=spoken.say.person,
+            text=spoken.say.text,
+            state="done",
+            created_ms=self.clock.now_ms(),
+            taken=False,
+        )
+        attachments = _attachments(spoken.say)
+        refs = tuple(
+            FileRef(
+                id=ids.file_id(post_id, n),
+                handle=ids.file_id(post_id, n),
+                name=each.name,
+                media_type=each.media_type,
+                size_bytes=each.size_bytes,
+            )
+            for n, each in enumerate(attachments)
+        )
+        files = tuple(
+            FileCopy(file_id=ref.id, session_id="", media_type=ref.media_type, data=each.data)
+            for ref, each in zip(refs, attachments, strict=True)
+        )
+        return replace(post, files=refs), files
+
+    async def _drain(self) -> None:
+        world = self.world
+        await world.engine.drain(0)
+        self._alive()
+        await world.engine.close()
+        self._alive()
+        await world.store.close()
+        self._world = None
+        await self.live()
+
+    # -------------------------------------------------------------------------------- time
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass. Raises `Died`."""
+        for _ in range(max(1, round(seconds / STEP_S))):
+            await self.clock.advance(STEP_S)
+            self._alive()
+
+    async def settle(self) -> None:
+        """Let time pass until nothing is open any more. Raises `Died`."""
+        await self.clock.busy.still()
+        for _ in range(round(SETTLE_S / STEP_S)):
+            if self.world.engine.idle and await self.world.store.next_effect_ms() is None:
+                return
+            await self.wait(STEP_S)
+        raise AssertionError("something is still open")
+
+
+def late_outcome(row: EffectRow) -> Outcome:
+    """What a process that was thought dead says of an effect, too late."""
+    match row.effect:
+        case AskModel(turn_id=turn_id):
+            return ModelReplied(
+                turn_id=turn_id, text="Too late.", blocks="", prefix="", stop_reason="end_turn", model="zombie"
+            )
+        case Deliver(turn_id=turn_id):
+            return Delivered(turn_id=turn_id, parts=())
+        case ShowCard(card_key=key):
+            return CardShown(session_id=row.session_id, card_key=key, version=99, ref="zombie")
+        case FetchFile(file_id=file_id):
+            return FileFetched(session_id=row.session_id, file_id=file_id, media_type="", problem="zombie")
+        case ReadThread(turn_id=turn_id):
+            return ThreadRead(session_id=row.session_id, turn_id=turn_id, unreadable=True)
+        case Mark() | Summarize() | Erase():
+            return EffectDone(session_id=row.session_id)
+        case _:
+            assert_never(row.effect)
+
+
+def _claim(row: EffectRow) -> Claim:
+    return Claim(effect_id=row.id, boot=row.boot, attempt=row.attempt)
+
+
+def _attachments(say: Say) -> tuple[Attachment, ...]:
+    if not say.file:
+        return ()
+    data = base64.b64encode(say.file.encode()).decode()
+    return (Attachment(name="notes.txt", media_type="text/plain", data=data, size_bytes=len(say.file)),)

@@ -1,0 +1,159 @@
+"""A model with a memory of its own: it knows what it said, and notices when it is asked for it again.
+
+Knows: questions, texts, how a continuation must look (facts/model.md). Must not know: engine, store.
+Every question has a text that nobody can mistake for another's; a continuation goes on exactly where it is told
+that the answer stopped, now and then with some words repeated, as real models do. `wrong` collects what a provider
+or an accountant would complain about: two calls at once for one answer, a quote of something never said, words
+generated again that had been saved.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, deque
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+from core.domain.errors import Ambiguous, NotSent, Refused
+from core.domain.events import Usage
+from core.engine.ports import Clock, Finished, ModelRequest, Said
+from tests.kit.claude_script import read
+
+WORDS = 12
+_CHUNK_WORDS = 3
+_PAUSE_S = 0.3
+_REPEATED_CHARS = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """The connection breaks after so many pieces."""
+
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Busy:
+    """529; come back after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class No:
+    """A definite no."""
+
+    code: str = "model_auth"
+
+
+Mishap = Cut | Busy | No | None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Call:
+    text: str
+    known: int  # characters of the text that the request quoted
+    repeats: int
+    said: int = 0
+
+    @property
+    def reached(self) -> int:
+        """How far into the text this call has come."""
+        return self.known + max(0, self.said - self.repeats)
+
+
+def text_for(question: str) -> str:
+    """The whole answer to a question."""
+    head = " ".join(re.sub("[<>]", "", question).split())
+    return f"<{head}> " + " ".join(f"word{n}" for n in range(1, WORDS + 1)) + "."
+
+
+def question_of(answer: str, *, whole: bool = True) -> str | None:
+    """The question of an answer, or of its beginning; None when a word is missing, doubled, or in the wrong place."""
+    head, found, _ = answer.removeprefix("<").partition("> ")
+    text = text_for(head)
+    fits = answer == text if whole else text.startswith(answer)
+    return head if found and fits else None
+
+
+class Talker:
+    """Implements `Model`. `mishaps` are used up, one a call."""
+
+    name = "talker"
+
+    def __init__(self, clock: Clock) -> None:
+        self.mishaps: deque[Mishap] = deque()
+        self.calls: Counter[str] = Counter()
+        self.mishaps_met = 0
+        self.wrong: list[str] = []
+        self._clock = clock
+        self._running: list[_Call] = []
+        self._seen: dict[str, int] = {}  # at the start of a tick: text -> characters said
+        self._saved: dict[str, int] = {}  # after it
+
+    async def check(self) -> None:
+        """Always ready."""
+
+    def on_point(self, name: str) -> None:
+        """Note what a draft tick has saved."""
+        if name == "tick.before_save":
+            self._seen = {call.text: call.reached for call in self._running}
+        elif name == "tick.after_save":
+            for text, reached in self._seen.items():
+                self._saved[text] = max(reached, self._saved.get(text, 0))
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
+        """Answer, or meet the next mishap."""
+        mishap = self.mishaps.popleft() if self.mishaps else None
+        call = self._understand(request)
+        self.calls[call.text] += 1
+        self.mishaps_met += mishap is not None
+        if isinstance(mishap, Busy):
+            raise NotSent(code="model_busy", retry_ms=self._clock.now_ms() + round(mishap.seconds * 1000))
+        if isinstance(mishap, No):
+            raise Refused(code=mishap.code)
+        if any(each.text == call.text for each in self._running):
+            self.wrong.append(f"two calls at once for {call.text!r}")
+        self._running.append(call)
+        try:
+            spoken = call.text[call.known - call.repeats :]
+            for n, piece in enumerate(_pieces(spoken)):
+                if isinstance(mishap, Cut) and n == mishap.after:
+                    raise Ambiguous(code="model_cut")
+                await self._clock.sleep(_PAUSE_S)
+                call.said += len(piece)
+                yield Said(text=piece)
+            yield Finished(
+                stop_reason="end_turn",
+                blocks=json.dumps([{"type": "text", "text": spoken}]),
+                model=request.model,
+                usage=Usage(tokens_in=10, tokens_out=len(spoken), cost=len(spoken)),
+            )
+        finally:
+            self._running.remove(call)
+
+    def _understand(self, request: ModelRequest) -> _Call:
+        question, partial, continues = read(request.messages)
+        if not continues:
+            text = text_for(question)
+            self._not_again(text, 0)
+            return _Call(text=text, known=0, repeats=0)
+        known = [text for text in self.calls if text.startswith(partial)]
+        if len(known) != 1 or not partial:
+            self.wrong.append(f"asked to go on from {partial!r}, which was never said")
+            known = [partial + "?"]
+        self._not_again(known[0], len(partial))
+        odd = self.calls[known[0]] % 2
+        return _Call(text=known[0], known=len(partial), repeats=min(_REPEATED_CHARS, len(partial)) if odd else 0)
+
+    def _not_again(self, text: str, known: int) -> None:
+        if known < self._saved.get(text, 0):
+            self.wrong.append(f"{self._saved[text]} characters of {text!r} were saved, {known} are quoted")
+
+
+def _pieces(text: str) -> list[str]:
+    """The head of an answer with its first words, then some words at a time."""
+    cuts = [found.end() for found in re.finditer(r"word\d+", text)][_CHUNK_WORDS - 1 :: _CHUNK_WORDS]
+    starts = [0, *[cut for cut in cuts if cut < len(text)]]
+    return [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]

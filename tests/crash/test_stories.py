@@ -1,0 +1,137 @@
+"""Stories that nobody thought of: random acts, random deaths, the same checker.
+
+Knows: which acts there are and how often they are worth drawing. A failing story is shrunk to a few acts; play it
+again by pasting it into test_found.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from core.engine.points import POINTS
+from tests.crash.acts import Act, Arm, Away, Command, Drain, Mishaps, Press, Redeliver, Say, Swapped, Wait
+from tests.crash.conftest import deadly
+from tests.crash.sweep import play
+from tests.crash.talker import Busy, Cut, No
+from tests.crash.test_sweep import WRITER_POINTS
+
+pytestmark = deadly
+
+LABELS = ("Stop", "Try again", "Answer all", "Only the last", "Ignore")
+
+says = st.builds(
+    Say,
+    text=st.just(""),  # named when the story is complete
+    person=st.sampled_from(("alice", "alice", "bob")),
+    thread=st.sampled_from(("t1", "t1", "t2")),
+    file=st.sampled_from(("", "", "", "Words of a file.")),
+)
+mishaps = st.one_of(
+    st.builds(Cut, after=st.integers(0, 4)),
+    st.builds(Busy, seconds=st.sampled_from((2.0, 25.0))),
+    st.builds(No),
+    st.none(),
+)
+acts: st.SearchStrategy[Act] = st.one_of(
+    says,
+    says,
+    st.builds(Wait, seconds=st.sampled_from((0.3, 0.9, 1.5, 3.0))),
+    st.builds(Arm, point=st.sampled_from((*POINTS, *WRITER_POINTS)), more=st.integers(1, 12)),
+    st.builds(
+        Press,
+        label=st.sampled_from(LABELS),
+        person=st.sampled_from(("alice", "bob")),
+        thread=st.sampled_from(("t1", "t2")),
+    ),
+    st.builds(Redeliver, back=st.integers(1, 3)),
+    st.builds(Swapped, first=says, second=says),
+    st.builds(Mishaps, of=st.lists(mishaps, min_size=1, max_size=3).map(tuple)),
+    st.builds(Away, said=st.lists(says, max_size=3).map(tuple)),
+    st.builds(Command, text=st.sampled_from(("/new", "/stop")), thread=st.sampled_from(("t1", "t2"))),
+    st.just(Drain()),
+)
+
+
+def named(story: list[Act]) -> tuple[Act, ...]:
+    """Give every message a text of its own; who did not open a thread speaks to the bot by name."""
+    count = iter(range(1, 10_000))
+    openers: dict[str, str] = {}
+
+    def name(say: Say) -> Say:
+        opens = openers.setdefault(say.thread, say.person) == say.person
+        return replace(say, text=f"m{next(count)}" if opens else f"@Rejoinder m{next(count)}")
+
+    def fill(act: Act) -> Act:
+        match act:
+            case Say():
+                return name(act)
+            case Swapped():
+                thread = act.first.thread
+                return Swapped(first=name(act.first), second=name(replace(act.second, thread=thread)))
+            case Away():
+                return Away(said=tuple(name(say) for say in act.said))
+            case _:
+                return act
+
+    return tuple(fill(act) for act in story)
+
+
+stories = st.lists(acts, min_size=3, max_size=12).map(named)
+
+
+def tell(template: Path, folder: Path, story: tuple[Act, ...]) -> None:
+    """Play one story on a fresh file."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    path = Path(shutil.copyfile(template, folder / "rejoinder.db"))
+    with asyncio.Runner() as runner:
+        runner.run(play(path, story, {}))
+
+
+def test_no_story_loses_or_doubles_anything(template: Path, tmp_path: Path) -> None:
+    """Whatever people and platforms do, in whatever order, and wherever the process dies: answered once, in order."""
+
+    @settings(
+        max_examples=200,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(story=stories)
+    def every(story: tuple[Act, ...]) -> None:
+        tell(template, tmp_path / "life", story)
+
+    every()
+
+
+@pytest.mark.soak
+def test_no_story_of_many_loses_or_doubles_anything(template: Path, tmp_path: Path) -> None:
+    """The same with thousands of stories that were never told before."""
+    seed = random.SystemRandom().getrandbits(32)
+    print(f"seed {seed}")  # noqa: T201 -- how to tell them again
+    count = 0
+
+    @settings(
+        max_examples=2500,
+        deadline=None,
+        database=None,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(story=st.lists(acts, min_size=3, max_size=30).map(named))
+    def every(story: tuple[Act, ...]) -> None:
+        nonlocal count
+        count += 1
+        tell(template, tmp_path / "life", story)
+
+    every()

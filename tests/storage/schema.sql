@@ -1,0 +1,289 @@
+CREATE TABLE adopted (
+    link_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    PRIMARY KEY (link_id, kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE binding (
+    key TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX binding_session ON binding (session_id);
+CREATE TABLE board_file (
+    file_id TEXT PRIMARY KEY,
+    post_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    data TEXT NOT NULL,
+    problem TEXT NOT NULL
+) STRICT;
+CREATE INDEX board_file_post ON board_file (post_id);
+CREATE TABLE board_post (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    key TEXT NOT NULL UNIQUE,
+    place TEXT NOT NULL,
+    author TEXT NOT NULL,
+    text TEXT NOT NULL,
+    state TEXT NOT NULL,
+    buttons TEXT NOT NULL,
+    reply_to TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    taken INTEGER NOT NULL,
+    mark TEXT NOT NULL,
+    files TEXT NOT NULL,
+    card INTEGER NOT NULL
+) STRICT;
+CREATE INDEX board_post_place ON board_post (place, n);
+CREATE INDEX board_post_untaken ON board_post (n) WHERE taken = 0;
+CREATE TABLE board_thread (
+    place TEXT PRIMARY KEY,
+    workspace TEXT NOT NULL,
+    title TEXT NOT NULL,
+    last_ms INTEGER NOT NULL,
+    last_n INTEGER NOT NULL,
+    opener TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX board_thread_latest ON board_thread (workspace, last_n);
+CREATE TABLE card (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    key TEXT NOT NULL,
+    place TEXT NOT NULL,
+    text TEXT NOT NULL,
+    buttons TEXT NOT NULL,
+    wanted_version INTEGER NOT NULL,
+    shown_version INTEGER NOT NULL,
+    ref TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    recipient TEXT
+) STRICT;
+CREATE UNIQUE INDEX card_key ON card (session_id, key);
+CREATE TABLE draft (
+    effect_id TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (effect_id, n)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE effect (
+    n INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    session_id TEXT NOT NULL,
+    effect TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    boot TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    not_before_ms INTEGER NOT NULL,
+    deadline_ms INTEGER,
+    order_key TEXT NOT NULL,
+    waits TEXT NOT NULL,
+    failure TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    turn_id TEXT NOT NULL,
+    ripe_ms INTEGER NOT NULL AS (max(created_ms, not_before_ms)) VIRTUAL
+) STRICT;
+CREATE INDEX effect_order ON effect (order_key) WHERE state IN ('pending', 'started') AND order_key <> '';
+CREATE INDEX effect_pending ON effect (kind, ripe_ms, not_before_ms) WHERE state = 'pending';
+CREATE INDEX effect_session ON effect (session_id, state);
+CREATE INDEX effect_started ON effect (boot) WHERE state = 'started';
+CREATE TABLE file_copy (
+    file_id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    data TEXT NOT NULL,
+    problem TEXT NOT NULL
+) STRICT;
+CREATE INDEX file_copy_session ON file_copy (session_id);
+CREATE TABLE guesses (
+    key TEXT PRIMARY KEY,
+    times_ms TEXT NOT NULL,
+    last_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX guesses_last ON guesses (last_ms);
+CREATE TABLE link (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    account TEXT NOT NULL,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    undone_ms INTEGER
+) STRICT;
+CREATE INDEX link_account ON link (account);
+CREATE INDEX link_session ON link (session_id);
+CREATE TABLE message (
+    id INTEGER PRIMARY KEY,
+    role TEXT NOT NULL,
+    text TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    blocks TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    ref TEXT NOT NULL,
+    tokens INTEGER NOT NULL,
+    turn_id TEXT NOT NULL,
+    note TEXT NOT NULL,
+    files TEXT NOT NULL
+) STRICT;
+CREATE INDEX message_heard ON message (author) WHERE role = 'heard';
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE migration (version INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL) STRICT;
+CREATE TABLE move_claim (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    ticket_id TEXT NOT NULL,
+    claimant TEXT NOT NULL,
+    claimant_name TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    dest TEXT NOT NULL,
+    audience TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    ask_owner INTEGER NOT NULL,
+    state TEXT NOT NULL
+) STRICT;
+CREATE INDEX move_claim_claimant ON move_claim (claimant);
+CREATE INDEX move_claim_session ON move_claim (session_id, state);
+CREATE TABLE part (
+    turn_id TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    ref TEXT NOT NULL,
+    start INTEGER NOT NULL,
+    confirmed_chars INTEGER NOT NULL,
+    final INTEGER NOT NULL,
+    PRIMARY KEY (turn_id, n)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE person (
+    key TEXT PRIMARY KEY,
+    identity TEXT NOT NULL,
+    name TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX person_identity ON person (identity);
+CREATE TABLE preference (
+    identity TEXT PRIMARY KEY,
+    notices TEXT NOT NULL,
+    muted TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE session (
+    num INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    home TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    phase TEXT NOT NULL,
+    title TEXT NOT NULL,
+    last_human_ms INTEGER NOT NULL,
+    idle_epoch INTEGER NOT NULL,
+    due_ms INTEGER,
+    next_seq INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    exchanges INTEGER NOT NULL,
+    fresh_from_seq INTEGER NOT NULL,
+    level TEXT NOT NULL,
+    recovered_ms INTEGER,
+    audience TEXT NOT NULL,
+    crowded INTEGER NOT NULL,
+    keep_until_ms INTEGER,
+    summary_id TEXT NOT NULL,
+    unsaid TEXT NOT NULL,
+    asked_back INTEGER NOT NULL,
+    retention_told_ms INTEGER,
+    retention_told_up_ms INTEGER
+) STRICT;
+CREATE INDEX session_due ON session (due_ms) WHERE due_ms IS NOT NULL;
+CREATE INDEX session_owner ON session (owner);
+CREATE TABLE source (
+    key TEXT PRIMARY KEY,
+    at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE spend (
+    account TEXT NOT NULL,
+    day TEXT NOT NULL,
+    reserved INTEGER NOT NULL,
+    settled INTEGER NOT NULL,
+    tokens_in INTEGER NOT NULL,
+    tokens_out INTEGER NOT NULL,
+    PRIMARY KEY (account, day)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE sqlite_sequence(name,seq);
+CREATE TABLE summary (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    from_seq INTEGER NOT NULL,
+    to_seq INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    goal TEXT NOT NULL,
+    done TEXT NOT NULL,
+    last TEXT NOT NULL,
+    next TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    correction TEXT NOT NULL,
+    by TEXT NOT NULL,
+    tokens INTEGER NOT NULL
+) STRICT;
+CREATE INDEX summary_session ON summary (session_id, to_seq);
+CREATE TABLE ticket (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    issued_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    private INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    digest TEXT NOT NULL UNIQUE
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX ticket_live ON ticket (session_id, private) WHERE state = 'live';
+CREATE INDEX ticket_owner ON ticket (owner) WHERE state = 'live';
+CREATE TABLE tombstone (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE turn (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    asker TEXT NOT NULL,
+    place TEXT NOT NULL,
+    reply_to TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    level TEXT NOT NULL,
+    said TEXT NOT NULL,
+    stitched INTEGER NOT NULL,
+    stripped INTEGER NOT NULL,
+    continued INTEGER NOT NULL,
+    failure TEXT NOT NULL,
+    stalls INTEGER NOT NULL,
+    waiting_since_ms INTEGER,
+    retry_ms INTEGER,
+    told_waiting INTEGER NOT NULL,
+    answer_seq INTEGER,
+    model TEXT NOT NULL,
+    finish_note TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX turn_open ON turn (session_id) WHERE state IN ('open', 'stopping');
+CREATE INDEX turn_refused ON turn (session_id) WHERE failure = 'model_refusal';
+CREATE INDEX turn_session ON turn (session_id, asker);
+CREATE TABLE waiting (
+    n INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    session_id TEXT NOT NULL,
+    author TEXT NOT NULL,
+    asker TEXT NOT NULL,
+    text TEXT NOT NULL,
+    ref TEXT NOT NULL,
+    received_ms INTEGER NOT NULL,
+    held INTEGER NOT NULL,
+    said_at TEXT NOT NULL,
+    files TEXT NOT NULL
+) STRICT;
+CREATE INDEX waiting_held ON waiting (session_id) WHERE held = 1;
+CREATE INDEX waiting_session ON waiting (session_id);
