@@ -14,6 +14,8 @@ from typing import Protocol
 import structlog
 from aiohttp import web
 
+from bots.discord.memory import GatewayMemory
+from bots.discord.suggests import Suggests
 from bots.local import page
 from bots.local.adapter import LocalPlatform
 from bots.local.api import LocalApi
@@ -75,8 +77,6 @@ class Served(Protocol):
         ...
 
 
-# The one place where a platform joins: its name in `Settings.platforms`, and what makes it (see bots/README.md).
-PLATFORMS: Mapping[str, Callable[[Settings, Clock], Served]] = {}
 _TOKENS = {"slack": "slack_bot_token", "discord": "discord_token"}
 
 
@@ -101,6 +101,31 @@ class Given:
     reveal: Callable[[str], str]
     export: Exporter
     time_travel: bool  # whether people may move the clock
+    memory: GatewayMemory  # what a platform remembers between two processes
+    suggests: Suggests  # a person's own conversations, while they type
+
+
+def _discord(settings: Settings, clock: Clock, given: Given) -> Served:
+    """Discord. Imported here, because discord.py takes a second and 25 MB that nobody else should pay for."""
+    from bots.discord.rest import API  # noqa: PLC0415
+    from bots.discord.served import DiscordServed, Options  # noqa: PLC0415
+
+    assert settings.discord_token is not None  # noqa: S101  (it is why this is called)
+    options = Options(
+        token=settings.discord_token.get_secret_value(),
+        api=settings.discord_api_url or API,
+        gateway=settings.discord_gateway_url or "",
+        catch_up_age=settings.catch_up_age,
+        language=settings.language,
+        commands=tuple(COMMANDS),
+        reveal=given.reveal,
+        suggests=given.suggests,
+    )
+    return DiscordServed(options, clock, given.memory)
+
+
+# The one place where a platform joins: its name in `Settings.platforms`, and what makes it (see bots/README.md).
+PLATFORMS: Mapping[str, Callable[[Settings, Clock, Given], Served]] = {"discord": _discord}
 
 
 class Local:

@@ -24,6 +24,7 @@ from bots.discord.hearing import Hearing
 from bots.discord.replying import Replying
 from bots.discord.rooms import DM, GROUP, Room
 from bots.discord.sender import Sender
+from bots.discord.suggests import Suggests
 from bots.discord.threads import Threads
 from bots.discord.wire_acts import Act, Command, Kind, OnMessage, Press, as_press, asked, issued, pressed_at
 from bots.discord.words import say
@@ -42,14 +43,6 @@ CODE_BUTTON = ButtonId(verb="code", subject="typed")  # of our own form: it neve
 _CODE_CHARS = 64
 
 log = structlog.get_logger("rejoinder.discord")
-
-
-class Suggests(Protocol):
-    """Who knows a person's own conversations. A pure read: it enters no lane."""
-
-    async def suggest(self, person: PersonKey, text: str) -> list[tuple[str, str]]:
-        """(label, session id) of the person's resumable conversations that fit what is typed; the best first."""
-        ...
 
 
 class Opens(Protocol):

@@ -107,6 +107,17 @@ class Connection:
         if tasks:
             await self._budget.end()
 
+    async def abandon(self) -> None:
+        """Drop everything and save nothing, for tests."""
+        tasks, self._tasks = self._tasks, set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(Exception):
+                await client.close()
+
     # -------------------------------------------------------------------------------- the long run
 
     async def _run(self, brake_ms: int) -> None:

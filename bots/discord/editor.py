@@ -46,6 +46,7 @@ class _Desk:
     drafts: dict[str, _Draft] = field(default_factory=dict)
     next_at: float = 0.0
     worker: asyncio.Task[None] | None = None
+    busy: bool = False  # an edit is under way
 
 
 class Editor:
@@ -85,11 +86,21 @@ class Editor:
 
     async def close(self) -> None:
         """Let what is under way arrive, and write nothing more."""
-        workers = [desk.worker for desk in self._desks.values() if desk.worker is not None]
+        workers = []
         for desk in self._desks.values():
             desk.drafts.clear()
-        if workers:
-            await asyncio.gather(*workers, return_exceptions=True)
+            if desk.worker is not None:
+                workers.append(desk.worker)
+                if not desk.busy:
+                    desk.worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+    async def abandon(self) -> None:
+        """Stop at once, for tests."""
+        workers = [desk.worker for desk in self._desks.values() if desk.worker is not None]
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
 
     # -------------------------------------------------------------------------------------- inside
 
@@ -103,7 +114,9 @@ class Editor:
                     continue  # something newer, or the end, may have come meanwhile
                 message, draft = found
                 desk.drafts[message] = desk.drafts.pop(message)  # to the end of the queue
+                desk.busy = True
                 await self._write(channel, message, draft)
+                desk.busy = False
                 desk.next_at = self._clock.monotonic() + RHYTHM_S * max(1, len(desk.drafts))
         finally:
             desk.worker = None

@@ -43,6 +43,9 @@ Told = Callable[[int, int, str, Raw], None]  # of a shard, by sequence: the even
 
 log = structlog.get_logger("rejoinder.discord")
 
+# Voice is not ours; discord.py would say at every start that its libraries are missing.
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+
 
 def intents(*, content: bool) -> discord.Intents:
     """The least that we can work with; `content` is the privileged one."""

@@ -60,6 +60,11 @@ class Inbox:
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
 
+    async def abandon(self) -> None:
+        """End what is under way, for tests."""
+        self._closed = True
+        await _end(self._tasks)
+
     # -------------------------------------------------------------------------------------- events
 
     def told(self, shard: int, sequence: int, event: str, data: Raw) -> None:
@@ -190,3 +195,9 @@ class Inbox:
         self._here.add(shard)
         if self._connection is not None and len(self._here) >= self._connection.shards:
             self.arrived.set()
+
+
+async def _end(tasks: set[asyncio.Task[None]]) -> None:
+    for task in tuple(tasks):
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

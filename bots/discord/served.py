@@ -20,7 +20,7 @@ import structlog
 from aiohttp import web
 
 from bots.discord import commands, ids, render
-from bots.discord.acting import Acting, Suggests
+from bots.discord.acting import Acting
 from bots.discord.adapter import DiscordPlatform
 from bots.discord.aside import Asides
 from bots.discord.catch_up import CatchUp
@@ -33,6 +33,7 @@ from bots.discord.memory import GatewayMemory
 from bots.discord.replying import Replying
 from bots.discord.rest import API, Rest
 from bots.discord.sender import Sender
+from bots.discord.suggests import Suggests
 from bots.discord.threads import Threads
 from core.domain.errors import OutsideError, StoreError
 from core.engine.ports import Clock, Intake
@@ -168,6 +169,15 @@ class DiscordServed:
         """End everything; called after the engine's last post."""
         await self.platform.editor.close()
         await self._connection.close()
+        await self._rest.close()
+
+    async def abandon(self) -> None:
+        """End everything at once and save nothing: what a crash does, for tests."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await self._inbox.abandon()
+        await self._connection.abandon()
+        await self.platform.editor.abandon()
         await self._rest.close()
 
     # ------------------------------------------------------------------------------------ arriving

@@ -72,6 +72,7 @@ class Messages:
         if data.get("components") is not None:
             changed["components"] = numbered(deepcopy(data["components"]))
         if "content" in changed:
+            changed["content"] = changed["content"].strip()
             changed |= self._mentions(changed["content"])
         message |= changed | {"edited_timestamp": self.world.time.stamp()}
         if not message["content"].strip() and not message["components"]:
@@ -141,7 +142,7 @@ class Messages:
             "channel_id": channel.id,
             "type": 0,
             "author": author.payload(),
-            "content": data.get("content") or "",
+            "content": (data.get("content") or "").strip(),
             "timestamp": self.world.time.stamp(),
             "edited_timestamp": None,
             "tts": False,

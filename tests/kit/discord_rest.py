@@ -260,7 +260,9 @@ class Rest:
         for each in wanted if isinstance(wanted, list) else ():
             extra = {"id": self._world.snowflake(), "application_id": self._world.app_id, "version": "1"}
             made.append(
-                {"type": 1, "default_member_permissions": None, "dm_permission": True, "nsfw": False} | each | extra
+                {"type": 1, "description": "", "default_member_permissions": None, "dm_permission": True, "nsfw": False}
+                | each
+                | extra
             )
         self.commands = made
         return made
