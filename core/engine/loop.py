@@ -189,6 +189,7 @@ class Engine:
         """Claim what is due; sleep until something is due, something changes, or the sweep's time."""
         while not self._closing:
             self._wake.clear()
+            asked_ms = self._clock.now_ms()
             try:
                 rows = await self._claim()
                 due_ms = None if rows else await self._store.next_effect_ms()
@@ -197,7 +198,7 @@ class Engine:
                 rows, due_ms = (), self._clock.now_ms() + int(RETRY_STORE_S * 1000)
             if not rows:
                 self._pending = due_ms is not None
-                await self._wait(due_ms)
+                await self._wait(due_ms, asked_ms)
 
     async def _claim(self) -> tuple[EffectRow, ...]:
         room = self._room()
@@ -206,10 +207,11 @@ class Engine:
             self._perform(row)
         return rows
 
-    async def _wait(self, due_ms: int | None) -> None:
+    async def _wait(self, due_ms: int | None, asked_ms: int) -> None:
+        """What was due when it was asked for waits for something else; what has become due since does not."""
         pause_s = SWEEP_S
-        if due_ms is not None and due_ms > self._clock.now_ms():
-            pause_s = min(SWEEP_S, (due_ms - self._clock.now_ms()) / 1000)
+        if due_ms is not None and due_ms > asked_ms:
+            pause_s = min(SWEEP_S, max(0, due_ms - self._clock.now_ms()) / 1000)
         sleeping = asyncio.create_task(self._clock.sleep(pause_s))
         waking = asyncio.create_task(self._wake.wait())
         try:
