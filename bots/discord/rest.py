@@ -28,6 +28,8 @@ API = "https://discord.com/api/v10"
 AGENT = "DiscordBot (https://github.com/rejoinder/rejoinder, 1)"
 TIMEOUT_S = 15.0  # a healthy answer takes 50 to 300 ms
 PATIENCE_S = 15.0  # so long a call waits for its turn before it gives the effect back
+AGAIN_S = (0.3, 0.7, 1.5, 3.0)  # pauses between repeats of what may have happened: one slow deploy of Discord's
+LATER_MS = 5_000  # then the effect waits so long
 CLOUDFLARE_S = 10.0  # a 429 that does not say for how long
 
 _MAJOR = re.compile(r"^/(channels|guilds)/(\d+)")
@@ -87,6 +89,23 @@ class Rest:
                 )
                 continue
             return answer.json
+
+    async def surely(self, method: Method, path: str, body: Json = None) -> Json:
+        """A request that may be made twice without harm: repeated while it may have happened, then put off.
+
+        Whoever tries it again later looks first, so to wait is safer than to count this as a try.
+        """
+        for pause_s in AGAIN_S:
+            try:
+                return await self.call(method, path, body)
+            except Ambiguous as error:
+                log.info("discord_again", code=error.code, detail=error.detail)
+                await self._clock.sleep(pause_s)
+        try:
+            return await self.call(method, path, body)
+        except Ambiguous as error:
+            retry_ms = self._clock.now_ms() + LATER_MS
+            raise NotSent(code=error.code, detail=error.detail, retry_ms=retry_ms) from error
 
     async def fetch(self, url: str, cap_bytes: int) -> bytes:
         """A file from Discord's own host; no token goes along. Raises `Refused(code="too_large")`."""

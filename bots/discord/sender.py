@@ -12,11 +12,8 @@ no table of what was posted is kept.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import TypeVar
-
-import structlog
 
 from bots.discord import faults, ids
 from bots.discord.faults import Denied
@@ -24,19 +21,12 @@ from bots.discord.fields import inside, items, snowflake, text
 from bots.discord.render import SUPPRESS_NOTIFICATIONS, Body
 from bots.discord.rest import Rest
 from core.codec import Json
-from core.domain.errors import Ambiguous, BadInput, NotSent
-from core.engine.ports import Clock
-
-T = TypeVar("T")
+from core.domain.errors import Ambiguous, BadInput
 
 NONCE_SURE_S = 60.0  # "the past few minutes": a post that may be older than this is looked for first
-AGAIN_S = (0.3, 0.7, 1.5, 3.0)  # pauses between repeats of what may have happened: one slow deploy of Discord's
-LATER_MS = 5_000  # then the effect waits so long
 PAGE = 100
 PAGES_MAX = 5
 SKEW_MS = 60_000  # our clock and Discord's differ by less
-
-log = structlog.get_logger("rejoinder.discord")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +42,9 @@ class Standing:
 class Sender:
     """Posts and edits with the bot's own token. `me`: our user id, known after the login."""
 
-    def __init__(self, rest: Rest, clock: Clock) -> None:
+    def __init__(self, rest: Rest) -> None:
         self.me = ""
         self._rest = rest
-        self._clock = clock
 
     async def post(self, channel: str, key: str, body: Body, *, reply_to: str = "", silent: bool = False) -> Standing:
         """Post under `key`, or give back what was posted under it."""
@@ -65,24 +54,18 @@ class Sender:
             sent["flags"] = (flags if isinstance(flags, int) else 0) | SUPPRESS_NOTIFICATIONS
         if reply_to:
             sent["message_reference"] = {"message_id": reply_to, "fail_if_not_exists": False}
-        return await self._again(lambda: self._post(channel, sent))
-
-    async def _post(self, channel: str, sent: Body) -> Standing:
-        return _standing(await self._rest.call("POST", f"/channels/{channel}/messages", sent), channel)
+        return _standing(await self._rest.surely("POST", f"/channels/{channel}/messages", sent), channel)
 
     async def edit(self, channel: str, message: str, body: Body) -> Standing:
         """Change a message of ours; an archived thread is woken for it. Raises `Denied` 30046 when it is too old."""
-
-        async def once() -> Standing:
-            try:
-                return await self._edit(channel, message, body)
-            except Denied as no:
-                if no.number != faults.THREAD_ARCHIVED:
-                    raise
-                await self._rest.call("PATCH", f"/channels/{channel}", {"archived": False})
-                return await self._edit(channel, message, body)
-
-        return await self._again(once)
+        path = f"/channels/{channel}/messages/{message}"
+        try:
+            return _standing(await self._rest.surely("PATCH", path, body), channel)
+        except Denied as no:
+            if no.number != faults.THREAD_ARCHIVED:
+                raise
+        await self._rest.surely("PATCH", f"/channels/{channel}", {"archived": False})
+        return _standing(await self._rest.surely("PATCH", path, body), channel)
 
     async def draft(self, channel: str, message: str, body: Body) -> None:
         """Change a message if that can be done now without taking the last token: a final text may need it.
@@ -91,13 +74,10 @@ class Sender:
         """
         await self._rest.call("PATCH", f"/channels/{channel}/messages/{message}", body, spare=1, patience_s=0.0)
 
-    async def _edit(self, channel: str, message: str, body: Body) -> Standing:
-        return _standing(await self._rest.call("PATCH", f"/channels/{channel}/messages/{message}", body), channel)
-
     async def delete(self, channel: str, message: str) -> None:
         """Take a message of ours away; gone already is as good."""
         try:
-            await self._again(lambda: self._rest.call("DELETE", f"/channels/{channel}/messages/{message}"))
+            await self._rest.surely("DELETE", f"/channels/{channel}/messages/{message}")
         except Denied as no:
             if no.number not in (faults.UNKNOWN_MESSAGE, faults.UNKNOWN_CHANNEL):
                 raise
@@ -140,20 +120,6 @@ class Sender:
             raise Ambiguous(code="discord_garbage", detail="a page of messages is no list")
         page = [each for each in found if isinstance(each, dict)]
         return sorted(page, key=lambda each: int(snowflake(each, "id") or 0))
-
-    async def _again(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Repeat what may have happened; it is safe: a post has its nonce, an edit says the same again."""
-        for pause_s in AGAIN_S:
-            try:
-                return await call()
-            except Ambiguous as error:
-                log.info("discord_again", code=error.code, detail=error.detail)
-                await self._clock.sleep(pause_s)
-        try:
-            return await call()
-        except Ambiguous as error:
-            # What is tried again later looks first, so to wait is safer than to count this as a try.
-            raise NotSent(code=error.code, detail=error.detail, retry_ms=self._clock.now_ms() + LATER_MS) from error
 
 
 def _standing(answer: Json, channel: str) -> Standing:

@@ -79,7 +79,7 @@ class DiscordServed:
         self._clock = clock
         self._kept = kept
         self._rest = Rest(options.token, clock, api=options.api)
-        self._sender = Sender(self._rest, clock)
+        self._sender = Sender(self._rest)
         self._directory = Directory(self._rest)
         threads = Threads(self._rest, self._directory, language)
         asides = Asides(

@@ -63,7 +63,7 @@ class Threads:
         name = thread_name(words, self._language)
         path = f"/channels/{place.channel}/messages/{place.thread}/threads"
         try:
-            made = await self._rest.call("POST", path, {"name": name, "auto_archive_duration": ARCHIVE_MIN})
+            made = await self._rest.surely("POST", path, {"name": name, "auto_archive_duration": ARCHIVE_MIN})
             self._directory.learn(mapping(made), place.workspace)
         except Denied as no:
             if no.number in NO_THREADS:

@@ -192,7 +192,9 @@ class DiscordStage:
 
     def buttons(self) -> list[str]:
         """See `Stage`."""
-        return [each["label"] for row in self._discord.ours(self._thread)[-1]["components"] for each in row["components"]]
+        return [
+            each["label"] for row in self._discord.ours(self._thread)[-1]["components"] for each in row["components"]
+        ]
 
     def lose_the_next_answer(self) -> None:
         """See `Stage`."""
