@@ -95,11 +95,12 @@ class Connection:
 
     async def close(self) -> None:
         """Take nothing more in; the sessions stay for the next process."""
+        self._look_alive()
+        await self._save()
         tasks, self._tasks = self._tasks, set()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._save()
         client, self._client = self._client, None
         if client is not None:
             with suppress(Exception):  # it is thrown away
@@ -223,10 +224,13 @@ class Connection:
     async def _save_often(self) -> None:
         while True:
             await self._clock.sleep(SAVE_S)
-            client = self._client
-            if client is not None and client.open and len(self._live) >= self.shards:
-                self._alive_ms = self._clock.now_ms()
+            self._look_alive()
             await self._save()
+
+    def _look_alive(self) -> None:
+        client = self._client
+        if client is not None and client.open and len(self._live) >= self.shards:
+            self._alive_ms = self._clock.now_ms()
 
     async def _save(self) -> None:
         """Save what has changed; what cannot be saved costs a repeat, no more."""

@@ -28,6 +28,7 @@ from bots.discord.fields import Raw
 from bots.discord.memory import Saved
 
 RESUMABLE = 4000
+CLOSE_S = 2.0  # a dead connection answers no goodbye, and we have 25 s for everything
 # fmt: off
 EVENTS = (
     "READY", "RESUMED", "INTERACTION_CREATE",
@@ -101,13 +102,21 @@ class Gateway(discord.AutoShardedClient):
     # ------------------------------------------------------------------------------------- sockets
 
     def socket_opened(self, ws: DiscordWebSocket) -> None:
-        """Take over the parsing; on the first socket of a shard, go on with the saved session instead of a new one."""
+        """Take over the parsing, and go on with the session that there is instead of beginning a new one.
+
+        That is the saved one on the first socket of a shard, and on a later one that of the socket before: discord.py
+        forgets it when the connection breaks with an error that it knows from other systems than Linux.
+        """
         shard = ws.shard_id or 0
+        before = self.sockets.get(shard)
         self.sockets[shard] = ws
         self._opened(shard)
         ws._discord_parsers = {name: partial(self._parsed, ws, name) for name in EVENTS}  # noqa: SLF001
         saved = self._saved.pop(shard, None)
-        if saved is not None and saved.shards == self.shard_count:
+        if ws.session_id is None and before is not None and before.session_id is not None:
+            ws.session_id, ws.sequence = before.session_id, before.sequence
+            ws.identify = ws.resume  # type: ignore[method-assign]
+        elif saved is not None and saved.shards == self.shard_count:
             ws.session_id, ws.sequence = saved.session, saved.sequence
             ws.identify = ws.resume  # type: ignore[method-assign]
 
@@ -150,7 +159,11 @@ class Gateway(discord.AutoShardedClient):
     async def close(self) -> None:
         """End the connections so that their sessions can be gone on with."""
         sockets = [each.socket for each in self.sockets.values() if not each.socket.closed]
-        await asyncio.gather(*(each.close(code=RESUMABLE) for each in sockets), return_exceptions=True)
+        closing = [asyncio.ensure_future(each.close(code=RESUMABLE)) for each in sockets]
+        if closing:
+            _, late = await asyncio.wait(closing, timeout=CLOSE_S)
+            for each in late:
+                each.cancel()
         await super().close()
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401

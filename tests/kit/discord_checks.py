@@ -132,6 +132,9 @@ def numbered(rows: list[Payload]) -> list[Payload]:
     for each in _flat(rows):
         if not each.get("id"):
             each["id"] = next(fresh)
+        if each["type"] == SELECT:
+            each.setdefault("min_values", 1)
+            each.setdefault("max_values", 1)
     return rows
 
 

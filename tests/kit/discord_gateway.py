@@ -48,6 +48,7 @@ class Socket:
     def __init__(self, response: web.WebSocketResponse, *, compress: bool) -> None:
         self.response = response
         self.session: Session | None = None
+        self.closed_by_us = False
         self._queue: asyncio.Queue[str | int] = asyncio.Queue()
         self._zlib = zlib.compressobj() if compress else None
         self.writer = asyncio.create_task(self._write())
@@ -58,6 +59,7 @@ class Socket:
 
     def close(self, code: int) -> None:
         """Close after what is queued."""
+        self.closed_by_us = True
         self._queue.put_nowait(code)
 
     def reset(self) -> None:
@@ -211,7 +213,7 @@ class Gateway:
         session = socket.session
         if session is not None and session.socket is socket:
             session.socket, session.lost_at = None, time.monotonic()
-            if code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY):
+            if code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY) and not socket.closed_by_us:
                 self.sessions.pop(session.id, None)
 
     def _heard(self, socket: Socket, text: str, sends: int) -> None:

@@ -105,7 +105,8 @@ class House:
             await self.store.close()
 
     async def pass_time(self, **ago: float) -> None:
-        """Let hours pass for the product, and ring whoever is due."""
+        """Let hours pass for the product, and ring whoever is due; work that is under way would put it off."""
+        await self.discord.until(lambda: self.engine.idle)
         self.clock.advance(round(timedelta(**ago).total_seconds() * 1000))
         await self.engine.ring()
 

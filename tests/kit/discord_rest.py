@@ -286,8 +286,7 @@ class Rest:
 
     def _guild(self, asked: Asked) -> Payload:
         guild = self._world.guilds[self._guild_id(asked)]
-        whole = self._world.guild_payload(guild)
-        return {key: whole[key] for key in ("id", "name", "icon", "roles", "owner_id", "features", "emojis")}
+        return self._world.guild_object(guild)
 
     def _member(self, asked: Asked) -> Payload:
         guild = self._world.guilds[self._guild_id(asked)]

@@ -23,6 +23,19 @@ ADD_REACTIONS, VIEW, SEND, HISTORY = 1 << 6, 1 << 10, 1 << 11, 1 << 16
 PUBLIC_THREADS, SEND_IN_THREADS = 1 << 35, 1 << 38
 EVERYDAY = VIEW | SEND | HISTORY | ADD_REACTIONS | PUBLIC_THREADS | SEND_IN_THREADS | 1 << 14 | 1 << 15
 
+# fmt: off
+_NO_GUILD_FIELDS = (
+    "icon", "description", "home_header", "splash", "discovery_splash", "banner", "application_id", "afk_channel_id",
+    "system_channel_id", "widget_channel_id", "max_presences", "vanity_url_code", "rules_channel_id",
+    "safety_alerts_channel_id", "public_updates_channel_id", "incidents_data",
+)
+_ZERO_GUILD_FIELDS = (
+    "system_channel_flags", "verification_level", "default_message_notifications", "mfa_level", "max_members",
+    "explicit_content_filter", "max_stage_video_channel_users", "max_video_channel_users", "premium_tier",
+    "nsfw_level", "premium_subscription_count",
+)
+# fmt: on
+
 
 class Timepiece:
     """The server's wall clock; a test moves it forward."""
@@ -285,17 +298,10 @@ class World:
         mine = [each for each in self.channels.values() if each.guild_id == guild.id]
         visible = [each for each in mine if self.rights(each)]
         me = self.member(self.bot, guild) | {"user": self.bot.payload()}
-        return {
-            "id": guild.id,
-            "name": guild.name,
-            "icon": None,
+        return self.guild_object(guild) | {
             "unavailable": False,
             "large": False,
             "member_count": 2,
-            "owner_id": self.people[next(iter(self.people))].id,
-            "roles": self.roles(guild),
-            "emojis": [],
-            "features": [],
             "members": [me],
             "channels": [self.channel_payload(each) for each in mine if not each.is_thread],
             "threads": [self.channel_payload(each) for each in visible if each.is_thread and not each.archived],
@@ -305,16 +311,17 @@ class World:
             "guild_scheduled_events": [],
             "soundboard_sounds": [],
             "joined_at": self.time.stamp(),
-            "verification_level": 0,
-            "default_message_notifications": 1,
-            "explicit_content_filter": 0,
-            "mfa_level": 0,
-            "nsfw_level": 0,
-            "premium_tier": 0,
-            "premium_subscription_count": 0,
-            "system_channel_flags": 0,
-            "preferred_locale": "en-US",
         }
+
+    def guild_object(self, guild: Guild) -> Payload:
+        """The guild as REST tells it."""
+        nothing = dict.fromkeys(_NO_GUILD_FIELDS)
+        zero = dict.fromkeys(_ZERO_GUILD_FIELDS, 0)
+        empty: Payload = {"emojis": [], "stickers": [], "features": [], "region": "us", "preferred_locale": "en-US"}
+        empty["afk_timeout"] = 60
+        no = dict.fromkeys(("widget_enabled", "premium_progress_bar_enabled", "nsfw"), False)
+        known = {"id": guild.id, "name": guild.name, "owner_id": next(iter(self.people)), "roles": self.roles(guild)}
+        return nothing | zero | empty | no | known
 
     def bot_guilds(self) -> Iterator[Guild]:
         """The guilds that the bot is a member of."""
