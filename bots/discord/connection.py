@@ -123,7 +123,7 @@ class Connection:
 
     async def _run(self, brake_ms: int) -> None:
         pause_s = 1.0
-        while self.failure is None:
+        while True:
             start = self._clock.monotonic()
             try:
                 await self._once(brake_ms)
@@ -142,6 +142,8 @@ class Connection:
                 log.exception("discord_connection_failed")
             self._saved = self._sessions() or self._saved
             self._client, brake_ms = None, 0
+            if self.failure is not None:
+                break
             pause_s = 1.0 if self._clock.monotonic() - start > RETRY_MAX_S else min(pause_s * 2, RETRY_MAX_S)
             await self._clock.sleep(pause_s)
         self.ended.set()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from core.domain.errors import Refused
-from tests.kit.discord_faults import EventFault, Fault, Kind
+from core.domain.errors import Refused, StoreFull
+from tests.kit.discord_faults import EventFault
 from tests.kit.discord_house import House
 from tests.kit.discord_server import DiscordServer
 
@@ -179,8 +178,6 @@ async def test_a_full_disk_is_said_and_the_message_taken_later(discord: DiscordS
     house = House(tmp_path / "full.db", discord)
     await house.start()
     thread = await talk(house)
-    from core.domain.errors import StoreFull  # noqa: PLC0415
-
     accept = house.engine.accept
 
     async def full(*_args: object, **_more: object) -> object:
@@ -223,13 +220,6 @@ async def test_a_wrong_token_is_told_at_once(discord: DiscordServer, tmp_path: P
     await house.store.close()
 
 
-@pytest.fixture
-async def no_intent(discord: DiscordServer) -> AsyncIterator[DiscordServer]:
-    """The developer portal's Message Content switch is off."""
-    discord.messages.content_allowed = False
-    yield discord
-
-
 async def test_commands_are_sent_once(house: House) -> None:
     """The second start sends no PUT: names are counted against 200 a day."""
     discord = house.discord
@@ -242,4 +232,3 @@ async def test_commands_are_sent_once(house: House) -> None:
     await house.start()
     await asyncio.sleep(0.2)
     assert puts() == 1
-    discord.faults.add(Fault(kind=Kind.STATUS_BEFORE, path="/commands", status=400, code=30034))
