@@ -12,6 +12,7 @@ would end it, and which of the two discord.py sends is a race (trap 7).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -43,6 +44,9 @@ EVENTS = (
 Told = Callable[[int, int, str, Raw], None]  # of a shard, by sequence: the event's name and data
 
 log = structlog.get_logger("rejoinder.discord")
+
+# What it has to say we say ourselves, in one line each; its tracebacks of lost connections grow with every try.
+logging.getLogger("discord").setLevel(logging.CRITICAL)
 
 # Voice is not ours; discord.py would say at every start that its libraries are missing.
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
@@ -92,6 +96,7 @@ class Gateway(discord.AutoShardedClient):
         self.sockets: dict[int, DiscordWebSocket] = {}
         self._told = told
         self._opened = opened
+        self._launched: set[int] = set()
         self._budget = budget
         self._saved = dict(saved)
         self._fixed_gateway = yarl.URL(fixed_gateway) if fixed_gateway else None
@@ -126,7 +131,14 @@ class Gateway(discord.AutoShardedClient):
         self._told(ws.shard_id or 0, ws.sequence or 0, name, data)
 
     async def launch_shard(self, gateway: yarl.URL, shard_id: int, *, initial: bool = False) -> None:
-        """Connect a shard: where its saved session was, else where Discord says."""
+        """Connect a shard: where its saved session was, else where Discord says.
+
+        When that fails, discord.py calls this once more, from within the failure, and so on without end; it ends here,
+        and whoever runs this client tries anew.
+        """
+        if shard_id in self._launched:
+            raise ConnectionError(f"shard {shard_id} could not connect")
+        self._launched.add(shard_id)
         saved = self._saved.get(shard_id)
         where = self._fixed_gateway or (yarl.URL(saved.gateway) if saved else gateway)
         await super().launch_shard(where, shard_id, initial=initial)

@@ -79,7 +79,8 @@ class DiscordServer:
     async def start(self) -> None:
         """Listen."""
         app = web.Application(client_max_size=64_000_000)
-        app.router.add_get("/gateway/", self.gateway.serve)
+        for path in ("/gateway", "/gateway/"):
+            app.router.add_get(path, self.gateway.serve)
         app.router.add_get("/cdn/attachments/{id}/{name}", self._file)
         app.router.add_post("/control", Control(self).serve)
         app.router.add_route("*", API + "/{path:.*}", self.rest.serve)
