@@ -25,6 +25,7 @@ from bots.exporting import files_of
 from bots.local import ids
 from bots.metrics import registry
 from bots.served import PLATFORMS, Given, Local, Served, about_of, check_platforms
+from bots.web import landing
 from bots.web.guard import GuardPolicy
 from bots.web.server import WebServer
 from core.codec import Json
@@ -182,14 +183,13 @@ class App:
 
     def _server(self, engine: Engine) -> WebServer:
         settings = self._settings
-        token = settings.local_chat_token
+        token = settings.local_chat_token.get_secret_value() if settings.local_chat_token else ""
+        routes = [each for served in self._served.values() for each in served.routes()]
         return WebServer(
             settings.http_host,
             settings.http_port,
-            [route for served in self._served.values() for route in served.routes()],
-            guard_policy=GuardPolicy(
-                token=token.get_secret_value() if token else "", public_url=settings.public_url or ""
-            ),
+            [*landing.routes(settings.language), *routes],
+            guard_policy=GuardPolicy(token=token, public_url=settings.public_url or ""),
             ready=self._ready,
             registry=registry(engine.counts, {"version": version("rejoinder"), "model": self.model}),
             closing=[served.end_streams for served in self._served.values()],

@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     idle_min_exchanges: Annotated[int, Field(ge=0, le=1_000, examples=["2"])] | None = None
     """Answers before a notice is worth it; without it 1 alone with the bot, 2 among people."""
     quiet_hours: Quiet | None = None
-    """No notice in this span of the day, `22:00-07:00`."""
+    """No notice in this span of the day (UTC), `22:00-07:00`."""
     catch_up_age: Duration = timedelta(hours=6)
     """After downtime, older messages are not answered by themselves."""
 

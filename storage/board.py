@@ -30,7 +30,10 @@ _INSERT_FILE = (
 )
 _THREAD = (
     "INSERT INTO board_thread (place, workspace, title, last_ms, last_n, opener) VALUES (?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (place) DO UPDATE SET last_ms = excluded.last_ms, last_n = excluded.last_n"
+    " ON CONFLICT (place) DO UPDATE SET last_ms = excluded.last_ms, last_n = excluded.last_n,"
+    # A thread that began with a post of ours is called after the first words of a person.
+    "  title = CASE WHEN opener = '' AND excluded.opener <> '' THEN excluded.title ELSE title END,"
+    "  opener = CASE WHEN opener = '' THEN excluded.opener ELSE opener END"
 )
 _THREADS = "SELECT place, title, last_ms, opener FROM board_thread WHERE workspace = ? ORDER BY last_n DESC LIMIT ?"
 _SET_META = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
@@ -111,7 +114,7 @@ def _put(conn: sqlite3.Connection, post: Post, files: Sequence[FileCopy]) -> Pos
     known = conn.execute(f"{_SELECT} WHERE key = ?", (clean(post.key),)).fetchone()
     if known is not None:
         return _decode(known)
-    if post.author and conn.execute("SELECT 1 FROM source WHERE key = ?", (post.key,)).fetchone():
+    if post.author and conn.execute("SELECT 1 FROM source WHERE key = ?", (clean(post.key),)).fetchone():
         # It was accepted once and is not here: it was forgotten, and a repeated request must not bring it back.
         raise BadInput(code="forgotten", detail="That was forgotten; nothing was stored again.")
     row = [clean(each) for each in POST.encode(post)]

@@ -38,6 +38,7 @@ _READY = (
     "  ON x.id = w.value WHERE x.state IN ('pending', 'started')))"
     " ORDER BY e.ripe_ms, e.n LIMIT ?"
 )
+_NEXT = "SELECT min(not_before_ms) FILTER (WHERE not_before_ms > ?), count(*) FROM effect WHERE state = 'pending'"
 _START = "UPDATE effect SET state = 'started', boot = ?, attempt = attempt + 1 WHERE n = ?"
 
 
@@ -117,10 +118,10 @@ def _as_started(row: EffectRow, starting: Starting) -> EffectRow:
 # --- reads ------------------------------------------------------------------------------------------
 
 
-def next_effect_ms(conn: sqlite3.Connection) -> int | None:
-    """The earliest `not_before_ms` of the pending effects."""
-    row = conn.execute("SELECT min(not_before_ms) FROM effect WHERE state = 'pending'").fetchone()
-    return None if row[0] is None else int(row[0])
+def next_effect_ms(conn: sqlite3.Connection, now_ms: int) -> int | None:
+    """See `Store.next_effect_ms`."""
+    later_ms, pending = conn.execute(_NEXT, (now_ms,)).fetchone()
+    return (now_ms if later_ms is None else int(later_ms)) if pending else None
 
 
 def orphans(conn: sqlite3.Connection, boot: str) -> tuple[EffectRow, ...]:

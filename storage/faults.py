@@ -9,6 +9,7 @@ import sqlite3
 
 from core.domain.errors import StoreDamaged, StoreError, StoreFull
 
+ROOM_HINT = "make room where the database is and try again; what was acknowledged is safe"
 RESTORE_HINT = "stop the bot and bring a backup back: `rejoinder restore FILE`"
 
 KEY_NAME = "secret.key"  # the key file in the data directory (storage/sealing.py)
@@ -22,7 +23,7 @@ def translate(error: sqlite3.Error) -> StoreError:
     detail = f"{name}: {error}"
     primary = code & _PRIMARY if isinstance(code, int) else None
     if primary == sqlite3.SQLITE_FULL:
-        return StoreFull(code="store_full", detail=detail)
+        return StoreFull(code="store_full", detail=f"{detail}; {ROOM_HINT}")
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT):
         return StoreDamaged(code="store_damaged", detail=f"{detail}; {RESTORE_HINT}")
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

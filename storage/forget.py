@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 SIDE_NAME = "forgotten.log"
 _SCAN_BYTES = 1 << 20
 _NEEDLES_MAX = 64  # a sample: each is one more pass over the file
-_FOLD_PAUSE_S = 0.25  # a reader of ours is done by then; a backup takes longer
+_PATIENCE_MS = 100  # a reader of ours is done by then; a backup takes longer, and is waited for in between
+_PAUSE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +92,13 @@ async def delete(store: SqliteStore, stone: Tombstone, *, tries: int = 1) -> For
     erased = await store.submit(partial(erase, stone=stone))
     for each in erased.stones:
         await asyncio.to_thread(write_aside, store.path, each)
-    while not await store.fold():
-        tries -= 1
-        if not tries:
+    tried = 0
+    while not await store.fold(patience_ms=_PATIENCE_MS):
+        tried += 1
+        if tried >= tries:
             detail = "deleted, but a long read keeps the log: forget again to prove it"
             raise StoreError(code="store_busy", detail=detail)
-        await asyncio.sleep(_FOLD_PAUSE_S)
+        await asyncio.sleep(_PAUSE_S)
     left = await asyncio.to_thread(scan, store, [each.encode() for each in erased.needles])
     hits = await store.read(partial(_unexplained, needles=[each.decode() for each, count in left.items() if count]))
     return Forgetting(kind=stone.kind, key=stone.key, rows=erased.rows, needles=len(erased.needles), hits=hits)

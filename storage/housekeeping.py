@@ -20,6 +20,7 @@ SLICE_ROWS = 2_000  # of one sweep: a few milliseconds of the writer
 
 _DUE = "SELECT id, idle_epoch, due_ms FROM session WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ?"
 _BEYOND = "SELECT id, idle_epoch, due_ms FROM session WHERE due_ms IS NOT NULL AND due_ms > ? LIMIT ?"
+_AHEAD = "SELECT id, idle_epoch, due_ms FROM session WHERE due_ms IS NOT NULL AND last_human_ms > ? LIMIT ?"
 _OLD_EFFECTS = (
     "DELETE FROM effect WHERE n IN (SELECT n FROM effect ORDER BY n LIMIT ?)"
     " AND state NOT IN ('pending', 'started') AND created_ms < ?"
@@ -46,6 +47,12 @@ class Swept:
 def due_sessions(conn: sqlite3.Connection, now_ms: int, horizon_ms: int, limit: int) -> tuple[Due, ...]:
     """See `Store.due_sessions`."""
     rows = conn.execute(_DUE, (now_ms, limit)).fetchall() or conn.execute(_BEYOND, (horizon_ms, limit)).fetchall()
+    return tuple([Due(session_id=row[0], idle_epoch=row[1], due_ms=row[2]) for row in rows])
+
+
+def ahead_of_time(conn: sqlite3.Connection, now_ms: int, limit: int) -> tuple[Due, ...]:
+    """See `Store.ahead_of_time`."""
+    rows = conn.execute(_AHEAD, (now_ms, limit)).fetchall()
     return tuple([Due(session_id=row[0], idle_epoch=row[1], due_ms=row[2]) for row in rows])
 
 

@@ -93,6 +93,8 @@ def inspect(path: Path, *, newest: int | None = None) -> int:
         with contextlib.closing(open_for_reading(path)) as conn:
             version, tables = _look(conn, path)
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise _damaged(path, "it is not an SQLite database") from error
         raise translate(error) from error
     if version > newest:
         raise StoreNewer(

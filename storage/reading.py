@@ -16,13 +16,14 @@ from typing import TypeVar
 from core.codec import Json, to_plain
 from core.domain.entities import Card, EffectRow, Message, Person, Session, Turn, Waiting
 from core.domain.errors import BadInput
+from core.domain.leaving import Summary
 from storage.connection import open_for_reading
 from storage.erasing import OWNER
 from storage.faults import translate
 from storage.forget import resolve
 from storage.lookups import messages
 from storage.migrate import inspect
-from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, TURN, WAITING, Scalar, Table
+from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SUMMARY, TURN, WAITING, Scalar, Table
 
 E = TypeVar("E")
 
@@ -47,6 +48,7 @@ class SessionDetail:
     turns: tuple[Turn, ...]
     cards: tuple[Card, ...]
     effects: tuple[EffectRow, ...]
+    summaries: tuple[Summary, ...] = ()
 
 
 @contextlib.contextmanager
@@ -94,6 +96,7 @@ def detail(conn: sqlite3.Connection, session_id: str) -> SessionDetail:
         turns=_rows(conn, TURN, "session_id = ? ORDER BY created_ms, first_seq", session_id),
         cards=_rows(conn, CARD, "session_id = ? ORDER BY created_ms, key", session_id),
         effects=_rows(conn, EFFECT, "session_id = ? ORDER BY n", session_id),
+        summaries=_rows(conn, SUMMARY, "session_id = ? ORDER BY to_seq, created_ms", session_id),
     )
 
 
@@ -134,6 +137,7 @@ def _plain(value: SessionDetail) -> dict[str, Json]:
         "waiting": to_plain(value.waiting),
         "turns": to_plain(value.turns),
         "cards": to_plain(value.cards),
+        "summaries": to_plain(value.summaries),
     }
 
 

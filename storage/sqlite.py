@@ -109,9 +109,9 @@ class SqliteStore:
         """Run a function that only reads, in one consistent snapshot."""
         return await self._readers.run(function)
 
-    async def fold(self) -> bool:
-        """Fold the log into the database and cut it to zero; False while a reader is in the way."""
-        return await self._writer.fold()
+    async def fold(self, *, patience_ms: int = 0) -> bool:
+        """Fold the log into the database and cut it to zero; False while a reader is in the way for so long."""
+        return await self._writer.fold(patience_ms=patience_ms)
 
     async def bind_key(self, key_id: bytes) -> None:
         """Note which root key this database is used with, or refuse another one.
@@ -159,9 +159,9 @@ class SqliteStore:
         starting = Starting(boot=boot, now_ms=now_ms, room=dict(room))
         return await self._writer.submit(partial(claims.claim, starting=starting, horizon_ms=self._horizon_ms))
 
-    async def next_effect_ms(self) -> int | None:
+    async def next_effect_ms(self, now_ms: int) -> int | None:
         """See `Store.next_effect_ms`."""
-        return await self._readers.run(claims.next_effect_ms)
+        return await self._readers.run(partial(claims.next_effect_ms, now_ms=now_ms))
 
     async def orphans(self, boot: str) -> tuple[EffectRow, ...]:
         """See `Store.orphans`."""
@@ -229,6 +229,10 @@ class SqliteStore:
         return await self._readers.run(
             partial(housekeeping.due_sessions, now_ms=now_ms, horizon_ms=horizon_ms, limit=limit)
         )
+
+    async def ahead_of_time(self, now_ms: int, limit: int) -> tuple[Due, ...]:
+        """See `Store.ahead_of_time`."""
+        return await self._readers.run(partial(housekeeping.ahead_of_time, now_ms=now_ms, limit=limit))
 
     async def wake_unused(self, now_ms: int) -> None:
         """See `Store.wake_unused`."""

@@ -124,7 +124,7 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         open_effects=open_effects,
         finishing=finishing,
         card=subject.card,
-        spends=_spends(conn, _accounts(session, person, places, finishing, stamp)),
+        spends=_spends(conn, _accounts(session, person, places, (finishing, *open_effects), stamp)),
         addressed_before=addressed,
         spoke=spoke,
     )
@@ -249,10 +249,13 @@ def _accounts(
     session: Session | None,
     person: Person | None,
     places: Iterable[Place],
-    finishing: EffectRow | None,
+    calls: Iterable[EffectRow | None],
     stamp: Stamp,
 ) -> dict[tuple[str, str], None]:
-    """The (account, day) pairs that a decision may touch: owner's, actor's, workspaces', and the reservation's."""
+    """The (account, day) pairs that a decision may touch: owner's, actor's, workspaces', and those of reservations.
+
+    A reservation may be yesterday's: `calls` are all effects that the decision may finish.
+    """
     today = datetime.fromtimestamp(stamp.now_ms / 1000, tz=UTC).date().isoformat()
     accounts: dict[tuple[str, str], None] = {}
     if session is not None:
@@ -262,8 +265,9 @@ def _accounts(
         accounts[f"person:{person.identity}", today] = None
     for place in places:
         accounts[f"workspace:{place.platform}/{place.workspace}", today] = None
-    if finishing is not None and isinstance(finishing.effect, AskModel):
-        accounts.update(dict.fromkeys((each, finishing.effect.day) for each in finishing.effect.accounts))
+    for row in calls:
+        if row is not None and isinstance(row.effect, AskModel):
+            accounts.update(dict.fromkeys((each, row.effect.day) for each in row.effect.accounts))
     return accounts
 
 

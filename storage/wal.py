@@ -84,9 +84,9 @@ class Folding:
         if self._log.reaches(0):
             fold(conn, "PASSIVE")
 
-    def to_zero(self, conn: sqlite3.Connection) -> bool:
-        """Fold everything and cut the log to zero; False while a reader is in the way."""
-        return not self._log.reaches(0) or fold(conn, "TRUNCATE")
+    def to_zero(self, conn: sqlite3.Connection, patience_ms: int = 0) -> bool:
+        """Fold everything and cut the log to zero; False while a reader is in the way for longer than that."""
+        return not self._log.reaches(0) or fold(conn, "TRUNCATE", patience_ms=patience_ms)
 
 
 def fold(conn: sqlite3.Connection, mode: str, *, patience_ms: int = 0) -> bool:

@@ -3,14 +3,16 @@
 Knows: batches, savepoints, priorities, futures. Must not know: what a unit does.
 
 A *unit* is a synchronous function of the bare connection. The task takes everything that is queued (urgent units
-first, drafts last) and runs all of it in one hop to the connection's thread: BEGIN IMMEDIATE, each unit in a
-savepoint, COMMIT; then it resolves the futures. What queues meanwhile is the next batch, so nobody lingers.
+first, drafts last) and runs all of it in one hop to the connection's thread: BEGIN IMMEDIATE, the units, COMMIT;
+then it resolves the futures. What queues meanwhile is the next batch, so nobody lingers. Units are functions of the
+database, so running one again after a rollback is harmless; three of the corner cases rest on that.
 
 Corner cases, each a test:
 - A caller is cancelled: its unit runs or does not run, whole either way; nobody else notices.
-- A unit raises: its savepoint is rolled back, its future fails, the batch goes on.
+- A unit raises: the batch is rolled back and run again with each unit in a savepoint, so that only the future of
+  that unit fails. Savepoints cost a fifth of a small unit, and failures are rare: hence not at first.
 - SQLite ends the whole transaction inside a unit (a full disk may do that): the other units of the batch run again,
-  each in a transaction of its own. Units are functions of the database, so running one again is harmless.
+  each in a transaction of its own.
 - COMMIT fails: nothing of the batch is on the disk, every future of it fails; the next batch starts afresh.
 - The task itself is cancelled (`asyncio.run` does that at its end): it finishes what is queued and closes the
   connection like `close`; the batch on the thread is never abandoned.
@@ -110,10 +112,13 @@ class Writer:
         self._wake.set()
         return cast("T", await future)
 
-    async def fold(self) -> bool:
-        """Cut the log to zero after everything that is queued; False while a reader is in the way."""
+    async def fold(self, *, patience_ms: int = 0) -> bool:
+        """Cut the log to zero after everything that is queued; False while a reader is in the way.
+
+        `patience_ms`: how long to wait for readers, and everybody who writes with us.
+        """
         await self.submit(lambda _: None)
-        return await self._conn.run(self._folding.to_zero)
+        return await self._conn.run(partial(self._folding.to_zero, patience_ms=patience_ms))
 
     async def close(self) -> None:
         """Finish what is queued, fold the log and close the connection. Twice is as good as once."""
@@ -195,25 +200,32 @@ class Writer:
     # --- on the connection's thread -----------------------------------------------------------------
 
     def _write(self, conn: sqlite3.Connection, batch: list[_Job]) -> None:
-        if not self._attempt(conn, batch):
+        if not self._commit(conn, batch, savepoints=False) and len(batch) > 1:
             for job in batch:
-                if job.error is None and not self._attempt(conn, [job]):
-                    job.error = StoreError(code="store_sql", detail="the transaction was ended by a unit")
+                job.error = None
+            if not self._commit(conn, batch, savepoints=True):
+                for job in batch:
+                    if job.error is None:
+                        self._commit(conn, [job], savepoints=False)
         self._changes = conn.total_changes
         others_wait = bool(self._urgent or self._drafts)
         with contextlib.suppress(sqlite3.Error):
             self._folding.after_batch(conn, others_wait=others_wait)
 
-    def _attempt(self, conn: sqlite3.Connection, jobs: list[_Job]) -> bool:
-        """Run the jobs in one transaction; False when it was ended under us and some have no outcome yet."""
+    def _commit(self, conn: sqlite3.Connection, jobs: list[_Job], *, savepoints: bool) -> bool:
+        """Run the jobs in one transaction; False when a job that failed took the transaction with it."""
         try:
             if conn.in_transaction:  # left behind by a ROLLBACK that failed
                 conn.execute("ROLLBACK")
             conn.execute("BEGIN IMMEDIATE")
             for job in jobs:
-                _run_unit(conn, job)
+                _run_unit(conn, job, savepoint=savepoints)
                 if not conn.in_transaction:
-                    return job.error is not None and len(jobs) == 1
+                    job.error = job.error or StoreError(code="store_sql", detail="a unit ended the transaction")
+                    return False
+                if job.error is not None and not savepoints:
+                    conn.execute("ROLLBACK")
+                    return False
             self._point("writer.before_commit")
             conn.execute("COMMIT")
         except sqlite3.Error as error:
@@ -232,17 +244,16 @@ class Writer:
             self._on_point(name)
 
 
-def _run_unit(conn: sqlite3.Connection, job: _Job) -> None:
-    conn.execute("SAVEPOINT unit")
+def _run_unit(conn: sqlite3.Connection, job: _Job, *, savepoint: bool) -> None:
+    if savepoint:
+        conn.execute("SAVEPOINT unit")
     try:
         job.value = job.unit(conn)
     except Exception as error:  # noqa: BLE001 -- handed to the caller, who alone knows what it means
         job.error = translate(error) if isinstance(error, sqlite3.Error) else error
-        if conn.in_transaction:
+        if savepoint and conn.in_transaction:
             conn.execute("ROLLBACK TO unit")
-            conn.execute("RELEASE unit")
-        return
-    if conn.in_transaction:
+    if savepoint and conn.in_transaction:
         conn.execute("RELEASE unit")
 
 

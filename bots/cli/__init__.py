@@ -167,7 +167,7 @@ def export(
 def forget(
     name: Annotated[str, typer.Argument(metavar="OWNER|ID", help="An owner, one of the accounts, or a session's id.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask. Away from a terminal nobody is asked.")] = False,
 ) -> None:
     """Delete a session, or everything of an owner, for good.
 
@@ -199,7 +199,7 @@ def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")],
     *,
     verify: Annotated[bool, typer.Option("--verify", help="Only open and check it; change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask. Away from a terminal nobody is asked.")] = False,
 ) -> None:
     """Put a backup in the place of the database.
 

@@ -73,6 +73,8 @@ def message(post: Post, person: str) -> Shown:
     }
     if post.author == person and person:
         shown["key"] = post.key.removeprefix(ids.message_key(ids.person_key(post.place.workspace, person), ""))
+    if post.card:
+        shown["card"] = True
     if post.reply_to:
         shown["reply_to"] = post.reply_to
     if post.mark:

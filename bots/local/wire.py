@@ -25,6 +25,7 @@ from core.domain.codes import typed
 from core.domain.errors import BadInput
 from core.domain.events import Address, Author, ButtonPressed, CommandIssued, MessageReceived
 from core.domain.keys import ButtonId, PersonKey, Place
+from core.domain.rules.commands import COMMANDS
 from core.engine.ports import Post
 
 TEXT_MAX_BYTES = 100_000  # a long log; the model's window ends the usefulness of more
@@ -42,6 +43,7 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]{0,63}/[a-z0-9][a-z0-9.+-]{0,63}")
 _CHANNEL = re.compile(r"\w[\w.-]*(?: [\w.-]+)*")
 _COMMAND = re.compile(r"/(\S*)\s*(.*)", re.DOTALL)
 _BOT_MENTION = re.compile(rf"(?<![\w@])@{ids.BOT_NAME}(?![\w-])", re.IGNORECASE)
+_SPOKEN = re.compile(rf"\s*@{ids.BOT_NAME}[,:]?\s+(\w+)\s*[.!]?\s*", re.IGNORECASE)
 _ANY_MENTION_FIRST = re.compile(r"\s*@\w")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -71,7 +73,7 @@ class Saying:
     @property
     def is_command(self) -> bool:
         """Whether the engine gets a `CommandIssued`."""
-        return self.text.startswith("/")
+        return self.text.startswith("/") or (not self.files and spoken_command(self.text) != "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,8 +197,20 @@ def typed_code(saying: Saying) -> str | None:
     return None if saying.files else typed(saying.text, ids.BOT_NAME)
 
 
+def spoken_command(text: str) -> str:
+    """The command of a message that says nothing but the bot's name and that: "@rejoinder stop"; "" for others.
+
+    A question is one: "@rejoinder why?" asks the bot, not for the command.
+    """
+    match = _SPOKEN.fullmatch(text)
+    name = match.group(1).casefold() if match else ""
+    return name if name in COMMANDS else ""
+
+
 def command(text: str) -> tuple[str, str]:
-    """Name and rest of a command: "/Resume  X" is ("resume", "X")."""
+    """Name and rest of a command: "/Resume  X" is ("resume", "X"), "@rejoinder stop" is ("stop", "")."""
+    if name := spoken_command(text):
+        return name, ""
     match = _COMMAND.fullmatch(text)
     return (match.group(1).casefold(), match.group(2).strip()) if match else ("", "")
 

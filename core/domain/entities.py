@@ -284,7 +284,9 @@ class EffectRow:
     created_ms: int
     state: EffectState = EffectState.PENDING
     boot: str = ""
-    attempt: int = 0
+    attempt: int = 0  # how often it was started; with `boot` the fence of its results
+    faults: int = 0  # how often the outside answered with a fault, or may have acted
+    deaths: int = 0  # how often the process died while it was started
     not_before_ms: int = 0
     deadline_ms: int | None = None  # after it, waiting becomes failure
     order_key: str = ""  # effects of one key run one after the other, in the order of creation; "" = free

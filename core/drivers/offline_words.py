@@ -25,7 +25,10 @@ _QUOTE_CHARS = 300
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _NOTE = re.compile(r"\[(?P<note>.*?)\](?:\n|$)", re.DOTALL)  # what the memory level says, before a person's words
-_QUOTED = re.compile(r"</?(heard|file|message)\b[^>\n]*>")  # around what others said, and files
+_QUOTED = re.compile(r"</?(heard|file|message|summary)\b[^>\n]*>")  # around what others said, files, summaries
+_CORRECTION = re.compile(
+    r"^Correction by the person \([^)\n]*\): (?P<words>.+?)\s*</summary>", re.DOTALL | re.MULTILINE
+)
 _QUOTE_MARKS = "\"'\u201c\u201d\u2018\u2019"
 
 _AUXILIARY = r"(is|are|am|was|were|do|does|did|can|could|will|would|should|have|has|had)"
@@ -88,11 +91,13 @@ def read(messages: Sequence[Mapping[str, object]]) -> Talk:
             partial = "".join(said.pop()[1]) + partial
     last = said.pop()[1] if said and said[-1][0] == "user" else []
     heard = [text for role, texts in said if role == "user" for text in texts]
+    corrected = [found["words"] for text in heard for found in _CORRECTION.finditer(text)]
+    heard = [_CORRECTION.sub("", text) for text in heard]
     own = [words for _, words in map(_apart, last) if words.strip() and not _QUOTED.match(words)]
     quoted = [words for _, words in map(_apart, last) if _QUOTED.match(words)]
     return Talk(
         asked=tuple(own[-_ASKED_MAX:]),
-        earlier=tuple(_sentences(*(words for _, words in map(_apart, heard)), *quoted)),
+        earlier=tuple(_sentences(*(words for _, words in map(_apart, heard)), *quoted, *corrected)),  # the last wins
         notes=tuple(_sentences(*(note for note, _ in map(_apart, heard + last)))),
         partial=partial,
         first=not any(role == "assistant" and any(texts) for role, texts in said),

@@ -57,12 +57,20 @@ class Asking:
         self._live = live
         self._point = point
         self._interrupts: dict[str, asyncio.Future[str]] = {}
+        self._early: dict[str, str] = {}
 
     def interrupt(self, effect_id: str, why: str) -> None:
         """End a running call: `STOP` (the person) or `DRAIN` (we shut down)."""
         waiting = self._interrupts.get(effect_id)
-        if waiting is not None and not waiting.done():
+        if waiting is None:
+            # Claimed in the same group commit and not begun yet: it is ended as soon as it begins.
+            self._early[effect_id] = why
+        elif not waiting.done():
             waiting.set_result(why)
+
+    def over(self, effect_id: str) -> None:
+        """The outcome of the effect is stored: an interrupt that came too late means nothing any more."""
+        self._early.pop(effect_id, None)
 
     def running(self) -> tuple[str, ...]:
         """The effects whose call is running."""
@@ -71,6 +79,8 @@ class Asking:
     async def perform(self, row: EffectRow, effect: AskModel) -> Outcome:
         """One call, from the stored conversation to its outcome; raises nothing of the outside."""
         interrupt = self._interrupts[row.id] = asyncio.get_running_loop().create_future()
+        if (why := self._early.pop(row.id, None)) is not None:
+            interrupt.set_result(why)
         try:
             return await self._ask(row, effect.turn_id, interrupt)
         finally:

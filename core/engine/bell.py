@@ -19,6 +19,8 @@ from core.engine.ports import Accepted, Clock, Due, Store
 from core.engine.uptime import Uptime
 
 RING_SESSIONS = 200  # looked at in one go; a claim of 200 is 2 ms (facts/performance.md)
+STEP_MS = 60_000  # a smaller step of the clock is only a late or early notice
+GRACE_S = 600.0  # a clock that is put right by then has done no harm
 HORIZON_MS = 400 * 24 * 3_600_000  # no timer is set further ahead than this; one that is comes from a wrong clock
 
 log = structlog.get_logger(__name__)
@@ -40,6 +42,8 @@ class Bell:
         self._ring_at = ring_at
         self._uptime = Uptime(store, clock)
         self._ring_ms: int | None = None  # when the alarm is set to ring
+        self._ahead_ms = clock.now_ms() - round(clock.monotonic() * 1000)  # wall clock minus monotonic clock
+        self._look_s: float | None = clock.monotonic() + GRACE_S  # when to look for acts that lie ahead of time
         self._stopped = False
 
     async def begin(self, *, wake_unused: bool) -> None:
@@ -63,15 +67,9 @@ class Bell:
 
         Safe to call at any time and as often as one likes: the rows say what is due.
         """
-        rung: set[Due] = set()
-        while not self._stopped:
-            now_ms = self._clock.now_ms()
-            due = await self._store.due_sessions(now_ms, now_ms + HORIZON_MS, RING_SESSIONS)
-            fresh = [each for each in due if each not in rung]
-            if not fresh:
-                break
-            rung.update(fresh)
-            await asyncio.gather(*(self._ask(each) for each in fresh))
+        if self._stays_set_back():
+            await self._ask_all(lambda now_ms: self._store.ahead_of_time(now_ms + STEP_MS, RING_SESSIONS))
+        await self._ask_all(lambda now_ms: self._store.due_sessions(now_ms, now_ms + HORIZON_MS, RING_SESSIONS))
         await self._uptime.keep()
         self._ring_ms = None
         next_ms = await self._store.next_due_ms()
@@ -82,6 +80,27 @@ class Bell:
         """Time was let pass by `ms`: what is due now is looked at now."""
         self._uptime.add(ms)
         await self.ring()
+
+    def _stays_set_back(self) -> bool:
+        """Whether the wall clock was set back a while ago, since the last start or before it, and is left so."""
+        before_ms, now_s = self._ahead_ms, self._clock.monotonic()
+        self._ahead_ms = self._clock.now_ms() - round(now_s * 1000)
+        if self._ahead_ms < before_ms - STEP_MS:
+            self._look_s = now_s + GRACE_S
+        if self._look_s is None or now_s < self._look_s:
+            return False
+        self._look_s = None
+        return True
+
+    async def _ask_all(self, find: Callable[[int], Awaitable[tuple[Due, ...]]]) -> None:
+        """Ask everybody who is found, each once."""
+        rung: set[Due] = set()
+        while not self._stopped:
+            fresh = [each for each in await find(self._clock.now_ms()) if each not in rung]
+            if not fresh:
+                return
+            rung.update(fresh)
+            await asyncio.gather(*(self._ask(each) for each in fresh))
 
     async def _ask(self, due: Due) -> None:
         key = f"timer:{due.session_id}:{due.idle_epoch}:{due.due_ms}"

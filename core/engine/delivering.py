@@ -2,6 +2,8 @@
 
 Knows: an answer is one or more parts, each a platform message that is opened once and then edited; the live text is
 followed until the turn is final. After a crash it looks first, then goes on in the same message under the same key.
+A further part is opened only when the text that makes it necessary is saved: else a crash could leave a message that
+the shorter text after it does not reach.
 Must not know: which platform it is.
 """
 
@@ -63,6 +65,12 @@ class Delivering:
         self._live = live
         self._clock = clock
         self._point = point
+        self._following: dict[str, tuple[LiveAnswer, int]] = {}
+
+    def idle(self, effect_id: str) -> bool:
+        """Whether this delivery shows all there is, and waits for an answer to go on."""
+        live, version = self._following.get(effect_id, (None, 0))
+        return live is not None and live.version == version
 
     def _platform(self, name: str) -> Platform:
         try:
@@ -85,7 +93,11 @@ class Delivering:
                 return Delivered(
                     turn_id=effect.turn_id, parts=tuple(replace(each.part, final=True) for each in standing)
                 )
-            await live.newer_than(version)
+            self._following[row.id] = (live, version)
+            try:
+                await live.newer_than(version)
+            finally:
+                del self._following[row.id]
 
     async def _bring_up(
         self, platform: Platform, live: LiveAnswer, shown: Shown, standing: list[_Standing], *, again: bool
@@ -93,12 +105,15 @@ class Delivering:
         """Make every part read what it shall read now, opening parts that are missing."""
         n = 0
         start: int | None = standing[0].part.start if standing else 0
+        most = platform.limits.max_text_chars
+        live.held_back = False
         while start is not None:
             if n + 1 < len(standing):
                 following: int | None = standing[n + 1].part.start
             else:
-                following = next_start(shown.text, start, platform.limits.max_text_chars)
-            last = following is None
+                following = next_start(shown.text, start, most)
+                live.held_back = following is not None and next_start(_certain(live, shown), start, most) is None
+            last = following is None or live.held_back
             piece = Piece(
                 turn_id=live.turn.id,
                 n=n,
@@ -110,7 +125,7 @@ class Delivering:
                 part = Part(turn_id=live.turn.id, n=n, ref="", start=start)
                 standing.append(_Standing(part=part))
             await self._write(platform, live, standing[n], piece, again=again)
-            start, n = following, n + 1
+            start, n = None if live.held_back else following, n + 1
 
     async def _write(
         self, platform: Platform, live: LiveAnswer, standing: _Standing, piece: Piece, *, again: bool
@@ -190,3 +205,8 @@ class Delivering:
         result = await call
         self._point("platform.after_call")
         return result
+
+
+def _certain(live: LiveAnswer, shown: Shown) -> str:
+    """As much of what is shown as a crash would leave."""
+    return shown.text if live.saved_chars >= len(live.text) else shown.text[: live.saved_chars]

@@ -15,10 +15,15 @@ from core.domain.entities import Draft, Entity, Message, Part, Role, Turn, TurnS
 
 @dataclass(slots=True)
 class LiveAnswer:
-    """One running answer. `version` grows with every change of turn or text."""
+    """One running answer. `version` grows with every change of turn or text.
+
+    `saved_chars` of the text are on the disk: what a crash leaves is at least as long.
+    """
 
     turn: Turn
     text: str
+    saved_chars: int = 0
+    held_back: bool = False  # a delivery waits for more to be saved
     version: int = 0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -38,6 +43,15 @@ class LiveAnswer:
         while self.version == version:
             self._changed.clear()
             await self._changed.wait()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsaved:
+    """What one tick saves, and how much of each answer (by turn) is saved then."""
+
+    drafts: list[Draft]
+    parts: list[Part]
+    reached_chars: dict[str, int]
 
 
 class LiveAnswers:
@@ -67,7 +81,7 @@ class LiveAnswers:
 
     def open(self, turn: Turn, text: str) -> LiveAnswer:
         """The live answer of a turn, beginning with what the store knows of it."""
-        return self._answers.setdefault(turn.id, LiveAnswer(turn=turn, text=text))
+        return self._answers.setdefault(turn.id, LiveAnswer(turn=turn, text=text, saved_chars=len(text)))
 
     def close(self, turn_id: str) -> None:
         """The answer is delivered, or will not be."""
@@ -86,7 +100,9 @@ class LiveAnswers:
         for row in rows:
             if isinstance(row, Turn) and (live := self._answers.get(row.id)) is not None:
                 live.turn = row
-                live.text = stored.get(row.id, live.text if row.state is TurnState.OPEN and not row.said else row.said)
+                if row.id in stored or row.said or row.state is not TurnState.OPEN:
+                    live.text = stored.get(row.id, row.said)
+                    live.saved_chars = len(live.text)
                 live.touch()
 
     def draft(self, effect_id: str, text: str) -> None:
@@ -104,8 +120,8 @@ class LiveAnswers:
         self._parts[part.turn_id, part.n] = part
         self._dirty.set()
 
-    def unsaved(self) -> tuple[list[Draft], list[Part]]:
-        """Hand over what the next tick shall save."""
+    def unsaved(self) -> Unsaved:
+        """Hand over what the next tick shall save; afterwards call `saved` or `not_saved`."""
         drafts = []
         for effect_id, texts in self._drafts.items():
             n = self._draft_counts.get(effect_id, 0)
@@ -115,4 +131,24 @@ class LiveAnswers:
         self._drafts = {}
         self._parts = {}
         self._dirty.clear()
-        return drafts, parts
+        reached = {turn_id: len(live.text) for turn_id, live in self._answers.items()} if drafts else {}
+        return Unsaved(drafts=drafts, parts=parts, reached_chars=reached)
+
+    def saved(self, done: Unsaved) -> None:
+        """It is on the disk."""
+        for turn_id, chars in done.reached_chars.items():
+            live = self._answers.get(turn_id)
+            if live is not None and chars > live.saved_chars:
+                live.saved_chars = min(chars, len(live.text))
+                if live.held_back:
+                    live.touch()
+
+    def not_saved(self, failed: Unsaved) -> None:
+        """It is not: the next tick tries again, for a draft with a hole in it would be worse than none."""
+        self._dirty.set()
+        for draft in failed.drafts:
+            if draft.effect_id in self._draft_counts:
+                self._draft_counts[draft.effect_id] = draft.n
+                self._drafts[draft.effect_id] = [draft.text, *self._drafts.get(draft.effect_id, [])]
+        for part in failed.parts:
+            self._parts.setdefault((part.turn_id, part.n), part)

@@ -43,6 +43,7 @@ T = TypeVar("T")
 
 TICK_S = 0.5  # drafts of all streams are saved together this often
 RETRY_STORE_S = 1.0  # an outcome that finds the disk full waits and tries again
+SETTLING_S = 0.05  # a drain looks this often whether anything still moves
 DRAIN_COMMIT_S = 3.0  # what an interrupted call needs to store its text
 SWEEP_S = 5.0  # the dispatcher looks at the store at least this often, whatever it was told
 
@@ -192,7 +193,7 @@ class Engine:
             asked_ms = self._clock.now_ms()
             try:
                 rows = await self._claim()
-                due_ms = None if rows else await self._store.next_effect_ms()
+                due_ms = None if rows else await self._store.next_effect_ms(self._clock.now_ms())
             except StoreError as error:
                 log.warning("effects wait for the store", code=error.code)
                 rows, due_ms = (), self._clock.now_ms() + int(RETRY_STORE_S * 1000)
@@ -240,6 +241,7 @@ class Engine:
     async def _run(self, row: EffectRow) -> None:
         """Perform one effect; whatever happens becomes an outcome."""
         outcome = await self._outcome(row)
+        _tell(row, outcome)
         self._point("outcome.before_accept")
         claim = Claim(effect_id=row.id, boot=row.boot, attempt=row.attempt)
         while True:
@@ -254,6 +256,7 @@ class Engine:
                 log.exception("outcome not accepted", effect=row.id, outcome=type(outcome).__name__)
                 return
             else:
+                self._asking.over(row.id)
                 return
 
     async def _outcome(self, row: EffectRow) -> Outcome:
@@ -287,16 +290,19 @@ class Engine:
 
     async def _save(self) -> None:
         """Save the drafts and parts of all streams in one low-priority unit."""
-        drafts, parts = self._live.unsaved()
-        if not drafts and not parts:
+        unsaved = self._live.unsaved()
+        if not unsaved.drafts and not unsaved.parts:
             return
         self._point("tick.before_save")
         try:
-            await self._store.progress(drafts, parts)
+            await self._store.progress(unsaved.drafts, unsaved.parts)
         except StoreError as error:
             # Drafts are insurance: the answer itself is still in memory and is stored when it is final.
-            self.counts["drafts_lost"] += 1
+            self.counts["drafts_late"] += 1
+            self._live.not_saved(unsaved)
             log.warning("drafts not saved", code=error.code)
+            return
+        self._live.saved(unsaved)
         self._point("tick.after_save")
 
     async def drain(self, seconds: float) -> None:
@@ -317,14 +323,13 @@ class Engine:
             await asyncio.wait(under_way)
 
     async def _settle(self, seconds: float) -> None:
-        """Wait for running model calls, and for final answers to reach their places; nothing else ends by itself."""
-        loop = asyncio.get_running_loop()
-        end_s = loop.time() + seconds
-        while self._running.tasks("AskModel") or (self._running.tasks("Deliver") and self._live.finishing()):
-            left_s = end_s - loop.time()
-            if left_s <= 0:
+        """Wait for what moves. A delivery whose call waits, for a pause or a busy model, would only use up the time."""
+        end = asyncio.get_running_loop().time() + seconds
+        while moving := self._running.moving(self._performers.delivering.idle):
+            left = end - asyncio.get_running_loop().time()
+            if left <= 0:
                 return
-            await asyncio.wait(self._running.tasks(), timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(moving, timeout=min(left, SETTLING_S), return_when=asyncio.FIRST_COMPLETED)
 
     async def close(self) -> None:
         """End everything that runs and save what is unsaved; the store stays open."""
@@ -360,6 +365,20 @@ class Engine:
         self.counts["duplicates"] += accepted.duplicate
         self.counts["stale"] += accepted.stale
         self.counts["received"] += accepted.decision.received
+
+
+def _tell(row: EffectRow, outcome: Outcome) -> None:
+    """What people are told in the thread, whoever runs this finds in the log: the code, and no words of anybody."""
+    kind = type(row.effect).__name__
+    match outcome:
+        case events.ModelRefused() | events.EffectRefused():
+            log.warning("refused", effect=row.id, kind=kind, code=outcome.code)
+        case events.ModelBusy() | events.EffectWaits():
+            log.info("waits", effect=row.id, kind=kind, code=outcome.code)
+        case events.ModelCut(blameless=False) | events.EffectStumbled():
+            log.info("stumbled", effect=row.id, kind=kind, code=outcome.code)
+        case _:
+            pass
 
 
 def _lane(event: Event) -> str:

@@ -152,8 +152,11 @@ class Store(Protocol):
         """Commit due pending effects as started (attempt + 1), within `room`, respecting `order_key` and `waits`."""
         ...
 
-    async def next_effect_ms(self) -> int | None:
-        """The earliest `not_before_ms` of the pending effects; None when there is none."""
+    async def next_effect_ms(self, now_ms: int) -> int | None:
+        """The earliest `not_before_ms` after `now_ms` of the pending effects; None when nothing is pending.
+
+        When all that is pending is due already and waits for other effects: `now_ms`.
+        """
         ...
 
     async def orphans(self, boot: str) -> tuple[EffectRow, ...]:
@@ -209,6 +212,13 @@ class Store(Protocol):
         """Sessions whose timer has rung, the longest overdue first.
 
         Else those whose timer is set beyond `horizon_ms`: by a clock that has been stepped back since.
+        """
+        ...
+
+    async def ahead_of_time(self, now_ms: int, limit: int) -> tuple[Due, ...]:
+        """Sessions with a timer whose last human act is later than now: the clock has been set back since.
+
+        Looks at every session with a timer, so it is asked at the start and after a step of the clock only.
         """
         ...
 

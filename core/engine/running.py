@@ -56,6 +56,10 @@ class Running:
         """The tasks of effects of a kind, or all."""
         return tuple(task for row, task in self._tasks.values() if kind in ("", type(row.effect).__name__))
 
+    def moving(self, idle: Callable[[str], bool]) -> tuple[asyncio.Task[None], ...]:
+        """The tasks of effects that are not `idle`."""
+        return tuple(task for effect_id, (_, task) in self._tasks.items() if not idle(effect_id))
+
     def end(self, session_ids: Collection[str], but: str) -> None:
         """End what runs for these sessions, except the effect `but`; nothing becomes of it."""
         for effect_id, (row, task) in tuple(self._tasks.items()):

@@ -189,6 +189,8 @@ CREATE TABLE effect (
     state TEXT NOT NULL,
     boot TEXT NOT NULL,
     attempt INTEGER NOT NULL,
+    faults INTEGER NOT NULL,
+    deaths INTEGER NOT NULL,
     not_before_ms INTEGER NOT NULL,
     deadline_ms INTEGER,
     order_key TEXT NOT NULL,

@@ -17,7 +17,7 @@ from bots.local.chat import LocalChat
 from bots.local.wire import Saying
 from core.domain.decision import Policy
 from core.domain.effects import MarkKind
-from core.domain.entities import Card, Draft, Part
+from core.domain.entities import Card
 from core.domain.events import Author, MessageReceived, Usage
 from core.domain.keys import Audience, PersonKey, Place
 from core.drivers.clock import SystemClock
@@ -120,6 +120,11 @@ class WatchedLocal(LocalPlatform):
         self._threads[ref] = place.thread
         return ref
 
+    @property
+    def opened(self) -> int:
+        """How many answers have ever been opened."""
+        return len(self._threads)
+
     async def write_answer(self, ref: str, piece: Piece) -> str:
         """See `Platform`."""
         after = await super().write_answer(ref, piece)
@@ -174,13 +179,6 @@ class NullPlatform:
 
     async def forgotten(self, places: Sequence[Place], before_ms: int) -> None:
         """See `Platform`."""
-
-
-class WithoutDrafts(SqliteStore):
-    """The store without what makes a partial answer durable, to see what that costs."""
-
-    async def progress(self, drafts: Sequence[Draft], parts: Sequence[Part]) -> None:
-        """Save nothing."""
 
 
 class House:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
-__all__ = ["Usage", "median", "memory_mib", "percentile", "ratio", "until", "usage"]
+__all__ = ["Usage", "mean", "median", "memory_mib", "percentile", "ratio", "until", "usage"]
 
 _MIB = 1024 * 1024
 

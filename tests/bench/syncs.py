@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import re
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_void_p
@@ -67,6 +68,7 @@ class SyncCounter:
 
     def __init__(self) -> None:
         self.count = 0
+        self._slower_s = 0.0
         self._library = _library()
         self._kept: list[object] = []  # what C points to must outlive the connections
         self._methods: dict[int, _Methods] = {}
@@ -77,8 +79,9 @@ class SyncCounter:
         return self._library is not None
 
     @contextmanager
-    def counting(self) -> Iterator[SyncCounter]:
-        """Connections opened in the block are counted for as long as they live."""
+    def counting(self, *, slower_s: float = 0.0) -> Iterator[SyncCounter]:
+        """Connections opened in the block are counted for as long as they live; each sync takes `slower_s` more."""
+        self._slower_s = slower_s
         if self._library is None:
             yield self
             return
@@ -113,6 +116,8 @@ class SyncCounter:
 
             def sync(file: ctypes._Pointer[_File], flags: int) -> int:
                 self.count += 1
+                if self._slower_s:
+                    time.sleep(self._slower_s)
                 return int(real(file, flags))
 
             counted = _Methods.from_buffer_copy(methods)

@@ -40,9 +40,9 @@ async def run(setup: Setup) -> Report:
     model = _Echo()
     house = await House.open(setup.folder / "token.db", model)
     alone = await _measure(house, model, times)
+    opened = house.local.opened
     crowd = [asyncio.create_task(_talk(house, at)) for at in range(_CROWD)]
-    await until(lambda: model.talking == _CROWD)
-    await asyncio.sleep(1.0)  # until all of them stand on the board
+    await until(lambda: model.talking == _CROWD and house.local.opened == opened + _CROWD)
     among = await _measure(house, model, times)
     for task in crowd:
         task.cancel()

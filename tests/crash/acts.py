@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tests.crash.shaky import Wobble
 from tests.crash.talker import Mishap
 
 
@@ -87,4 +88,11 @@ class Mishaps:
     of: tuple[Mishap, ...]
 
 
-Act = Say | Command | Press | Redeliver | Swapped | Wait | Away | Drain | Arm | Mishaps
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wobbles:
+    """The next platform calls of this life go wrong like this."""
+
+    of: tuple[Wobble, ...]
+
+
+Act = Say | Command | Press | Redeliver | Swapped | Wait | Away | Drain | Arm | Mishaps | Wobbles

@@ -5,12 +5,27 @@ Knows: what people do, in words of `acts`. Later features add theirs here: a nam
 
 from __future__ import annotations
 
-from tests.crash.acts import Act, Away, Command, Drain, Mishaps, Press, Say, Wait
+from dataclasses import dataclass, field
+
+from core.domain.decision import Policy
+from core.domain.rules.budget import price_of_turn
+from tests.crash.acts import Act, Away, Command, Drain, Mishaps, Press, Say, Wait, Wobbles
+from tests.crash.life import House
+from tests.crash.shaky import Wobble
 from tests.crash.talker import Busy, Cut, No
 
 _WHILE_AWAY = Away(said=(Say(text="left one"), Say(text="left two"), Say(text="left three")))
 
-JOURNEYS: dict[str, tuple[Act, ...]] = {
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """What people do, and in what house."""
+
+    acts: tuple[Act, ...]
+    house: House = field(default_factory=House)
+
+
+_ACTS: dict[str, tuple[Act, ...]] = {
     "one_answer": (Say(text="one"),),
     "a_second_message_while_answering": (Say(text="one"), Wait(seconds=1.2), Say(text="two")),
     "three_quick_messages": (
@@ -43,5 +58,21 @@ JOURNEYS: dict[str, tuple[Act, ...]] = {
         Say(text="@Rejoinder two", person="bob"),
         Say(text="three"),
     ),
+    "a_long_answer": (
+        Mishaps(of=(Cut(after=2), None, No())),
+        Say(text="one"),
+        Wait(seconds=2.4),
+        Say(text="two"),
+        Wait(seconds=1.5),
+        Press(label="Try again"),
+    ),
+    "a_tight_budget": (Say(text="one"), Wait(seconds=2.4), Say(text="two"), Wait(seconds=0.9), Say(text="three")),
+    "a_shaky_platform": (Wobbles(of=(Wobble.UNHEARD, Wobble.NOT_SENT)), Say(text="one"), Wait(seconds=1.5)),
     "drain": (Say(text="one"), Wait(seconds=1.5), Say(text="two"), Drain()),
 }
+
+_SMALL_PARTS = House(part_chars=100)  # an answer is two or three messages
+_TIGHT = House(policy=Policy(budget_person_day=price_of_turn(Policy(), 0) * 3 // 2))  # one call, not two
+_HOUSES: dict[str, House] = {"a_long_answer": _SMALL_PARTS, "a_tight_budget": _TIGHT}
+
+JOURNEYS = {name: Journey(acts=acts, house=_HOUSES.get(name, House())) for name, acts in _ACTS.items()}

@@ -1,7 +1,6 @@
 """One data file through several lives: carries acts out, dies where the fuse says, and comes back.
 
-Knows: the real store, the real engine, the real chat, and the order in which the program starts (bots/app.py).
-Must not know: what must hold afterwards (see `checker`).
+Knows: what people do and when they do it again. Must not know: what must hold afterwards (see `checker`).
 People behave as clients do: what was not acknowledged is sent again under the same key. Nothing here sleeps: the
 clock is moved by hand, and a step is over when every task waits for the clock and no call of the store is open.
 """
@@ -10,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,37 +19,19 @@ from bots.local import ids, wire
 from bots.local.adapter import LocalPlatform
 from bots.local.chat import LocalChat
 from bots.local.wire import Attachment, Pressing, Saying
-from core.domain.decide import decide
-from core.domain.decision import Policy
-from core.domain.effects import AskModel, Deliver, Erase, FetchFile, Mark, ReadThread, ShowCard, Summarize
-from core.domain.entities import EffectRow, FileCopy, FileRef
+from core.domain.entities import FileCopy, FileRef
 from core.domain.errors import Closing
-from core.domain.events import CardShown, Delivered, EffectDone, FileFetched, ModelReplied, Outcome, ThreadRead
 from core.domain.keys import Place
-from core.engine.loop import Engine
-from core.engine.ports import Claim, Intake, Post
-from storage.migrate import prepare
-from storage.sqlite import SqliteStore
-from tests.crash.acts import Act, Arm, Away, Command, Drain, Mishaps, Press, Redeliver, Say, Swapped, Wait
+from core.engine.ports import Post
+from tests.crash.acts import Act, Arm, Away, Command, Drain, Mishaps, Press, Redeliver, Say, Swapped, Wait, Wobbles
 from tests.crash.fuse import Died, Fuse, Spot
-from tests.crash.still import Busy, StillClock, still_store
+from tests.crash.life import House, Life
+from tests.crash.still import StillClock
 from tests.crash.talker import Talker
-from tests.kit.world import World
 
 STEP_S = 0.3  # of the clock; a draft tick comes every second step
 SETTLE_S = 200.0
 CHANNEL = "general"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Faulty:
-    """Where a fault can be planted: the store that the engine gets, the intake that the platform gets."""
-
-    store: type[SqliteStore] = SqliteStore
-    intake: Callable[[Engine], Intake] = lambda engine: engine
-
-
-SOUND = Faulty()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,16 +59,16 @@ class Stage:
 
     path: Path
     spots: Mapping[int, Spot] = field(default_factory=dict)
-    policy: Policy = field(default_factory=Policy)
-    faulty: Faulty = SOUND
+    house: House = field(default_factory=House)
     clock: StillClock = field(default_factory=StillClock)
     spoken: list[Spoken] = field(default_factory=list)
     lives: list[Fuse] = field(default_factory=list)
     deaths: int = 0
+    stops: int = 0
+    wobbles: int = 0
     wrong: list[str] = field(default_factory=list)
     model: Talker = field(init=False)
-    _world: World | None = None
-    _chat: LocalChat | None = None
+    _life: Life | None = None
     _presses: dict[int, _Pressed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -103,21 +83,20 @@ class Stage:
         return self.lives[-1]
 
     @property
-    def world(self) -> World:
+    def life(self) -> Life:
         """The present life."""
-        assert self._world is not None
-        return self._world
+        assert self._life is not None
+        return self._life
 
     @property
     def chat(self) -> LocalChat:
         """The people's side of the present life."""
-        assert self._chat is not None
-        return self._chat
+        return self.life.chat
 
     @property
     def local(self) -> LocalPlatform:
         """The platform's side of the present life."""
-        return self.world.local
+        return self.life.local
 
     async def live(self) -> None:
         """Start, and start again, until a life survives its start."""
@@ -134,45 +113,33 @@ class Stage:
                 return
 
     async def _boot(self) -> None:
-        """Start as bots/app.py does. Raises `Died`."""
-        self.clock.busy = Busy()
-        prepare(self.path, on_point=self.fuse.point)
-        store = await still_store(self.faulty.store, self.path, self.clock.busy, self.fuse.point)
-        self._world = World(self.path, store, self.clock, self.model, self.policy, self.fuse.point, decide)
-        engine = self._world.engine
-        intake = self.faulty.intake(engine)
-        self._chat = LocalChat(self._world.local, intake)
-        begun = await store.orphans("")
-        await engine.start()
-        waiting = {post.key for post in await store.board.untaken()}
-        for each in self.spoken:
-            each.held = each.held or each.key in waiting
-        await self._world.local.catch_up(intake)
-        await engine.caught_up(ids.PLATFORM)
-        for row in begun:
-            accepted = await engine.accept(late_outcome(row), finishes=_claim(row))
-            if not accepted.stale:
-                self.wrong.append(f"a dead process's {type(row.effect).__name__} was taken")
+        self._life = await Life.open(self.house, self.path, self.clock, self.model, self.fuse)
+        try:
+            taken = await self.life.start()
+        finally:
+            for each in self.spoken:
+                each.held = each.held or each.key in self.life.untaken
+        self.wrong += [f"a dead process's {kind} was taken" for kind in taken]
         self._alive()
+
+    def die(self) -> None:
+        """Die now, whatever is under way."""
+        self.fuse.kill()
 
     async def bury(self) -> None:
         """What a death leaves: no task runs on, nothing more is written."""
         self.fuse.kill()
         self.deaths += 1
-        if self._world is not None:
-            await self._world.engine.abandon()
-            with contextlib.suppress(Died):
-                await self._world.store.close()
-            self._world.store.peephole.close()
-        self._world = None
+        if self._life is not None:
+            await self._life.bury()
+        self._life = None
+        self.house.ground.died()
 
     async def end(self) -> None:
         """Close the last life."""
-        if self._world is not None:
-            self.fuse.disarm()
-            await self._world.engine.close()
-            await self._world.store.close()
-            self._world = None
+        if self._life is not None:
+            await self._life.end()
+            self._life = None
 
     def _alive(self) -> None:
         if self.fuse.dead:
@@ -226,6 +193,9 @@ class Stage:
                 self.fuse.arm(act.point, act.more)
             case Mishaps():
                 self.model.mishaps.extend(act.of)
+            case Wobbles():
+                self.life.wobbles.extend(act.of)
+                self.wobbles += len(act.of)
             case _:
                 assert_never(act)
 
@@ -272,6 +242,7 @@ class Stage:
 
     async def _command(self, act: Command, n: int) -> None:
         root = self._root(act.thread)
+        self.stops += act.text == "/stop"
         if root is not None:
             await self.chat.say(Saying(person=act.person, channel=CHANNEL, text=act.text, thread=root, key=f"c{n}"))
 
@@ -285,6 +256,7 @@ class Stage:
         if pressed is None:
             return
         self._presses[n] = pressed
+        self.stops += act.label == "Stop"
         await self.chat.press(
             Pressing(person=act.person, message=pressed.message, button=pressed.button, key=pressed.key)
         )
@@ -299,7 +271,7 @@ class Stage:
         post = await self.local.by_key(spoken.key)
         assert post is not None
         opener = await self.local.opener(post)
-        await self.world.engine.accept(wire.message_received(post, opener=opener))
+        await self.life.engine.accept(wire.message_received(post, opener=opener))
         await self.local.take(post)
         self._alive()
         spoken.acknowledged = True
@@ -354,13 +326,13 @@ class Stage:
         return replace(post, files=refs), files
 
     async def _drain(self) -> None:
-        world = self.world
-        await world.engine.drain(0)
+        life = self.life
+        await life.engine.drain(0)
         self._alive()
-        await world.engine.close()
+        await life.engine.close()
         self._alive()
-        await world.store.close()
-        self._world = None
+        await life.store.close()
+        self._life = None
         await self.live()
 
     # -------------------------------------------------------------------------------- time
@@ -375,35 +347,10 @@ class Stage:
         """Let time pass until nothing is open any more. Raises `Died`."""
         await self.clock.busy.still()
         for _ in range(round(SETTLE_S / STEP_S)):
-            if self.world.engine.idle and await self.world.store.next_effect_ms() is None:
+            if self.life.engine.idle and await self.life.store.next_effect_ms(self.clock.now_ms()) is None:
                 return
             await self.wait(STEP_S)
         raise AssertionError("something is still open")
-
-
-def late_outcome(row: EffectRow) -> Outcome:
-    """What a process that was thought dead says of an effect, too late."""
-    match row.effect:
-        case AskModel(turn_id=turn_id):
-            return ModelReplied(
-                turn_id=turn_id, text="Too late.", blocks="", prefix="", stop_reason="end_turn", model="zombie"
-            )
-        case Deliver(turn_id=turn_id):
-            return Delivered(turn_id=turn_id, parts=())
-        case ShowCard(card_key=key):
-            return CardShown(session_id=row.session_id, card_key=key, version=99, ref="zombie")
-        case FetchFile(file_id=file_id):
-            return FileFetched(session_id=row.session_id, file_id=file_id, media_type="", problem="zombie")
-        case ReadThread(turn_id=turn_id):
-            return ThreadRead(session_id=row.session_id, turn_id=turn_id, unreadable=True)
-        case Mark() | Summarize() | Erase():
-            return EffectDone(session_id=row.session_id)
-        case _:
-            assert_never(row.effect)
-
-
-def _claim(row: EffectRow) -> Claim:
-    return Claim(effect_id=row.id, boot=row.boot, attempt=row.attempt)
 
 
 def _attachments(say: Say) -> tuple[Attachment, ...]:

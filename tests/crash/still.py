@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sized
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from storage import claims
 from storage.connection import Connection, open_for_reading, open_for_writing
@@ -26,6 +26,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 _PAGE_BYTES = 4096
+_ALMOST_MIDNIGHT_MS = 1_764_028_799_000
 
 
 class Busy:
@@ -61,9 +62,14 @@ class Busy:
 
 
 class StillClock(ManualClock):
-    """Moves on only when everything that was woken has come to where it waits."""
+    """Moves on only when everything that was woken has come to where it waits.
 
-    busy = Busy()
+    It begins a second before midnight UTC, so that the money of a story is of two days.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_ALMOST_MIDNIGHT_MS)
+        self.busy = Busy()
 
     async def advance(self, seconds: float) -> None:
         """See `ManualClock`."""
@@ -79,17 +85,13 @@ class StillClock(ManualClock):
 
 
 class Inline(Connection):
-    """Runs every function at once on the loop's own thread, so that a story plays the same way every time.
-
-    Without syncs: a death of the process takes nothing from the kernel (power cuts are in tests/power).
-    """
+    """Runs every function at once on the loop's own thread, so that a story plays the same way every time."""
 
     @classmethod
     async def open(cls, connector: Callable[[], sqlite3.Connection]) -> Inline:
         """Connect. Raises whatever `connector` raises."""
         conn = cls(connector)
         conn.bare = connector()
-        conn.bare.execute("PRAGMA synchronous=OFF")
         return conn
 
     bare: sqlite3.Connection
@@ -138,10 +140,57 @@ class StillReaders(Readers):
             return await super().run(function)
 
 
-async def still_store(kind: type[SqliteStore], path: Path, busy: Busy, on_point: OnPoint) -> SqliteStore:
-    """Open an existing, migrated database as `kind`; its calls are counted in `busy`."""
+class Borrowed(Inline):
+    """Somebody else's connection; whose it is closes it."""
+
+    @classmethod
+    async def of(cls, other: Inline) -> Borrowed:
+        """Borrow it."""
+        conn = cls(lambda: other.bare)
+        conn.bare = other.bare
+        return conn
+
+    async def close(self) -> None:
+        """Leave it open."""
+
+
+class Ground(Protocol):
+    """What a story's store stands on."""
+
+    async def open(self, kind: type[SqliteStore], path: Path, busy: Busy, on_point: OnPoint) -> SqliteStore:
+        """Open an existing, migrated database as `kind`; its calls are counted in `busy`."""
+        ...
+
+    def died(self) -> None:
+        """The process is dead and every connection closed."""
+        ...
+
+
+class Kernel:
+    """The kernel keeps what it was given, so a death takes nothing and nobody needs to sync."""
+
+    async def open(self, kind: type[SqliteStore], path: Path, busy: Busy, on_point: OnPoint) -> SqliteStore:
+        """See `Ground`."""
+        write = await Inline.open(lambda: _unsynced(path))
+        read = await Inline.open(lambda: open_for_reading(path))
+        return await assemble(kind, path, (write, read), busy, on_point)
+
+    def died(self) -> None:
+        """Nothing is lost."""
+
+
+def _unsynced(path: Path) -> sqlite3.Connection:
+    conn = open_for_writing(path)
+    conn.execute("PRAGMA synchronous=OFF")
+    return conn
+
+
+async def assemble(
+    kind: type[SqliteStore], path: Path, conns: tuple[Inline, Inline], busy: Busy, on_point: OnPoint
+) -> SqliteStore:
+    """A store of `kind` on two connections, the writing one first."""
     peephole = Peephole(path)
-    writer = StillWriter(await Inline.open(lambda: open_for_writing(path)), Log(path, _PAGE_BYTES), on_point)
-    readers = StillReaders((await Inline.open(lambda: open_for_reading(path)),))
+    writer = StillWriter(conns[0], Log(path, _PAGE_BYTES), on_point)
+    readers = StillReaders((conns[1],))
     writer.busy = readers.busy = busy
     return kind(path, peephole, writer, readers, await readers.run(claims.latest_created_ms))

@@ -13,7 +13,8 @@ from pathlib import Path
 from tests.crash.acts import Act
 from tests.crash.checker import check
 from tests.crash.fuse import Spot
-from tests.crash.stage import SOUND, Faulty, Stage
+from tests.crash.life import House
+from tests.crash.stage import Stage
 
 Spots = Mapping[int, Spot]  # number of the life -> where it ends
 
@@ -28,9 +29,9 @@ class Sweep:
     wrong: list[str] = field(default_factory=list)
 
 
-async def play(path: Path, acts: tuple[Act, ...], spots: Spots, faulty: Faulty = SOUND) -> Stage:
+async def play(path: Path, acts: tuple[Act, ...], spots: Spots, house: House | None = None) -> Stage:
     """Play one story and check its end. Raises `AssertionError`; the stage is closed on every path."""
-    stage = Stage(path, spots, faulty=faulty)
+    stage = Stage(path, spots, house=house or House())
     try:
         await stage.play(acts)
         await check(stage)
@@ -40,38 +41,23 @@ async def play(path: Path, acts: tuple[Act, ...], spots: Spots, faulty: Faulty =
 
 
 async def sweep(
-    new_file: Callable[[], Path],
-    acts: tuple[Act, ...],
-    faulty: Faulty = SOUND,
-    *,
-    every: bool = False,
-    one_is_enough: bool = False,
+    new_file: Callable[[], Path], acts: tuple[Act, ...], house: House | None = None, *, every: bool = False
 ) -> Sweep:
-    """Play `acts` with every death; `every`: at every passage, and with every second death.
-
-    `one_is_enough`: stop when one story has ended badly.
-    """
+    """Play `acts` with every death worth dying, or at every single passage."""
     result = Sweep()
-    calm = await play(new_file(), acts, {}, faulty)
-    second = 0
-    for life, spot in _spots(calm, range(len(calm.lives)), every=every):
-        if one_is_enough and result.wrong:
-            break
-        once = await _one(result, new_file(), acts, {life: spot}, faulty)
-        if once is None:
-            continue
-        again = list(_spots(once, [life + 1], every=every)) if life + 1 < len(once.lives) else []
-        chosen = again if every else again[second % len(again) :][:1] if again else []
-        second += 1
-        for next_life, next_spot in chosen:
-            await _one(result, new_file(), acts, {life: spot, next_life: next_spot}, faulty)
+    calm = await play(new_file(), acts, {}, house)
+    for n, (life, spot) in enumerate(_spots(calm, range(len(calm.lives)), every=every)):
+        once = await _one(result, new_file(), acts, {life: spot}, house)
+        if once is not None and life + 1 < len(once.lives):
+            again = list(_spots(once, range(life + 1, life + 2), every=every))
+            await _one(result, new_file(), acts, {life: spot} | dict(again[n % len(again) :][:1]), house)
     return result
 
 
-async def _one(result: Sweep, path: Path, acts: tuple[Act, ...], spots: Spots, faulty: Faulty) -> Stage | None:
+async def _one(result: Sweep, path: Path, acts: tuple[Act, ...], spots: Spots, house: House | None) -> Stage | None:
     result.stories += 1
     try:
-        stage = await play(path, acts, spots, faulty)
+        stage = await play(path, acts, spots, house)
     except AssertionError as error:
         where = ", ".join(f"life {life} at {spot}" for life, spot in spots.items())
         result.wrong.append(f"{where}: {error}")
@@ -81,7 +67,7 @@ async def _one(result: Sweep, path: Path, acts: tuple[Act, ...], spots: Spots, f
     return stage
 
 
-def _spots(stage: Stage, lives: range | list[int], *, every: bool) -> Iterator[tuple[int, Spot]]:
+def _spots(stage: Stage, lives: range, *, every: bool) -> Iterator[tuple[int, Spot]]:
     for life in lives:
         for point, count in stage.lives[life].passed.items():
             hits = range(1, count + 1) if every else sorted({1, min(2, count), count})

@@ -69,12 +69,11 @@ def text_for(question: str) -> str:
     return f"<{head}> " + " ".join(f"word{n}" for n in range(1, WORDS + 1)) + "."
 
 
-def question_of(answer: str, *, whole: bool = True) -> str | None:
-    """The question of an answer, or of its beginning; None when a word is missing, doubled, or in the wrong place."""
+def read_answer(answer: str) -> tuple[str | None, bool]:
+    """The question of an answer or of its beginning, and whether it is whole; None when a word is out of place."""
     head, found, _ = answer.removeprefix("<").partition("> ")
     text = text_for(head)
-    fits = answer == text if whole else text.startswith(answer)
-    return head if found and fits else None
+    return (head if found and text.startswith(answer) else None), answer == text
 
 
 class Talker:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from tests.crash.acts import Away, Command, Drain, Say, Wait
+from collections.abc import Sequence
+
+from core.domain.entities import Draft, Part
+from core.domain.errors import StoreFull
+from storage.sqlite import SqliteStore
+from tests.crash.acts import Away, Command, Drain, Mishaps, Press, Say, Wait
 from tests.crash.conftest import NewFile, deadly
+from tests.crash.life import Faulty, House
+from tests.crash.stage import Stage
 from tests.crash.sweep import play
+from tests.crash.talker import Busy
 
 pytestmark = deadly
 
@@ -24,3 +32,47 @@ async def test_a_call_that_begins_while_we_stop_is_checkpointed_too(new_file: Ne
         Drain(),
     )
     await play(new_file(), story, {})
+
+
+async def test_an_answer_that_waits_for_its_place_holds_no_question_up(new_file: NewFile) -> None:
+    """While two people ask in one thread, the model is asked after the debounce and not at the next sweep."""
+    stage = Stage(new_file())
+    await stage.live()
+    await stage.act(Say(text="one"))
+    await stage.act(Say(text="@Rejoinder two", person="bob"))
+    await stage.wait(0.9)
+    assert len(stage.model.calls) == 2
+    await stage.end()
+
+
+async def test_money_reserved_before_midnight_is_given_back_after_it(new_file: NewFile) -> None:
+    """Somebody who stops an answer at midnight has not spent its reservation."""
+    story = (Mishaps(of=(Busy(seconds=25.0),)), Say(text="one"), Wait(seconds=1.5), Press(label="Stop"))
+    await play(new_file(), story, {})
+
+
+async def test_a_crash_leaves_no_message_that_nothing_is_written_into(new_file: NewFile) -> None:
+    """Where messages are short, an answer that is stopped after a crash does not leave a second one unfinished."""
+    question = "one question that is so long that its answer needs a second message"
+    for seconds in (0.9, 1.2, 1.5):
+        story = (Say(text=question), Wait(seconds=seconds), Away(), Command(text="/stop"))
+        await play(new_file(), story, {}, House(part_chars=100))
+
+
+class FullAtTimes(SqliteStore):
+    """A disk that is full at every second tick."""
+
+    ticks = 0
+
+    async def progress(self, drafts: Sequence[Draft], parts: Sequence[Part]) -> None:
+        """See `Store.progress`."""
+        self.ticks += 1
+        if self.ticks % 2 == 0:
+            raise StoreFull(code="store_full")
+        await super().progress(drafts, parts)
+
+
+async def test_a_draft_that_could_not_be_saved_leaves_no_hole(new_file: NewFile) -> None:
+    """After a moment with a full disk and a crash, words would be missing in the middle of an answer."""
+    house = House(faulty=Faulty(store=FullAtTimes))
+    await play(new_file(), (Say(text="one"), Wait(seconds=1.5), Away()), {}, house)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -43,11 +45,14 @@ def question(case: int | str) -> str:
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[int | str, Ended]:
     """Play it all, once."""
-    return asyncio.run(play(tmp_path_factory.mktemp("killed")))
+    return asyncio.run(died_at(tmp_path_factory.mktemp("killed"), [OFFSETS], SPOKEN))
 
 
-async def play(folder: Path) -> dict[int | str, Ended]:
-    """Ask five questions, kill the program at the worst moment, start it again, and wait for five answers."""
+async def died_at(folder: Path, deaths: Sequence[tuple[int, ...]], *spoken: str) -> dict[int | str, Ended]:
+    """Ask questions that stop at the offsets of a death, kill the program, start it again, wait for all answers.
+
+    `spoken`: questions that are answered to their end before the first death, while nothing can be written down.
+    """
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         claude = Claude(http)
@@ -56,31 +61,37 @@ async def play(folder: Path) -> dict[int | str, Ended]:
         bot = Bot(http, folder / "data", {"ANTHROPIC_API_KEY": "sk-ant-test", "ANTHROPIC_BASE_URL": claude.url})
         stack.push_async_callback(bot.kill)
         await bot.start()
-        cases = (*OFFSETS, SPOKEN)
-        threads: dict[int | str, str] = {}
-        for case in OFFSETS:
+        ended: dict[int | str, Ended] = {}
+        for offsets in deaths:
+            ended |= await _die(bot, claude, offsets, spoken)
+            spoken = ()
+        return ended
+
+
+async def _die(bot: Bot, claude: Claude, offsets: tuple[int, ...], spoken: tuple[str, ...]) -> dict[int | str, Ended]:
+    threads: dict[int | str, str] = {}
+    for cases in (offsets, spoken):
+        for case in cases:
             threads[case] = await bot.say("alice", question(case), key=f"{case}")
-        await until(lambda: drafted(bot.database, OFFSETS))
-        threads[SPOKEN] = await bot.say("alice", question(SPOKEN), key=SPOKEN)
-        await until(lambda: drafted(bot.database, (*OFFSETS, 1)))
-        with closing(sqlite3.connect(bot.database, isolation_level=None)) as locked:
-            locked.execute("BEGIN IMMEDIATE")
-            await until(lambda: spoken(claude))
-            before = {case: await bot.thread(threads[case], "alice") for case in cases}
-            await bot.kill()
-            saved = drafts(locked)
-        await bot.start()
-        after = {case: await until(lambda case=case: done(bot, threads[case])) for case in cases}  # type: ignore[misc]
-        calls = await claude.calls()
-        return {
-            case: Ended(
-                before=before[case],
-                after=after[case],
-                saved=max((text for text in saved if make_text(question(case), WORDS).startswith(text)), key=len),
-                requests=[asked for call in calls if question(case) in str(asked := messages_of(call))],
-            )
-            for case in cases
-        }
+        await until(lambda: drafted(bot.database, (*offsets, *(1 for case in spoken if case in threads))))
+    with closing(sqlite3.connect(bot.database, isolation_level=None)) as locked:
+        locked.execute("BEGIN IMMEDIATE")
+        await until(lambda: all_sent(claude, spoken))
+        before = {case: await bot.thread(threads[case], "alice") for case in threads}
+        await bot.kill()
+        saved = drafts(locked)
+    await bot.start()
+    after = {case: await until(partial(done, bot, threads[case])) for case in threads}
+    calls = [messages for call in await claude.calls() if (messages := messages_of(call))]
+    return {
+        case: Ended(
+            before=before[case],
+            after=after[case],
+            saved=max((text for text in saved if make_text(question(case), WORDS).startswith(text)), key=len),
+            requests=[messages for messages in calls if text_of(messages[0]["content"]) == question(case)],
+        )
+        for case in threads
+    }
 
 
 def drafts(conn: sqlite3.Connection) -> list[str]:
@@ -99,9 +110,10 @@ async def drafted(database: Path, least: tuple[int, ...]) -> bool | None:
     return enough or None
 
 
-async def spoken(claude: Claude) -> bool | None:
-    """Whether the fifth answer was sent to its end."""
-    return any(SPOKEN in str(messages_of(call)) and call["finished"] for call in await claude.calls()) or None
+async def all_sent(claude: Claude, cases: tuple[str, ...]) -> bool | None:
+    """Whether these answers were sent to their end."""
+    finished = [str(messages_of(call)) for call in await claude.calls() if call["finished"]]
+    return all(any(question(case) in messages for messages in finished) for case in cases) or None
 
 
 async def done(bot: Bot, thread: str) -> list[dict[str, object]] | None:
@@ -132,13 +144,18 @@ def test_the_same_message_is_complete_after_a_kill(case: int | str, ended: dict[
 @pytest.mark.parametrize("case", [*OFFSETS, SPOKEN])
 def test_the_model_goes_on_from_what_was_saved(case: int | str, ended: dict[int | str, Ended]) -> None:
     """What was said already is neither paid for nor read twice."""
-    story = ended[case]
+    said = went_on(case, ended[case])
+    assert said == ended[case].saved
+    if isinstance(case, int):
+        assert len(said) == case
+
+
+def went_on(case: int | str, story: Ended) -> str:
+    """What the model was told that it had said, when it was asked to go on."""
     first, second = story.requests
     assert [each["role"] for each in first] == ["user"]
     assert [each["role"] for each in second] == ["user", "assistant", "user"]
     assert text_of(second[2]["content"]).startswith(CONTINUE_PREFIX)
-    partial = text_of(second[1]["content"])
-    assert partial == story.saved
-    assert make_text(question(case), WORDS).startswith(partial)
-    if isinstance(case, int):
-        assert len(partial) == case
+    said = text_of(second[1]["content"])
+    assert make_text(question(case), WORDS).startswith(said)
+    return said

@@ -13,23 +13,21 @@ from dataclasses import replace
 
 import pytest
 
-from core.domain.decide import decide as sound_decide
 from core.domain.decision import Decision, Policy, View
-from core.domain.entities import Draft, EffectRow, Part
+from core.domain.entities import Draft, Part
 from core.domain.events import Event, MessageReceived
 from core.domain.stamp import Stamp
 from core.engine.loop import Engine
-from core.engine.points import nowhere
 from core.engine.ports import Accepted, Claim, Decide
 from storage.sqlite import SqliteStore
 from tests.crash.acts import Say
 from tests.crash.checker import check
 from tests.crash.conftest import NewFile, deadly
+from tests.crash.fuse import Fuse
 from tests.crash.journeys import JOURNEYS
-from tests.crash.stage import Faulty, Stage
-from tests.crash.still import still_store
+from tests.crash.life import Faulty, House, Life
+from tests.crash.stage import Stage
 from tests.crash.sweep import sweep
-from tests.kit.world import World
 
 pytestmark = deadly
 
@@ -75,14 +73,14 @@ class StruckOffEarly(SqliteStore):
         """See `Store.accept`."""
         if finishes is None:
             return await super().accept(event, stamp, decide, policy=policy, boot=boot, room=room)
-        finished: list[EffectRow | None] = []
+        seen: list[View] = []
 
         def strike_off(view: View, _event: Event, _stamp: Stamp) -> Decision:
-            finished.append(view.finishing)
+            seen.append(view)
             return Decision()
 
         def follow(view: View, event: Event, stamp: Stamp) -> Decision:
-            return decide(replace(view, finishing=finished[0]), event, stamp)
+            return decide(replace(view, finishing=seen[0].finishing, spends=seen[0].spends), event, stamp)
 
         struck = await super().accept(event, stamp, strike_off, policy=policy, boot=boot, finishes=finishes)
         if struck.stale:
@@ -137,8 +135,8 @@ class AckFirst:
 PLANTED = {
     "no dedupe": (Faulty(store=NoDedupe), "one_answer", "stands 2 times"),
     "ack before commit": (Faulty(intake=AckFirst), "one_answer", "stands 0 times (acknowledged: True)"),
-    "effect struck off early": (Faulty(store=StruckOffEarly), "one_answer", "the turn of 'one' is open"),
-    "no attempt check": (Faulty(store=NoAttemptCheck), "one_answer", "parts of a turn"),
+    "effect struck off early": (Faulty(store=StruckOffEarly), "one_answer", "posts of a turn, parts"),
+    "no attempt check": (Faulty(store=NoAttemptCheck), "one_answer", "posts of a turn, parts"),
     "draft lost": (Faulty(store=DraftLost), "one_answer", "were saved, 0 are quoted"),
 }
 
@@ -147,7 +145,7 @@ PLANTED = {
 async def test_the_sweep_catches_a_planted_fault(fault: str, new_file: NewFile) -> None:
     """Without this the sweep could be green whatever the product does."""
     faulty, journey, complaint = PLANTED[fault]
-    result = await sweep(new_file, JOURNEYS[journey], faulty)
+    result = await sweep(new_file, JOURNEYS[journey].acts, House(faulty=faulty))
     assert any(complaint in line for line in result.wrong), "\n".join(result.wrong[:10])
 
 
@@ -157,12 +155,10 @@ async def test_the_checker_catches_two_writers(new_file: NewFile) -> None:
     await stage.live()
     await stage.act(Say(text="one"))
     await stage.wait(1.2)
-    store = await still_store(SqliteStore, stage.path, stage.clock.busy, nowhere)
-    second = World(stage.path, store, stage.clock, stage.model, stage.policy, nowhere, sound_decide)
+    second = await Life.open(stage.house, stage.path, stage.clock, stage.model, Fuse())
     await second.engine.start()
     await stage.wait(30.0)
     with pytest.raises(AssertionError, match="two calls at once"):
         await check(stage)
-    await second.engine.abandon()
-    await store.close()
+    await second.bury()
     await stage.end()

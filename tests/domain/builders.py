@@ -83,7 +83,7 @@ DELIVER = EffectRow(
     state=EffectState.STARTED,
     boot="boot-1",
     attempt=1,
-    order_key=f"answer:{THREAD}",
+    order_key="answer:S1",
 )
 RESERVED = tuple(Spend(account=account, day=DAY, reserved=1_000) for account in ACCOUNTS)
 PICTURE = FileRef(id="F1", handle="h1", name="cat.png", media_type="image/png", size_bytes=9)

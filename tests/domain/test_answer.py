@@ -33,6 +33,7 @@ from core.domain.rules.answer import CONTINUED_MAX
 from core.domain.rules.attempts import ATTEMPTS_MAX, DIED
 from core.domain.tokens import estimate
 from tests.domain.builders import (
+    ACCOUNTS,
     ALICE,
     BOB,
     DAY,
@@ -105,8 +106,9 @@ def test_a_reply_without_a_model_name_keeps_the_one_that_was_asked() -> None:
 
 def test_what_a_reply_cost_is_booked() -> None:
     """The day's budget is used up by reservations that never end."""
-    for spend in rows(then(ended(), replied()), Spend):
-        assert (spend.reserved, spend.settled, spend.tokens_in, spend.tokens_out) == (0, 77, 15, 5)
+    booked = rows(then(ended(), replied()), Spend)
+    assert [spend.account for spend in booked] == list(ACCOUNTS)
+    assert {(each.reserved, each.settled, each.tokens_in, each.tokens_out) for each in booked} == {(0, 77, 15, 5)}
 
 
 def test_a_reply_without_a_call_costs_nothing() -> None:

@@ -47,6 +47,7 @@ from tests.domain.builders import (
     rows,
     said,
     then,
+    waits,
 )
 
 
@@ -85,7 +86,7 @@ def test_the_answer_is_asked_for_after_a_pause_and_shown_at_once() -> None:
     assert (asking.state, asking.attempt, asking.order_key) == (EffectState.PENDING, 0, "")
     assert asking.deadline_ms == NOW + POLICY.model_deadline_ms
     [(showing, _)] = effects(decision, Deliver)
-    assert (showing.not_before_ms, showing.order_key) == (0, f"answer:{THREAD}")
+    assert (showing.not_before_ms, showing.order_key) == (0, f"answer:{showing.session_id}")
     assert showing.deadline_ms == NOW + POLICY.platform_deadline_ms
 
 
@@ -232,6 +233,16 @@ def test_a_message_joins_only_a_new_turn_of_the_same_person(turn: Turn) -> None:
     decision = then(asked(turn=turn, effects=(PENDING, DELIVER)), said("two"))
     assert not joins(decision)
     assert one(decision, Waiting).text == "two"
+
+
+@pytest.mark.parametrize(
+    ("queue", "joined"),
+    [((waits(1),), False), ((waits(1, held=True),), True), ((waits(1, by=BOB),), True), ((), True)],
+    ids=["mine", "mine, for a choice", "somebody else's", "none"],
+)
+def test_nobody_overtakes_their_own_message(queue: tuple[Waiting, ...], *, joined: bool) -> None:
+    """Two messages of one person change places: the later one is answered first."""
+    assert joins(then(asked(effects=(PENDING, DELIVER), waiting=queue), said("later"))) is joined
 
 
 def test_another_effect_is_not_taken_for_the_call() -> None:

@@ -39,7 +39,8 @@ def row_of(effect: Effect, attempt: int = 1) -> EffectRow:
 
 def after(effect: Effect, event: Event, attempt: int = 1) -> Decision:
     """What is decided about `effect` after its outcome."""
-    return then(View(session=SESSION, finishing=row_of(effect, attempt)), event)
+    before = replace(row_of(effect, attempt), faults=min(attempt - 1, 2), deaths=attempt - 1)
+    return then(View(session=SESSION, finishing=before), event)
 
 
 def stumbled(code: str = "cut", *, blameless: bool = False) -> EffectStumbled:
@@ -133,6 +134,13 @@ def test_what_may_have_happened_is_tried_three_times(effect: Effect) -> None:
     assert (row.state, row.failure) == (EffectState.FAILED, "cut")
 
 
+def test_waiting_is_no_fault() -> None:
+    """A platform that was busy twice loses the answer at its first real hiccup."""
+    before = replace(row_of(EFFECTS[0], 5), faults=0)
+    row = one(then(View(session=SESSION, finishing=before), stumbled()), EffectRow)
+    assert (row.state, row.faults) == (EffectState.PENDING, 1)
+
+
 @pytest.mark.parametrize("effect", EFFECTS[:3])
 def test_a_death_of_ours_says_nothing_about_the_platform(effect: Effect) -> None:
     """Three restarts in a row lose an answer that was complete."""
@@ -145,6 +153,7 @@ def test_a_death_of_ours_says_nothing_about_the_platform(effect: Effect) -> None
 def test_what_is_nobodys_fault_does_not_count() -> None:
     """A deploy counts as a failure of the platform."""
     row = one(after(EFFECTS[0], stumbled(blameless=True), 3), EffectRow)
+    assert (row.faults, row.deaths) == (2, 2)
     assert (row.state, row.attempt, row.not_before_ms) == (EffectState.PENDING, 2, DELIVER.not_before_ms)
     assert one(after(EFFECTS[0], stumbled(blameless=True), 0), EffectRow).attempt == 0
 
@@ -215,5 +224,5 @@ def test_a_wait_is_in_the_future_short_and_before_the_deadline(
         return
     assert now_ms < at_ms <= now_ms + attempts.WAIT_MAX_MS
     assert deadline_ms is None or at_ms <= deadline_ms
-    if retry_ms is not None and now_ms < retry_ms <= now_ms + attempts.WAIT_MAX_MS:
+    if retry_ms is not None and now_ms + attempts.RETRY_MIN_MS <= retry_ms <= now_ms + attempts.WAIT_MAX_MS:
         assert at_ms == retry_ms

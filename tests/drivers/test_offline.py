@@ -215,3 +215,13 @@ async def test_any_conversation_has_an_answer(messages: list[dict[str, object]])
     assert (said, last) == await hear(asked)
     text = "".join(block["text"] for block in json.loads(last.blocks))
     assert text == said
+
+
+async def test_a_correction_wins_over_what_it_corrects() -> None:
+    """Somebody corrects the summary and the demo goes on telling the old."""
+    summary = (
+        "<summary>\nGoal: My app is called Heron.\n"
+        "Correction by the person (it wins over everything above): My app is called Lumen.\n</summary>"
+    )
+    text, _ = await hear(request(summary, "Noted.", "My app is called Heron.", "Noted.", "What is my app called?"))
+    assert "Lumen" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TypeVar
 
 from core.domain.decision import Choices, Policy, Private
 from core.domain.entities import Binding, Button, Person, Session
@@ -18,12 +19,14 @@ HERE = "t1"
 AWAY = "away/general/t7"
 AWAY_DM = "away/dm:alice/t8"
 DM = "dm:alice"
+E = TypeVar("E")
+
 REFUSED = "That code does not work here. `/sessions` shows yours."
 
 _CODE = re.compile(r"/resume ([0-9A-Z]{4}(?:-[0-9A-Z]{4}){3})")
 
 
-async def rows(world: World, table: Table[object]) -> list[object]:
+async def rows(world: World, table: Table[E]) -> list[E]:
     """Every row of a table."""
     found = await world.store.read(lambda conn: conn.execute(table.select).fetchall())
     return [table.decode(row) for row in found]

@@ -53,6 +53,7 @@ async def test_the_owner_goes_on_in_another_thread(world: World) -> None:
     assert (moved.home.thread, moved.phase) == ("t2", Phase.ACTIVE)
     assert "continues in another thread in" in (await world.answers(HERE))[-1]
     assert "goes on here" in (await world.answers("t2"))[-1]
+    assert "Resume" not in [button.label for post in await world.posts(HERE) for button in post.buttons]
     await talk(world, "What is my app called?", thread="t2")
     assert "My app is called Lumen." in heard_by(world)
     assert len(await sessions(world)) == 1
@@ -168,7 +169,7 @@ async def test_resume_alone_asks_when_there_are_several(world: World) -> None:
     accepted = await resume(world, "alice", "", thread="t4")
     assert isinstance(accepted.decision.reply, Choices)
     assert [each.label for each in offered(accepted)] == [
-        f"about {thread} (another thread in #general, just now)" for thread in ("t3", "t2", "t1")
+        f"about {thread} (#general, just now)" for thread in ("t3", "t2", "t1")
     ]
     await choose(world, "alice", accepted, "about t2", thread="t4")
     assert [each.home.thread for each in await sessions(world)] == ["t1", "t4", "t3"]

@@ -75,7 +75,7 @@ async def test_a_lock_ends_after_ten_minutes(world: World) -> None:
     code = await noticed(world)
     await wrong(world, "eve", 5)
     await world.clock.leap(599)
-    await wrong(world, "eve", 3)
+    await wrong(world, "eve", 5)
     assert said(await resume(world, "eve", code, thread="away/other/t1")) == REFUSED
     await world.clock.leap(2)
     assert said(await resume(world, "eve", code, thread="away/other/t1")) != REFUSED

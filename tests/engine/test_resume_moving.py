@@ -10,9 +10,11 @@ from tests.engine.resuming import (
     AWAY,
     DM,
     HERE,
+    REFUSED,
     bindings,
     carried,
     choose,
+    identity,
     noticed,
     offered,
     press,
@@ -84,8 +86,12 @@ async def test_a_message_at_the_old_place_waits_for_the_choice(world: World) -> 
     await talk(world, "are you there?")
     await talk(world, "hello?")
     assert len(model.requests) == asked
+    assert [text.endswith("waits until you choose.") for text in await world.answers(HERE)].count(True) == 1
     assert (await shown(world)).endswith("What you write here waits until you choose.")
     assert await labels(world) == ["Bring it back here", "Start new here"]
+    await talk(world, "on we go", thread="t2")
+    assert "are you there?" not in str(model.requests[-1].messages)
+    assert len(model.requests) == asked + 1
 
 
 async def test_bringing_it_back_answers_what_waited(world: World) -> None:
@@ -117,6 +123,20 @@ async def test_starting_new_takes_what_waited(world: World) -> None:
     assert (old.home.thread, new.home.thread) == ("t2", "t1")
     await talk(world, "what is it?", thread="t2")
     assert "plum" in str(model.requests[-1].messages)
+
+
+async def test_what_waits_is_nobody_elses(world: World) -> None:
+    """Somebody else in the thread can neither bring my conversation back nor take my waiting words into theirs."""
+    model = script(world, ["Hello."])
+    await talk(world, "hello")
+    await resume(world, "alice", "", thread="t2")
+    await talk(world, "my waiting words")
+    before = len(model.requests)
+    for label in ("Start new here", "Bring it back here"):
+        assert said(await press(world, "bob", label)).startswith("Only the person")
+    assert len(model.requests) == before
+    assert len(await sessions(world)) == 1
+    assert await labels(world) == ["Bring it back here", "Start new here"]
 
 
 async def test_starting_new_before_writing(world: World) -> None:
@@ -191,6 +211,17 @@ async def test_a_participant_brings_a_shared_thread_back(world: World) -> None:
     assert (await session(world)).phase is Phase.ACTIVE
 
 
+async def test_a_private_code_links_nobody_in_a_shared_thread(world: World) -> None:
+    """A participant who brings the owner's private code does not become the owner by it."""
+    world = await world.reborn(policy=Policy(shared_threads=True))
+    await talk(world, "hello all")
+    await talk(world, "me too", person="bob")
+    code = await carried(world)
+    assert said(await resume(world, "bob", code, thread=HERE)) == REFUSED
+    assert await identity(world, "bob") != await identity(world, "alice")
+    assert said(await resume(world, "alice", code, thread=HERE)) != REFUSED
+
+
 async def test_going_far_and_coming_back_tells_the_truth_everywhere(world: World) -> None:
     """After t1 -> t2 -> t3 -> t1 every thread says where the conversation is now, and exactly one place answers."""
     await talk(world, "hello")
@@ -205,6 +236,16 @@ async def test_going_far_and_coming_back_tells_the_truth_everywhere(world: World
     for thread in ("t2", "t3"):
         assert (await shown(world, thread)).startswith("This conversation continues in another thread")
     assert "Bring it back here" not in await labels(world)
+
+
+async def test_every_thread_on_the_way_tells_the_present(world: World) -> None:
+    """A thread that was left two moves ago says where the conversation is now, not where it went then."""
+    await talk(world, "hello")
+    conversation = (await session(world)).id
+    await resume(world, "alice", conversation, thread="t2")
+    await resume(world, "alice", conversation, thread=f"home/{DM}/t3")
+    for thread in (HERE, "t2"):
+        assert await shown(world, thread) == "This conversation continues in a direct message."
 
 
 async def test_what_asks_something_comes_along(world: World) -> None:
@@ -232,9 +273,11 @@ async def test_messages_of_the_old_place_do_not_get_into_the_bag(world: World) -
     await resume(world, "alice", "", thread="t2")
     await talk(world, "are you there?")
     world = await world.reborn()
+    await world.say_later("alice", "said while you were away", thread="t2")
     await world.engine.caught_up("local")
     await world.settle()
     assert not any("While I was away" in text for text in await world.answers("t2"))
+    assert (await world.answers("t2"))[-1] == "Hello."
     await press(world, "alice", "Bring it back here")
     assert (await shown(world)) == "Hello."
 

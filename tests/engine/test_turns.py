@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.domain.decision import Private
 from core.domain.errors import Ambiguous, Closing, NotSent, Refused
@@ -156,3 +157,44 @@ async def test_a_drain_checkpoints_and_the_next_start_continues(world: World) ->
     again = await world.reborn(model=ScriptedModel(world.clock, [["and whole."]]))
     await again.settle()
     assert await again.answers() == ["Half and whole."]
+
+
+@pytest.mark.parametrize("waits", ["just said", "pause", "busy"])
+async def test_a_drain_does_not_wait_for_a_call_that_is_not_running(world: World, waits: str) -> None:
+    """A deploy in the pause after a message, or while the provider is down, would take 20 seconds for nothing."""
+    script(world, [NotSent(code="model_busy", retry_ms=600_000)], ["Here."])
+    await world.say("alice", "go")
+    await world.run({"just said": 0, "pause": 0.1, "busy": 1.0}[waits])
+    async with asyncio.timeout(5):
+        await world.engine.drain(30)
+    await world.engine.close()
+    again = await world.reborn(model=ScriptedModel(world.clock, [["Here."]]))
+    await again.settle(seconds=700)
+    assert await again.answers() == ["Here."]
+
+
+async def test_a_drain_waits_until_an_answer_stands_in_its_place(world: World) -> None:
+    """What the model has just finished would be shown only after the restart."""
+    gate = asyncio.Event()
+    script(world, ["Half ", gate, "and whole."])
+    await world.say("alice", "go")
+    await world.run(1.0)
+    draining = asyncio.create_task(world.engine.drain(30))
+    await world.flush()
+    assert not draining.done()
+    gate.set()
+    async with asyncio.timeout(5):
+        await draining
+    assert await world.answers() == ["Half and whole."]
+    assert world.engine.idle
+
+
+async def test_an_operator_finds_a_refused_call_in_the_log(world: World) -> None:
+    """A revoked key would be told to every person and not to whoever can mend it."""
+    script(world, [Refused(code="model_auth", detail="sk-ant-secret")])
+    with capture_logs() as lines:
+        await world.say("alice", "go")
+        await world.settle()
+    told = [each for each in lines if each["event"] == "refused"]
+    assert [(each["log_level"], each["code"]) for each in told] == [("warning", "model_auth")]
+    assert "secret" not in str(lines)

@@ -18,8 +18,10 @@ from bots.local import page
 from bots.local.api import LocalApi
 from bots.local.chat import LocalChat
 from bots.local.render import About, Command
+from bots.web import landing
 from bots.web.guard import GuardPolicy
 from bots.web.server import WebServer
+from core.domain.decision import Policy
 from core.engine.handover import File
 from storage.exporting import kept
 from tests.kit.scripted import ScriptedModel, Step
@@ -79,9 +81,11 @@ class House:
         self.world.model.scripts = [list(steps)]
 
 
-async def open_house(path: Path, *, policy: GuardPolicy | None = None, time_travel: bool = True) -> House:
+async def open_house(
+    path: Path, *, policy: GuardPolicy | None = None, time_travel: bool = True, house_policy: Policy | None = None
+) -> House:
     """Start it. End it with `close_house`."""
-    world = await World.open(path)
+    world = await World.open(path, policy=house_policy)
     offsets: list[int] = []
 
     async def on_time(offset_ms: int) -> None:
@@ -108,7 +112,7 @@ async def open_house(path: Path, *, policy: GuardPolicy | None = None, time_trav
     server = WebServer(
         "127.0.0.1",
         0,
-        [*api.routes(), *page.routes()],
+        [*api.routes(), *page.routes(), *landing.routes("en")],
         guard_policy=policy or GuardPolicy(),
         ready=ready,
         registry=registry,

@@ -218,3 +218,25 @@ def test_ids_are_short_and_plain(key: str) -> None:
     assert len(made) == 24
     assert made.isascii()
     assert made.isalnum()
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("@rejoinder stop", "stop"),
+        ("  @Rejoinder, HELP! ", "help"),
+        ("@rejoinder why?", ""),
+        ("@rejoinder stop the presses", ""),
+        ("@rejoinder zebra", ""),
+        ("stop", ""),
+        ("@bob stop", ""),
+    ],
+)
+def test_a_command_word_needs_a_mention_and_nothing_else(text: str, name: str) -> None:
+    """A sentence that contains a command word is taken for the command, or the command for a sentence."""
+    assert wire.spoken_command(text) == name
+    assert wire.parse_saying(body(text=text)).is_command is bool(name)
+    if name:
+        assert wire.command(text) == (name, "")
+        with_file = wire.parse_saying(body(text=text, files=[file()]))
+        assert not with_file.is_command

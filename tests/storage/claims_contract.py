@@ -115,7 +115,7 @@ class ClaimsContract:
         await accept(store, replied("t1"), later, finishes=Claim(effect_id="e1", boot="b1", attempt=1))
         assert later.view.finishing == effect("e1", state=EffectState.STARTED, boot="b1", attempt=1)
         assert "e1" not in [row.id for row in later.view.open_effects]
-        assert await store.next_effect_ms() == NOW_MS + 5_000
+        assert await store.next_effect_ms(NOW_MS) == NOW_MS + 5_000
         assert await started(store) == []
         (row,) = await store.claim(boot="b1", now_ms=NOW_MS + 5_000, room=ROOM)
         assert (row.id, row.attempt, row.state) == ("e1", 2, EffectState.STARTED)
@@ -156,10 +156,19 @@ class ClaimsContract:
         """Three quick messages are three answers; a Retry-After is not obeyed."""
         row = effect("e1", not_before_ms=NOW_MS + 600)
         assert not (await accept(store, said(), Script(row), room=ROOM)).started
-        assert await store.next_effect_ms() == NOW_MS + 600
+        assert await store.next_effect_ms(NOW_MS) == NOW_MS + 600
         assert await started(store, now_ms=NOW_MS + 599) == []
         assert await started(store, now_ms=NOW_MS + 600) == ["e1"]
-        assert await store.next_effect_ms() is None
+        assert await store.next_effect_ms(NOW_MS + 600) is None
+
+    async def test_what_waits_for_others_does_not_hide_what_is_due_next(self, store: Store) -> None:
+        """While one answer waits for its place in a thread, every other question waits seconds to be asked."""
+        later = effect("e3", not_before_ms=NOW_MS + 600)
+        await accept(store, said(), Script(effect("e1", order_key="o"), effect("e2", order_key="o"), later))
+        assert await started(store) == ["e1"]
+        assert await store.next_effect_ms(NOW_MS) == NOW_MS + 600
+        assert await started(store, now_ms=NOW_MS + 600) == ["e3"]
+        assert await store.next_effect_ms(NOW_MS + 600) == NOW_MS + 600  # e2, which waits for e1
 
     async def test_a_clock_that_was_set_back_holds_nothing_up(self, store: Store) -> None:
         """After a clock correction nobody is answered until the old time is reached again."""

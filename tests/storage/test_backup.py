@@ -13,6 +13,8 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core.domain.errors import StoreDamaged, StoreError, StoreNewer
+from core.domain.keys import PersonKey
+from core.domain.leaving import Adoption, Link
 from storage import SqliteStore, open_store
 from storage.backup import Contents, backup, verify
 from storage.files import SNAPSHOT
@@ -280,6 +282,26 @@ async def test_a_crash_during_a_restore_leaves_one_of_the_two(
         assert sorted(ids(database)) == ["s1", "s2"]
     restore(target, database, KEYS, lock)
     assert ids(database) == ["s1"]
+
+
+async def test_what_came_by_a_link_stays_forgotten_too(database: Path, target: Path, lock: DataLock) -> None:
+    """A backup from before two accounts were linked brings half of a forgotten person back."""
+    store = await open_store(database)
+    eve = session("s3", user="eve")
+    await given(store, *bound(session("s1")), *bound(eve), message(1, CANARY, session_id="s3"))
+    await given(store, *bound(session("s2", user="bob")))
+    await asyncio.to_thread(backup, database, target, KEYS, now_ms=NOW_MS)
+    account = PersonKey(platform="local", workspace="home", user="eve")
+    link = Link(
+        id="l", session_id="s1", account=account, before="id-eve", after="id-ann", origin=session("s1").home, at_ms=1
+    )
+    await given(store, link, Adoption(link_id="l", before="id-eve", after="id-ann"))
+    await forget(store, "id-ann", now_ms=NOW_MS)
+    await store.close()
+    assert ids(database) == ["s2"]
+    restore(target, database, KEYS, lock)
+    assert ids(database) == ["s2"]
+    assert CANARY.encode() not in database.read_bytes()
 
 
 @pytest.mark.parametrize("lost", ["nothing", "notes", "database", "database and notes"])

@@ -206,7 +206,7 @@ async def test_a_file_of_another_program_is_refused(database: Path) -> None:
 async def test_a_file_that_is_no_database_is_refused(database: Path) -> None:
     """A wrong path in the settings overwrites a file."""
     database.write_text("not a database " * 100)
-    await refused(database, "not a database")
+    await refused(database, "not an SQLite database")
 
 
 async def test_a_damaged_schema_is_refused(database: Path) -> None:

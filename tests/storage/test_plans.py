@@ -64,7 +64,7 @@ async def a_life(store: SqliteStore) -> None:
     await store.card("s1", "mailbag:1")
     await store.holding("local")
     await store.orphans("other")
-    await store.next_effect_ms()
+    await store.next_effect_ms(NOW_MS)
     await store.next_due_ms()
     await store.due_sessions(NOW_MS, 2 * NOW_MS, 9)
     for event in (

@@ -182,7 +182,7 @@ class ViewsContract:
         assert script.view.card == card("task:1")
 
     async def test_the_accounts_of_today_are_seen(self, store: Store) -> None:
-        """A budget is overspent, or yesterday's is charged today."""
+        """A budget is overspent, yesterday's is charged today, or what was reserved at midnight is never given back."""
         mine = [
             Spend(account="person:id-ann", day=DAY, settled=1),
             Spend(account="workspace:local/home", day=DAY, settled=2),
@@ -192,11 +192,15 @@ class ViewsContract:
             Spend(account="person:id-bob", day=DAY, settled=4),
         ]
         reserved = AskModel(turn_id="t1", reserved=5, accounts=("person:id-ann",), day="2025-11-23")
-        await given(store, *answering(), effect("e1", reserved), *mine, *others)
-        await started(store)
+        await given(store, *answering(), *mine, *others)
         script = Script()
         await accept(store, said("two"), script)
         assert set(script.view.spends) == set(mine)
+        await given(store, effect("e1", reserved))
+        script = Script()
+        await accept(store, said("three"), script)
+        assert set(script.view.spends) == {*mine, others[0]}
+        await started(store)
         script = Script()
         await accept(store, replied("t1"), script, finishes=Claim(effect_id="e1", boot="b1", attempt=1))
         assert set(script.view.spends) == {*mine, others[0]}

@@ -48,7 +48,7 @@ export function newKey() {
   return Array.from(bytes, (each) => each.toString(16).padStart(2, "0")).join("");
 }
 
-/** The stream of one person, opened again whenever it ends. `on` has: up, down, message, private, threads, resync. */
+/** The stream of one person, opened again whenever it ends. `on` has: up, down, message, private, threads, resync, forgotten. */
 export class Stream {
   constructor(person, on) {
     this.person = person;
@@ -64,7 +64,7 @@ export class Stream {
       this.failures = 0;
       this.on.up();
     });
-    for (const name of ["message", "private", "threads", "resync"]) {
+    for (const name of ["message", "private", "threads", "resync", "forgotten"]) {
       source.addEventListener(name, (event) => this.on[name](JSON.parse(event.data)));
     }
     source.addEventListener("error", () => {

@@ -131,6 +131,14 @@ const on = {
     clearTimeout(threadsTimer);
     threadsTimer = setTimeout(refreshThreads, THREADS_WAIT_MS);
   },
+  forgotten({ thread }) {
+    state.messages.delete(thread);
+    state.loaded.delete(thread);
+    state.unread.delete(thread);
+    refreshThreads();
+    if (thread === state.thread) refreshThread();
+    changed("forgotten");
+  },
   message(message) {
     const mine = message.key && state.sending.find((each) => each.key === message.key);
     const known = merge(message.thread, message);

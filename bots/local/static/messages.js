@@ -98,6 +98,7 @@ function build(message) {
     flag: h("span", { class: "flag" }),
     body: h("div", { class: message.bot ? "body prose" : "body prose said", dir: "auto" }),
     files: h("ul", { class: "files", "aria-label": "Files" }),
+    downloads: h("ul", { class: "files", "aria-label": "Downloads" }),
     status: h("p", { class: "status" }),
     buttons: h("div", { class: "buttons" }),
     tools: h("div", { class: "tools" }),
@@ -109,7 +110,7 @@ function build(message) {
     { class: `message ${message.bot ? "from-bot" : "from-person"}` },
     avatar(message.author, message.bot),
     h("div", { class: "said-by" }, name, time, parts.flag, parts.tools),
-    parts.body, parts.files, parts.status, parts.buttons,
+    parts.body, parts.files, parts.downloads, parts.status, parts.buttons,
   );
   row.dataset.id = message.id;
   return { row, parts, last: null };
@@ -127,11 +128,13 @@ export function avatar(name, bot) {
 function update({ row, parts }, message) {
   row.dataset.state = message.state;
   row.classList.toggle("private", Boolean(message.private));
+  row.classList.toggle("card", Boolean(message.card));
   row.classList.toggle("waiting", Boolean(message.sending || message.unsent));
   parts.flag.replaceChildren(...(message.private ? [icon("lock"), "Only you see this"] : []));
   renderInto(parts.body, message.text, { plain: !message.bot });
   parts.body.classList.toggle("empty", message.state === "streaming" && !message.text);
   parts.files.replaceChildren(...(message.files || []).map((file) => h("li", {}, icon("file"), h("bdi", {}, file.name), h("span", {}, size(file.size_bytes)))));
+  updateDownloads(parts.downloads, message);
   parts.status.replaceChildren(...status(message));
   parts.status.classList.toggle("bad", message.state === "failed" || Boolean(message.error));
   updateButtons(parts.buttons, message);
@@ -149,6 +152,18 @@ function status(message) {
   return words ? [words] : [];
 }
 
+function updateDownloads(place, message) {
+  const print = JSON.stringify(message.downloads || []);
+  if (place.dataset.print === print) return;
+  place.dataset.print = print;
+  const row = (each) => {
+    const anchor = h("a", { href: each.url, download: each.name }, icon("down"), h("bdi", {}, each.name));
+    anchor.addEventListener("click", () => setTimeout(() => anchor.replaceWith(h("span", {}, each.name, " (used)"))));
+    return h("li", {}, anchor);
+  };
+  place.replaceChildren(...(message.downloads || []).map(row));
+}
+
 function updateButtons(place, message) {
   const wanted = message.error
     ? [{ label: "Try again", style: "primary", go: () => act.retry(message.key) }, { label: "Discard", style: "plain", go: () => act.discard(message.key) }]
@@ -157,10 +172,30 @@ function updateButtons(place, message) {
   if (place.dataset.print === print) return;
   place.dataset.print = print;
   const focused = place.contains(document.activeElement);
+  const lesser = wanted.filter((each) => each.menu);
   place.replaceChildren(
-    ...wanted.map((each) => h("button", { type: "button", class: `button ${each.style || "plain"}`, on: { click: each.go } }, each.label)),
+    ...wanted.filter((each) => !each.menu).map((each) => h("button", { type: "button", class: `button ${each.style || "plain"}`, on: { click: each.go } }, each.label)),
+    ...(lesser.length ? more(lesser) : []),
   );
   if (focused) (place.querySelector("button") || $("composer-text")).focus();
+}
+
+/** Buttons of lesser weight, behind one: [the button, its menu]. */
+function more(buttons) {
+  const menu = h("div", { class: "menu", popover: "auto", "aria-label": "More choices" });
+  menu.append(...buttons.map((each) => h("button", { type: "button", class: "menu-row", on: { click: () => (menu.hidePopover(), each.go()) } }, each.label)));
+  const opener = h("button", { type: "button", class: "button plain more", "aria-haspopup": "true", "aria-label": "More choices" }, "⋯");
+  opener.popoverTargetElement = menu;
+  menu.addEventListener("toggle", (event) => {
+    opener.setAttribute("aria-expanded", String(event.newState === "open"));
+    if (event.newState !== "open") return;
+    const edge = opener.getBoundingClientRect();
+    const below = window.innerHeight - edge.bottom > menu.offsetHeight + 16;
+    menu.style.top = `${below ? edge.bottom + 6 : edge.top - menu.offsetHeight - 6}px`;
+    menu.style.left = `${Math.max(8, Math.min(edge.left, window.innerWidth - menu.offsetWidth - 8))}px`;
+    menu.querySelector("button").focus();
+  });
+  return [opener, menu];
 }
 
 export function size(bytes) {

@@ -66,7 +66,9 @@ export function merge(thread, message) {
   const behind =
     known && known.state === "streaming" && message.state === "streaming" &&
     known.text.length > message.text.length && known.text.startsWith(message.text);
-  messagesOf(thread).set(message.id, behind ? { ...message, text: known.text } : message);
+  const late = known && !known.unsent && message.unsent; // a look from before it was taken
+  const fresh = late ? { ...message, unsent: false } : message;
+  messagesOf(thread).set(message.id, behind ? { ...fresh, text: known.text } : fresh);
   if (message.key) state.sending = state.sending.filter((each) => each.key !== message.key || message.unsent);
   return known;
 }

@@ -167,6 +167,8 @@ def _ask(making: Making, turn: Turn, *, pause_ms: int = 0) -> None:
     asked = making.ask(turn, not_before_ms=making.now_ms + pause_ms)
     if asked.state is TurnState.FAILED:
         _end(making, asked, TurnState.FAILED, asked.said)
+    else:
+        making.put(asked)
 
 
 def _fail(making: Making, turn: Turn, code: str) -> None:

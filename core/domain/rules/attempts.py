@@ -15,6 +15,7 @@ from core.domain.entities import EffectRow, EffectState
 DIED = "died"  # the failure code of a death while started
 ATTEMPTS_MAX = 3
 DEATHS_MAX = 10  # of an idempotent effect; a crash loop of ten starts is not the platform's fault
+RETRY_MIN_MS = 1_000  # "Retry-After: 0" is no invitation to a hot loop
 WAIT_MAX_MS = 15 * 60_000  # Retry-After is obeyed up to here
 _BACKOFF_FIRST_MS = 1_000
 _BACKOFF_MAX_MS = 60_000
@@ -27,7 +28,7 @@ def backoff_ms(tries: int) -> int:
 
 def wait_until(row: EffectRow, now_ms: int, retry_ms: int | None) -> int | None:
     """When `row` may be tried again after `NotSent`; None when that is beyond its deadline."""
-    asked = now_ms + backoff_ms(row.attempt) if retry_ms is None else max(retry_ms, now_ms + 1)
+    asked = now_ms + backoff_ms(row.attempt) if retry_ms is None else max(retry_ms, now_ms + RETRY_MIN_MS)
     at_ms = min(asked, now_ms + WAIT_MAX_MS)
     return None if row.deadline_ms is not None and at_ms > row.deadline_ms else at_ms
 
@@ -44,14 +45,19 @@ def stumble(row: EffectRow, now_ms: int, code: str, *, blameless: bool) -> Effec
     """The row after an unclear end: pending again, or failed after too many tries."""
     if blameless:
         return replace(row, state=EffectState.PENDING, boot="", attempt=max(row.attempt - 1, 0))
-    allowed = DEATHS_MAX if code == DIED else ATTEMPTS_MAX
-    if row.attempt >= allowed:
+    row = _counted(row, code)
+    if row.faults >= ATTEMPTS_MAX or row.deaths >= DEATHS_MAX:
         return replace(row, state=EffectState.FAILED, failure=code)
-    pause = 0 if code == DIED else backoff_ms(row.attempt)
-    return replace(row, state=EffectState.PENDING, boot="", not_before_ms=now_ms + pause)
+    return insist(row, now_ms, code)
 
 
 def insist(row: EffectRow, now_ms: int, code: str) -> EffectRow:
     """The row after an unclear end of what is never given up: pending again."""
     pause = 0 if code == DIED else backoff_ms(row.attempt)
     return replace(row, state=EffectState.PENDING, boot="", not_before_ms=now_ms + pause)
+
+
+def _counted(row: EffectRow, code: str) -> EffectRow:
+    if code == DIED:
+        return replace(row, deaths=row.deaths + 1)
+    return replace(row, faults=row.faults + 1)

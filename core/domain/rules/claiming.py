@@ -32,13 +32,13 @@ OPEN_MAX = 3  # questions to one owner about one code
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Where somebody wants to go on, with which ticket (None: by a button), and what has to be confirmed."""
+    """Where somebody wants to go on, with which ticket (None: by a button), and what that means."""
 
     dest: SessionKey
     audience: Audience
     ticket: Ticket | None = None
-    wider: bool = False
-    links: bool = False
+    wider: bool = False  # others could read there
+    links: bool = False  # the account comes under the owner
 
 
 # ------------------------------------------------------------------------------ asking the owner
@@ -179,14 +179,14 @@ def on_confirm(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
         objection = "resume.refused"
     if objection:
         return _private(view, objection)
+    links = not people.owns(person, session)
     audience = event.audience if event.place == claim.dest.place else claim.audience
     if audience.wider_than(claim.audience):
-        links = not people.owns(person, session)
         wish = Wish(dest=claim.dest, audience=audience, ticket=ticket, wider=True, links=links)
         return ask_mover(view, wish, stamp, instead_of=claim)
     making = Making(view, stamp, session)
     making.put(replace(claim, state=ClaimState.ALLOWED))
-    return take(making, Wish(dest=claim.dest, audience=audience, ticket=ticket), claim)
+    return take(making, Wish(dest=claim.dest, audience=audience, ticket=ticket, links=links), claim)
 
 
 def _objection(view: View, claim: MoveClaim, person: Person) -> str:
@@ -218,7 +218,7 @@ def take(making: Making, wish: Wish, claim: MoveClaim | None = None) -> Decision
     view, person = making.view, making.view.person
     assert person is not None  # noqa: S101  (an arrival has its person)
     made = None
-    if wish.ticket is not None and wish.ticket.private and not people.owns(person, making.session):
+    if wish.links:
         made = linking.link(making, person)
     else:
         making.put(*people.remember(person, newcomer=view.newcomer))

@@ -27,10 +27,8 @@ def on_caught_up(view: View, _event: CaughtUp, stamp: Stamp) -> Decision:
     if view.session is None or not held:
         return Decision()
     making = Making(view, stamp, view.session)
-    if len(held) == 1 and view.running is None:
+    if len(held) == 1:
         _answer(making, held, ())
-    elif len(held) == 1:
-        making.put(replace(held[0], held=False))
     else:
         _ask(making, view.card, len(held))
     return making.done()

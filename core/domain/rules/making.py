@@ -194,11 +194,12 @@ class Making:
             read = ReadThread(turn_id=turn_id)
             waits = (*waits, self.effect(read, deadline_ms=self.now_ms + READ_THREAD_MS))
         turn = self.ask(turn, not_before_ms=self.now_ms + pause_ms, waits=waits)
+        self.put(turn)
         self.deliver(turn)
         return turn
 
     def ask(self, turn: Turn, *, not_before_ms: int, waits: tuple[str, ...] = ()) -> Turn:
-        """Ask the model for `turn` and store it; when today's budget cannot pay, the turn comes back FAILED."""
+        """Ask the model for `turn`; it comes back as it was, or FAILED when today's budget cannot pay."""
         effect = AskModel(
             turn_id=turn.id,
             reserved=budget.price_of_turn(self.view.policy, self.session.tokens),
@@ -207,19 +208,17 @@ class Making:
         )
         failure = budget.over_limit(self.view.policy, self.spends, effect)
         if failure:
-            turn = replace(turn, state=TurnState.FAILED, failure=failure)
-        else:
-            self.spends = budget.merged(self.spends, budget.reserve(self.spends, effect))
-            deadline_ms = self.now_ms + self.view.policy.model_deadline_ms
-            self.effect(effect, not_before_ms=not_before_ms, deadline_ms=deadline_ms, waits=waits)
-        self.put(turn)
+            return replace(turn, state=TurnState.FAILED, failure=failure)
+        self.spends = budget.merged(self.spends, budget.reserve(self.spends, effect))
+        deadline_ms = self.now_ms + self.view.policy.model_deadline_ms
+        self.effect(effect, not_before_ms=not_before_ms, deadline_ms=deadline_ms, waits=waits)
         return turn
 
     def deliver(self, turn: Turn) -> None:
         """Show the answer of `turn` in its place, from now until it is final."""
         self.delivery = self.effect(
             Deliver(turn_id=turn.id),
-            order_key=f"answer:{turn.place}",
+            order_key=f"answer:{turn.session_id}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
         )
 

@@ -12,6 +12,7 @@ from core.domain.entities import Button
 from core.domain.events import ButtonPressed
 from core.domain.keys import ButtonId
 from core.domain.rules import returning
+from core.domain.rules.forms import field
 from core.domain.rules.making import Making
 from core.domain.rules.summary import as_text
 from core.domain.stamp import Stamp
@@ -36,16 +37,16 @@ def on_wrong(view: View) -> Decision:
     if view.session is None or view.summary is None:
         return Decision(reply=Private(text=say(language, "memory.none")))
     submit = ButtonId(verb="correct", subject=view.session.id)
-    field = FormField(
+    asked = FormField(
         id="correction", label=say(language, "memory.wrong_field"), max_chars=CORRECTION_MAX_CHARS, long=True
     )
-    button = Button(id=str(submit), label=say(language, "button.wrong"))
-    return Decision(reply=Form(title=say(language, "memory.wrong_title"), submit=button, fields=(field,)))
+    button = Button(id=str(submit), label=say(language, "button.correct"))
+    return Decision(reply=Form(title=say(language, "memory.wrong_title"), submit=button, fields=(asked,)))
 
 
 def on_correct(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     """The person's words win over the summary, now and in every later one."""
-    words = event.value.strip()[:CORRECTION_MAX_CHARS]
+    words = field(event.value, "correction")[:CORRECTION_MAX_CHARS]
     if view.session is None or view.summary is None or not words:
         return on_wrong(view)
     making = Making(view, stamp, view.session)

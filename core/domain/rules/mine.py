@@ -12,7 +12,7 @@ from core.domain.decision import Decision, Line, Private, View
 from core.domain.entities import Button, ButtonStyle, Phase, Session
 from core.domain.events import CommandIssued
 from core.domain.keys import ButtonId
-from core.domain.rules import people, returning
+from core.domain.rules import moving, people, returning
 from core.domain.rules.telling import WORDS_CHARS, ago, clock, quoted, short, title, where
 from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
@@ -49,7 +49,8 @@ def on_sessions(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
             shown.extend(room)
     if len(found) > len(shown):
         lines.append(say(language, "mine.older", count=len(found) - len(shown)))
-    return Decision(reply=Private(text="\n".join(lines), buttons=tuple(_resume(each, language) for each in shown)))
+    buttons = tuple(_resume(each, language) for each in shown if not _is_here(each, event))
+    return Decision(reply=Private(text="\n".join(lines), buttons=buttons))
 
 
 def _grouped(lines: Sequence[Line]) -> list[tuple[str, list[Line]]]:
@@ -68,6 +69,11 @@ def _told(view: View, line: Line, event: CommandIssued, now_ms: int) -> str:
     head = f"- **{title(language, line.title)}** · {where(language, line.home, line.audience, event.place)} · {age}"
     words = quoted(line.last_words, WORDS_CHARS)
     return f"{head}\n  {words}" if words and words != quoted(line.title, WORDS_CHARS) else head
+
+
+def _is_here(line: Line, event: CommandIssued) -> bool:
+    """Whether there is nothing to resume: it goes on in this very place."""
+    return line.phase is Phase.ACTIVE and line.home.place == event.place
 
 
 def _resume(line: Line, language: str) -> Button:
@@ -94,7 +100,9 @@ def on_why(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
         _recovered(session, language, stamp.now_ms),
         _next(view, session, stamp.now_ms),
     )
-    return Decision(reply=Private(text=" ".join(parts)))
+    carry = moving.carry_button(language, session)
+    buttons = (carry,) if people.owns(view.person, session) else ()
+    return Decision(reply=Private(text=" ".join(parts), buttons=buttons))
 
 
 def _recovered(session: Session, language: str, now_ms: int) -> str:

@@ -30,8 +30,8 @@ from core.domain.rules.access import wider as is_wider
 from core.domain.rules.claiming import Wish
 from core.domain.rules.making import Making
 from core.domain.rules.returning import AWAY
-from core.domain.rules.spots import plain, spot
-from core.domain.rules.telling import ago, short
+from core.domain.rules.spots import plain
+from core.domain.rules.telling import ago, short, where
 from core.domain.stamp import Stamp
 from core.domain.words import say
 
@@ -106,7 +106,7 @@ def _option(view: View, line: Line, event: CommandIssued, now_ms: int) -> Button
         language,
         "resume.option",
         title=short(line.title, TITLE_CHARS) or say(language, "mine.untitled"),
-        place=plain(spot(language, line.home, line.audience, event.place)),
+        place=plain(where(language, line.home, line.audience, event.place)),
         ago=ago(language, line.last_human_ms, now_ms),
     )
     button = ButtonId(verb="resume", subject=line.session_id)
@@ -126,7 +126,7 @@ def _by_code(view: View, event: ResumeAsked, stamp: Stamp) -> Decision:
             asked = _Asked.of(view, event, session, bears_private_code=True)
         if asked.verdict is Verdict.CONFIRM and asked.actor is Actor.STRANGER:
             return claiming.ask_owner(view, event, ticket, stamp)
-        if asked.verdict is not Verdict.DENY:
+        if asked.verdict is not Verdict.DENY and (own or asked.links or not ticket.private):
             return _proceed(view, event, stamp, asked, ticket)
     counts = not own and not locked
     return _refused(view, lockout.counted(view.guesses, event.author.key, event.place, stamp.now_ms) if counts else ())

@@ -19,12 +19,12 @@ _ESCAPED = re.compile(r"\\(.)")
 def spot(language: str, home: SessionKey, audience: Audience, here: Place) -> str:
     """Where a conversation lives, as it may be said at `here`."""
     same_workspace = (home.platform, home.workspace) == (here.platform, here.workspace)
-    if audience is Audience.PRIVATE:
-        private = say(language, "move.private_place")
+    if audience in (Audience.DM, Audience.PRIVATE):
+        kind = say(language, f"move.place.{audience.value}")
         outside = "" if same_workspace else where(language, replace(home, channel=""), Audience.PUBLIC, here)
-        return f"{private} ({outside})" if outside else private
+        return f"{kind} ({outside})" if outside else kind
     named = where(language, home, audience, here)
-    if same_workspace and home.channel == here.channel and audience is not Audience.DM:
+    if same_workspace and home.channel == here.channel:
         return say(language, "move.other_thread", place=named)
     return named
 

@@ -19,9 +19,10 @@ def overlap(said: str, more: str) -> int:
 
 def stitch(said: str, more: str) -> str:
     """`said` followed by what is new in `more`, which is complete."""
-    if len(more) >= MIN_OVERLAP_CHARS and said.startswith(more):
+    repeated = overlap(said, more)
+    if not repeated and len(more) >= MIN_OVERLAP_CHARS and said.startswith(more):
         return said  # it began once more from the start, and ended before it came to anything new
-    return said + more[overlap(said, more) :]
+    return said + more[repeated:]
 
 
 def certain(said: str, more: str) -> str:

@@ -54,14 +54,14 @@ def where(language: str, home: SessionKey, audience: Audience, here: Place | Non
     parts = []
     elsewhere = here is None or home.platform != here.platform
     if elsewhere and not _NAME.fullmatch(home.workspace):
-        parts.append(home.platform.capitalize())
+        parts.append(quoted(home.platform.capitalize()))
     elif _NAME.fullmatch(home.workspace) and (elsewhere or (here is not None and home.workspace != here.workspace)):
-        parts.append(home.workspace)
+        parts.append(quoted(home.workspace))
     if audience is Audience.DM:
         parts.append(say(language, "mine.direct"))
     elif _NAME.fullmatch(home.channel):
-        parts.append(f"#{home.channel}")
-    return quoted(", ".join(parts) or home.platform.capitalize())
+        parts.append(f"#{quoted(home.channel)}")
+    return ", ".join(parts) or quoted(home.platform.capitalize())
 
 
 def places(lines: Sequence[Line]) -> str:

@@ -127,7 +127,7 @@ WORDS: dict[str, str] = {
     "notices.button_here_on": "Notices here again",
     "forget.unknown": "I know these: `/forget this` for the conversation here, `/forget everything` for all that I keep of you.",
     "forget.nothing_here": "There is no conversation of yours here. `/forget everything` covers all of them.",
-    "forget.ask_this": "Forget “{title}” for good? That deletes its {count} messages, what I said, its summaries, files, notices and codes. It cannot be undone.",
+    "forget.ask_this": "Forget “{title}” for good? That deletes its {count} messages, yours and mine, with summaries, files, notices and codes. It cannot be undone.",
     "forget.ask_everything": "Forget everything for good? That deletes your {count} conversations ({places}) with all messages, summaries, files, notices and codes, your words in other people's threads with me, your linked accounts and your choices. It cannot be undone.",
     "forget.button": "Forget for good",
     "forget.button_keep": "Keep",
@@ -177,7 +177,8 @@ WORDS: dict[str, str] = {
     "move.card_left": "This went along to {place}.",
     "move.card_left_late": "This went along with its conversation.",
     "move.elsewhere": "another place",
-    "move.private_place": "a private place",
+    "move.place.private": "a private place",
+    "move.place.dm": "a direct message",
     "move.other_thread": "another thread in {place}",
     "move.parks": "Your conversation “{title}” that lives there will be parked.",
     "move.parks_running": "Your conversation “{title}” that lives there will be parked; the answer that is running there is finished.",
@@ -220,4 +221,22 @@ WORDS: dict[str, str] = {
     "link.button.unlink": "Unlink",
     # what a person can know and choose
     "retention.kept_for_good": "Kept. Nothing is deleted by age any more.",
+    # what a person can know and choose
+    # the page that a link with a code leads to
+    "landing.title": "Go on with your conversation",
+    "landing.none": "This link holds no resume code. /sessions shows your conversations.",
+    "landing.how": "Send this to Rejoinder in Slack or Discord, in the place where you want to go on. It works once, for the person whose conversation it is.",
+    "landing.copy": "Copy",
+    "landing.copied": "Copied",
+    "landing.by_hand": "Select it by hand",
+    "landing.local": "Or here, in the built-in web chat",
+    "landing.local_how": "On this machine nobody signs in: choose who you are.",
+    "landing.person": "As",
+    "landing.workspace": "In",
+    "landing.go": "Go on here",
+    "landing.open": "Open the conversation",
+    "landing.noscript": "This page needs JavaScript to read the code from the link. You can also type /resume and the code.",
+    # what a person can know and choose
+    "button.correct": "Save",
+    # the page that a link with a code leads to
 }
