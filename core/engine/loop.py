@@ -193,7 +193,7 @@ class Engine:
             asked_ms = self._clock.now_ms()
             try:
                 rows = await self._claim()
-                due_ms = None if rows else await self._store.next_effect_ms(self._clock.now_ms())
+                due_ms = None if rows else await self._store.next_effect_ms(asked_ms)
             except StoreError as error:
                 log.warning("effects wait for the store", code=error.code)
                 rows, due_ms = (), self._clock.now_ms() + int(RETRY_STORE_S * 1000)

@@ -76,7 +76,7 @@ class Elsewhere:
 
 async def test_a_conversation_crosses_over_and_comes_back(discord: DiscordServer, tmp_path: Path) -> None:
     """Chat there, `/resume CODE` in Discord, consent there, go on in Discord, bring it back; killed after each step."""
-    settings = {"REJOINDER_LOCAL_CHAT": "on", "REJOINDER_IDLE_WARNING": "1s", "REJOINDER_IDLE_MIN_EXCHANGES": "1", "REJOINDER_IDLE_PARK": "2h"}
+    settings = {"REJOINDER_LOCAL_CHAT": "on", "REJOINDER_IDLE_WARNING": "3s", "REJOINDER_IDLE_PARK": "2h"}
     async with installed(tmp_path, discord, **settings) as (bot, claude):
         await bot.start()
         there = Elsewhere(bot)
