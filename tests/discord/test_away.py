@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -107,7 +108,7 @@ async def test_a_cut_connection_costs_nothing(house: House) -> None:
     thread = await talk(house)
     channel = discord.world.channels[thread]
     house.script(["2"], ["3"], ["4"], ["5"])
-    breaks = (
+    breaks: tuple[Callable[[], None], ...] = (
         discord.gateway.reset_sockets,
         lambda: discord.gateway.close_sockets(4000),
         discord.gateway.ask_reconnect,

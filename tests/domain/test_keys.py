@@ -127,7 +127,7 @@ def test_only_commands_that_exist_are_listed() -> None:
 
 
 def test_an_account_without_a_workspace_is_one_of_all_its_platforms() -> None:
-    """On Discord an account is the same in every server: its owner is known in all of them, and on no other platform."""
+    """On Discord an account is the same in every server: its owner is known in all, and on no other platform."""
     everywhere = PersonKey(platform="discord", workspace="", user="7")
     one = PersonKey(platform="slack", workspace="T1", user="U7")
     assert [everywhere.is_of("discord", each) for each in ("1", "@me", "")] == [True, True, True]

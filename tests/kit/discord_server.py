@@ -113,7 +113,7 @@ class DiscordServer:
 
     # ----------------------------------------------------------------------------------- observing
 
-    async def until(self, look: Callable[[], T], *, patience_s: float = PATIENCE_S) -> T:
+    async def until(self, look: Callable[[], T | None], *, patience_s: float = PATIENCE_S) -> T:
         """Return what `look` gives once it is true."""
         loop = asyncio.get_running_loop()
         end = loop.time() + patience_s
