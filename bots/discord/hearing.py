@@ -24,7 +24,7 @@ from bots.discord.wire import Said, Spot
 from core.domain.codes import normalize
 from core.domain.decision import Private
 from core.domain.errors import Closing, OutsideError, StoreError, StoreFull
-from core.domain.events import Address, MessageReceived
+from core.domain.events import MessageReceived
 from core.domain.keys import PersonKey, Place
 from core.engine.lanes import Lanes
 from core.engine.ports import Clock, Intake
@@ -121,11 +121,12 @@ class Hearing:
         return await self._accept(message, spot, caught_up=caught_up)
 
     def _for_us(self, message: Said, spot: Spot) -> bool:
-        address = wire.address(message, spot, self.me)
-        if address in (Address.DIRECT, Address.MENTION) or self._is_code(message):
+        if not message.guild or self._is_code(message) or wire.mentions_us(message, spot.bot_role):
             return True
         thread = spot.place.thread
-        return bool(thread) and thread != message.id and (spot.ours or self._directory.joined(thread))
+        if thread in ("", message.id):  # in the channel itself: nobody is spoken to who is not named
+            return message.answers_user == self.me
+        return spot.ours or self._directory.joined(thread)
 
     async def _accept(self, message: Said, spot: Spot, *, caught_up: bool) -> bool:
         assert self.intake is not None  # noqa: S101  (nothing is heard before `connect`)

@@ -94,7 +94,7 @@ async def test_a_typed_code_brings_the_conversation_to_here(house: House, how: s
 
 
 async def test_a_wrong_code_leaves_nothing_behind(house: House) -> None:
-    """An unknown code, one that is no code, and somebody else's are refused with the same words, and no trace stands."""
+    """An unknown code, no code at all, and somebody else's are refused with the same words, and no trace stands."""
     discord = house.discord
     code = await code_in(house, await talk(house))
     other = discord.people.channel("other")

@@ -272,6 +272,7 @@ class World:
                 "flags": 0,
                 "description": None,
             }
+            | ({"tags": {"bot_id": self.bot.id}} if n else {})
             for n, (role_id, name, bits) in enumerate(
                 ((guild.id, "@everyone", guild.everyone), (guild.bot_role, "rejoinder", guild.bot_rights))
             )
