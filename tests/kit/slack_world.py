@@ -196,7 +196,7 @@ class SlackWorld:
         while self.clock.monotonic() < until:
             await self.clock.advance(min(max(self.clock.next_s or 0.0, 0.01), most))
             await self.calm()
-            if self.engine.idle and await self.store.next_effect_ms() is None:
+            if self.engine.idle and await self.store.next_effect_ms(self.clock.now_ms()) is None:
                 return
         raise AssertionError("effects are still open")
 
