@@ -12,6 +12,8 @@ from bots.slack import surface
 from bots.slack.identity import Identity
 from bots.slack.sender import Sender
 from core.domain.errors import Ambiguous, Fault, NotSent, Refused
+from core.engine.ports import Clock
+from core.settings import Settings
 
 _BOT_FIX = "SLACK_BOT_TOKEN is not accepted ({code}): copy the Bot User OAuth Token anew from the app's settings"
 _APP_FIX = "SLACK_APP_TOKEN is not accepted ({code}): make an app-level token with the scope connections:write"
@@ -49,6 +51,24 @@ async def check(sender: Sender, identity: Identity, app_token: str = "") -> Chec
     if surface.ESSENTIAL.intersection(missing):
         raise _refused("slack_scopes", missing_told(missing))
     return Checked(team=me.team, bot=me.user, missing=missing)
+
+
+async def examine(settings: Settings, clock: Clock) -> tuple[str, str]:
+    """For `rejoinder doctor`: what Slack says of us, and what to do about what is missing, "" for nothing.
+
+    Raises `Refused` for a token that does not work, `NotSent` when Slack cannot be asked.
+    """
+    token, app_token = settings.slack_bot_token, settings.slack_app_token
+    sender = Sender(token.get_secret_value() if token else "", clock, api_url=settings.slack_api_url or "")
+    try:
+        checked = await check(sender, Identity(sender), app_token.get_secret_value() if app_token else "")
+    finally:
+        await sender.close()
+    way = "Socket Mode" if app_token else "signed requests on /slack/events"
+    said = f"workspace {checked.team}, bot user {checked.bot}, {way}"
+    if checked.missing:
+        return f"{said}; not granted: {', '.join(checked.missing)}", "update the app from manifest.yml and reinstall it"
+    return f"{said}, every scope of manifest.yml is granted", ""
 
 
 def missing_told(missing: tuple[str, ...]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -88,7 +89,7 @@ class SlackWorld:
         settings = Settings.model_validate(
             {"slack_bot_token": BOT_TOKEN, "slack_api_url": self.server.url, "data_dir": self.folder} | self.more
         )
-        self.store = store = await open_store(self.folder / "rejoinder.db", code_keys=KEYS)
+        self.store = store = await open_store(self.folder / "rejoinder.db", code_keys=KEYS, on_point=self.point)
 
         async def exported(identity: str) -> tuple[File, ...]:
             return files_of(await store.read(partial(kept, identity=identity)))
@@ -145,7 +146,8 @@ class SlackWorld:
             self._up = False
             await self.engine.abandon()
             await self._fall_silent()
-            await self.store.close()
+            with suppress(BaseException):  # a writer that has died says so again
+                await self.store.close()
 
     async def _fall_silent(self) -> None:
         """The adapter's tasks end where they are; connections break."""
