@@ -138,6 +138,14 @@ def _discord(settings: Settings, clock: Clock, given: Given) -> Served:
     return DiscordServed(options, clock, given.memory)
 
 
+async def _examine_slack(settings: Settings, clock: Clock) -> tuple[str, str]:
+    from bots.slack.preflight import examine  # noqa: PLC0415
+
+    return await examine(settings, clock)
+
+
+# What a platform says of our tokens, for `rejoinder doctor`: what was found, and what to do about it ("" = nothing).
+EXAMINE: Mapping[str, Callable[[Settings, Clock], Awaitable[tuple[str, str]]]] = {"slack": _examine_slack}
 # The one place where a platform joins: its name in `Settings.platforms`, and what makes it (see bots/README.md).
 PLATFORMS: Mapping[str, Callable[[Settings, Clock, Given], Served]] = {"slack": _slack, "discord": _discord}
 
