@@ -36,7 +36,7 @@ class _Echo(Talker):
 
 async def run(setup: Setup) -> Report:
     """Measure alone, then with everybody else talking."""
-    times = 20 if setup.quick else 60
+    times = 12 if setup.quick else 60
     model = _Echo()
     house = await House.open(setup.folder / "token.db", model)
     alone = await _measure(house, model, times)
