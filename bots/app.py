@@ -32,6 +32,8 @@ from core.codec import Json
 from core.domain.codes import CodeKeys, reveal
 from core.domain.effects import EraseKind
 from core.domain.errors import BadInput, StoreDamaged, StoreError, StoreLocked
+from core.domain.keys import PersonKey
+from core.domain.rules.suggesting import suggestions
 from core.drivers.alarm import Alarm
 from core.drivers.claude import ClaudeModel
 from core.drivers.clock import SystemClock
@@ -46,10 +48,12 @@ from storage.exporting import kept
 from storage.faults import KEY_NAME, RESTORE_HINT
 from storage.forget import forget, resolve
 from storage.lock import DataLock
+from storage.memory import SqliteMemory
 from storage.migrate import inspect, prepare
 from storage.reading import SessionDetail, SessionLine, counts, detail, export, open_reading, sessions
 from storage.restore import restore
 from storage.sealing import Keys, load_keys
+from storage.suggesting import lines_of
 
 __all__ = ["App", "Reading", "SessionDetail", "SessionLine", "alone", "migrated", "reading", "restored"]
 
@@ -113,10 +117,10 @@ class App:
         )
         if settings.local_chat_on:
             self._served[ids.PLATFORM] = Local(
-                store.board, clock, engine, about_of(settings, model.name), self._given(store, codes)
+                store.board, clock, engine, about_of(settings, model.name), self._given(store, codes, clock)
             )
         for name in settings.platforms:
-            self._served[name] = PLATFORMS[name](settings, clock, self._given(store, codes))
+            self._served[name] = PLATFORMS[name](settings, clock, self._given(store, codes, clock))
         platforms |= {name: served.platform for name, served in self._served.items()}
         self._engine = engine
         self._running.push_async_callback(engine.close)
@@ -132,7 +136,7 @@ class App:
         warming = asyncio.create_task(model.warm(), name="warm")
         self._running.callback(warming.cancel)
 
-    def _given(self, store: SqliteStore, codes: CodeKeys) -> Given:
+    def _given(self, store: SqliteStore, codes: CodeKeys, clock: Clock) -> Given:
         async def exported(identity: str) -> tuple[File, ...]:
             found = await store.read(partial(kept, identity=identity))
             return await asyncio.to_thread(files_of, found)
@@ -142,6 +146,8 @@ class App:
             export=exported,
             homes=store.homes,
             time_travel=not self._settings.platforms,  # the clock of real people is not ours to move
+            memory=SqliteMemory(store),
+            suggests=Suggesting(store, clock, self._settings.language),
         )
 
     async def _upkeep(self, alarm: Alarm, store: SqliteStore, clock: SystemClock) -> None:
@@ -207,6 +213,20 @@ class App:
     async def _ring(self) -> None:
         if self._engine is not None:
             await self._engine.ring()
+
+
+class Suggesting:
+    """A person's own conversations, while they type: a pure read that enters no lane."""
+
+    def __init__(self, store: SqliteStore, clock: Clock, language: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._language = language
+
+    async def suggest(self, person: PersonKey, text: str) -> list[tuple[str, str]]:
+        """(label, session id) of what fits; raises `StoreError`."""
+        lines = await self._store.read(partial(lines_of, account=person))
+        return list(suggestions(lines, text, language=self._language, now_ms=self._clock.now_ms()))
 
 
 def chosen_model(settings: Settings, clock: Clock) -> ClaudeModel | OfflineModel:

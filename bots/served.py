@@ -15,6 +15,8 @@ from typing import Protocol
 import structlog
 from aiohttp import web
 
+from bots.discord.memory import GatewayMemory
+from bots.discord.suggests import Suggests
 from bots.local import page
 from bots.local.adapter import LocalPlatform
 from bots.local.api import LocalApi
@@ -77,37 +79,6 @@ class Served(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """What a platform needs of the house. `reveal` puts resume codes into sentences while they are shown.
-
-    `homes` tells where conversations of a platform live that people have used since then (ms), latest first.
-    """
-
-    reveal: Callable[[str], str]
-    export: Exporter
-    homes: Callable[[str, int], Awaitable[Sequence[Place]]]
-    time_travel: bool  # whether people may move the clock
-
-
-def _slack(settings: Settings, clock: Clock, given: Given) -> Served:
-    """Imported here, so that a start without Slack does not wait for its SDK."""
-    from bots.slack.serving import Slack  # noqa: PLC0415
-
-    homes = partial(given.homes, "slack")
-    return Slack(settings, clock, reveal=given.reveal, export=given.export, homes=homes)
-
-
-async def _examine_slack(settings: Settings, clock: Clock) -> tuple[str, str]:
-    from bots.slack.preflight import examine  # noqa: PLC0415
-
-    return await examine(settings, clock)
-
-
-# What a platform says of our tokens, for `rejoinder doctor`: what was found, and what to do about it ("" = nothing).
-EXAMINE: Mapping[str, Callable[[Settings, Clock], Awaitable[tuple[str, str]]]] = {"slack": _examine_slack}
-# The one place where a platform joins: its name in `Settings.platforms`, and what makes it (see bots/README.md).
-PLATFORMS: Mapping[str, Callable[[Settings, Clock, Given], Served]] = {"slack": _slack}
 _TOKENS = {"slack": "slack_bot_token", "discord": "discord_token"}
 
 
@@ -123,6 +94,60 @@ def check_platforms(settings: Settings) -> None:
             )
             for name in missing
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a platform needs of the house. `reveal` puts resume codes into sentences while they are shown.
+
+    `homes` tells where conversations of a platform live that people have used since then (ms), latest first.
+    """
+
+    reveal: Callable[[str], str]
+    export: Exporter
+    homes: Callable[[str, int], Awaitable[Sequence[Place]]]
+    time_travel: bool  # whether people may move the clock
+    memory: GatewayMemory  # what a platform remembers between two processes
+    suggests: Suggests  # a person's own conversations, while they type
+
+
+def _slack(settings: Settings, clock: Clock, given: Given) -> Served:
+    """Imported here, so that a start without Slack does not wait for its SDK."""
+    from bots.slack.serving import Slack  # noqa: PLC0415
+
+    homes = partial(given.homes, "slack")
+    return Slack(settings, clock, reveal=given.reveal, export=given.export, homes=homes)
+
+
+def _discord(settings: Settings, clock: Clock, given: Given) -> Served:
+    """Discord. Imported here, because discord.py takes a second and 25 MB that nobody else should pay for."""
+    from bots.discord.rest import API  # noqa: PLC0415
+    from bots.discord.served import DiscordServed, Options  # noqa: PLC0415
+
+    assert settings.discord_token is not None  # noqa: S101  (it is why this is called)
+    options = Options(
+        token=settings.discord_token.get_secret_value(),
+        api=settings.discord_api_url or API,
+        gateway=settings.discord_gateway_url or "",
+        catch_up_age=settings.catch_up_age,
+        language=settings.language,
+        commands=tuple(COMMANDS),
+        reveal=given.reveal,
+        suggests=given.suggests,
+    )
+    return DiscordServed(options, clock, given.memory)
+
+
+async def _examine_slack(settings: Settings, clock: Clock) -> tuple[str, str]:
+    from bots.slack.preflight import examine  # noqa: PLC0415
+
+    return await examine(settings, clock)
+
+
+# What a platform says of our tokens, for `rejoinder doctor`: what was found, and what to do about it ("" = nothing).
+EXAMINE: Mapping[str, Callable[[Settings, Clock], Awaitable[tuple[str, str]]]] = {"slack": _examine_slack}
+# The one place where a platform joins: its name in `Settings.platforms`, and what makes it (see bots/README.md).
+PLATFORMS: Mapping[str, Callable[[Settings, Clock, Given], Served]] = {"slack": _slack, "discord": _discord}
 
 
 class Local:

@@ -125,7 +125,7 @@ class Eraser:
 
     def _heard_elsewhere(self, account: PersonKey, name: str) -> None:
         """What was heard of this account in threads of its workspace: there a name is all that we know."""
-        low, high = workspace_range(account)
+        low, high = account.places
         touched = set()
         for message_id in self._column(HEARD_ELSEWHERE, SEQ_BITS, name, low, high):
             self._delete("message", "id = ?", message_id, also="text")
@@ -164,7 +164,7 @@ class Eraser:
 
     def _posts_of(self, person: PersonKey) -> None:
         """Every post that an account wrote on the board."""
-        low, high = workspace_range(person)
+        low, high = person.places
         sql = "SELECT DISTINCT place FROM board_post WHERE place >= ? AND place < ? AND author = ?"
         for place in self._column(sql, low, high, person.user):
             self._posts("place = ? AND author = ?", place, person.user)
@@ -203,12 +203,6 @@ class Eraser:
 _IDS = "SELECT id FROM message"
 
 
-def workspace_range(account: PersonKey) -> tuple[str, str]:
-    """The text forms of all places in an account's workspace lie between these."""
-    low = str(account).rpartition("/")[0]
-    return f"{low}/", f"{low}0"
-
-
 # --- before it is done --------------------------------------------------------------------------------
 
 
@@ -226,7 +220,7 @@ def doomed(conn: sqlite3.Connection, kind: str, key: str) -> Doomed:
     if kind == OWNER:
         for account in map(PersonKey.parse, _column(conn, "SELECT key FROM person WHERE identity = ?", key)):
             sql = "SELECT DISTINCT place FROM board_post WHERE place >= ? AND place < ? AND author = ?"
-            places |= dict.fromkeys(map(Place.parse, _column(conn, sql, *workspace_range(account), account.user)))
+            places |= dict.fromkeys(map(Place.parse, _column(conn, sql, *account.places, account.user)))
     return Doomed(sessions=tuple(sessions), places=tuple(places), cards=tuple(cards))
 
 

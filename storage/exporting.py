@@ -14,7 +14,7 @@ from core.domain.codes import hidden
 from core.domain.entities import Message, Person, Role
 from core.domain.keys import Place
 from core.engine.handover import Kept, KeptSession, Posted
-from storage.erasing import ASKED_ELSEWHERE, HEARD_ELSEWHERE, workspace_range
+from storage.erasing import ASKED_ELSEWHERE, HEARD_ELSEWHERE
 from storage.lookups import messages
 from storage.rows import (
     FILE_COPY,
@@ -74,8 +74,10 @@ def _elsewhere(conn: sqlite3.Connection, account: Person, identity: str) -> Iter
             first, end = num << SEQ_BITS, (num + 1) << SEQ_BITS
             sql = "SELECT id FROM message WHERE id >= ? AND id < ? AND role = 'user' AND (turn_id = ? OR author = ?)"
             ids |= {row[0] for row in conn.execute(sql, (first, end, turn_id, account.name)).fetchall()}
-    low, high = workspace_range(account.key)
-    ids |= {row[0] for row in conn.execute(HEARD_ELSEWHERE, (SEQ_BITS, account.name, low, high)).fetchall()}
+    if account.key.workspace:
+        # By name, which is all that we know of whom we only heard; among all people of a platform a name says nothing.
+        heard = (SEQ_BITS, account.name, *account.key.places)
+        ids |= {row[0] for row in conn.execute(HEARD_ELSEWHERE, heard).fetchall()}
     for message_id in sorted(ids):
         row = conn.execute(f"{_MESSAGE} id = ?", (message_id,)).fetchone()
         session_id = conn.execute("SELECT id FROM session WHERE num = ?", (message_id >> SEQ_BITS,)).fetchone()[0]
@@ -86,8 +88,7 @@ def _elsewhere(conn: sqlite3.Connection, account: Person, identity: str) -> Iter
 
 def _posts(conn: sqlite3.Connection, account: Person) -> Iterable[Posted]:
     """What an account wrote on the board of the built-in web chat."""
-    low, high = workspace_range(account.key)
-    for place, text, at_ms in conn.execute(_POSTS, (low, high, account.key.user)).fetchall():
+    for place, text, at_ms in conn.execute(_POSTS, (*account.key.places, account.key.user)).fetchall():
         found = Place.parse(place)
         yield Posted(where=f"{found.workspace}/{found.channel}", text=text, at_ms=at_ms)
 

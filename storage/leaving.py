@@ -262,9 +262,8 @@ def _accounts(conn: sqlite3.Connection, person: Person) -> tuple[PersonKey, ...]
 
 def _pulled(conn: sqlite3.Connection, link: Link) -> tuple[Pulled, ...]:
     """What the linked account has of the owner's sessions; those that it had before the link are its own."""
-    prefix = str(PersonKey(platform=link.account.platform, workspace=link.account.workspace, user=""))
     found: dict[str, list[SessionKey]] = {}
-    for key_text, session_id in conn.execute(_BOUND, (prefix, f"{prefix[:-1]}0", link.after, link.id)):
+    for key_text, session_id in conn.execute(_BOUND, (*link.account.places, link.after, link.id)):
         key = SessionKey.parse(key_text)
         if key.user == link.account.user:
             found.setdefault(session_id, []).append(key)

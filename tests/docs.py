@@ -36,11 +36,11 @@ def settings_table() -> Iterator[str]:
     yield "|---|---|---|"
     for field, info in Settings.model_fields.items():
         name = f"`[{field}.NAME]` in the file" if field == "tools" else f"`{environment_name(field)}`"
-        later = " *" if field in LATER or field.startswith(("slack_", "discord_")) else ""
+        later = " *" if field in LATER else ""
         yield f"| {name}{later} | {_default(info.default)} | {info.description} |"
     yield ""
-    yield "\\* Read and checked, but its part is not built yet. It changes nothing, and the start says so; tokens of"
-    yield "Slack and Discord, and lists of who is allowed, are refused: what they promise would not hold."
+    yield "\\* Read and checked, but its part is not built yet. It changes nothing, and the start says so; lists of"
+    yield "who is allowed are refused: what they promise would not hold."
 
 
 def _default(value: object) -> str:

@@ -52,7 +52,10 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonKey:
-    """One account of a person on one platform. Not an identity: several may be linked to one owner."""
+    """One account of a person on one platform. Not an identity: several may be linked to one owner.
+
+    `workspace` is "" where an account is the same in every workspace of its platform (Discord).
+    """
 
     platform: str
     workspace: str
@@ -66,6 +69,16 @@ class PersonKey:
         """Inverse of `str`. Raises `BadInput` when the text has another shape."""
         platform, workspace, user = _split(text, 3)
         return cls(platform=platform, workspace=workspace, user=user)
+
+    def is_of(self, platform: str, workspace: str) -> bool:
+        """Whether it is an account of that workspace; one without a workspace is of all its platform's."""
+        return self.platform == platform and self.workspace in ("", workspace)
+
+    @property
+    def places(self) -> tuple[str, str]:
+        """The text forms of all places where this account can be lie between these (the second excluded)."""
+        low = _join(self.platform, self.workspace) if self.workspace else _join(self.platform)
+        return f"{low}/", f"{low}0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ async def run(setup: Setup) -> Report:
 
 def _measure(setup: Setup) -> Report:
     rounds = [
-        _start(setup.folder / f"data{at // 2}", 2.0 if setup.quick else 3.0) for at in range(2 if setup.quick else 6)
+        _start(setup.folder / f"data{at // 2}", 1.0 if setup.quick else 3.0) for at in range(2 if setup.quick else 6)
     ]
     new, again = rounds[::2], rounds[1::2]
     early = _imported_early()

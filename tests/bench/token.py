@@ -22,7 +22,7 @@ class _Echo(Talker):
     """Begins with the question, so that the reader knows whose first token it is."""
 
     def __init__(self) -> None:
-        super().__init__([".." * 12] * 200, pace_s=0.1)
+        super().__init__([".." * 12] * 36_000, pace_s=0.1)
         self.said_s: dict[str, float] = {}
         self.on_first = self._first
 
@@ -36,7 +36,7 @@ class _Echo(Talker):
 
 async def run(setup: Setup) -> Report:
     """Measure alone, then with everybody else talking."""
-    times = 20 if setup.quick else 60
+    times = 12 if setup.quick else 60
     model = _Echo()
     house = await House.open(setup.folder / "token.db", model)
     alone = await _measure(house, model, times)

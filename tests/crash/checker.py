@@ -138,8 +138,11 @@ def _check_messages(found: _Found, spoken: list[Spoken]) -> None:
 
 
 def _check_order(found: _Found, spoken: list[Spoken]) -> None:
-    """A person's messages stand as they were said; after a mail-bag, those of before and those of after it do."""
-    stands = [each.text for each in found.messages if each.role == "user"]
+    """A person's messages stand as they were said; after a mail-bag, those of before and those of after it do.
+
+    Those that nobody wanted answered are put aside at once, while others may still wait.
+    """
+    stands = [each.text for each in found.messages if each.role == "user" and each.turn_id]
     mailbag = bool(found.cards)
     groups: dict[tuple[str, str, bool], list[str]] = {}
     for each in spoken:
@@ -186,7 +189,7 @@ def _check_text(found: _Found, turn: Turn, text: str, asked: list[str], answers:
     question, whole = answers(text)
     if question is None or whole < (turn.state is TurnState.ANSWERED):
         found.wrong.append(f"no {turn.state} answer: {text!r}")
-    elif not re.search(".*".join(rf"{re.escape(each)}(?!\w)" for each in asked), question):
+    elif question and not re.search(".*".join(rf"{re.escape(each)}(?!\w)" for each in asked), question):
         found.wrong.append(f"asked {asked}, answered {question!r}")
 
 

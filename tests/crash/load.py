@@ -36,10 +36,11 @@ _BUTTONS = ("Try again", "Answer all")
 
 
 def read_claude(answer: str) -> tuple[str | None, bool]:
-    """See `talker.read_answer`, for the texts of `make_text`."""
-    head, found, _ = answer.removeprefix("Answer to <").partition(">: ")
-    text = make_text(head, WORDS)
-    return (head if found and text.startswith(answer) else None), answer == text
+    """See `talker.read_answer`, for the texts of `make_text`; of a long question "", for they show its beginning."""
+    head, found, said = answer.removeprefix("Answer to <").partition(">: ")
+    words = make_text("", WORDS).partition(">: ")[2]
+    question = head if len(head) < HEAD_CHARS - 1 else ""
+    return (question if found and words.startswith(said) else None), said == words
 
 
 class Load:
@@ -89,7 +90,7 @@ class Load:
         await self._answered(thread, person)
 
     async def _say(self, person: str, n: int, thread: str | None) -> str:
-        text = f"{person} says {n}"
+        text = f"{person}.{n}"
         key = ids.message_key(ids.person_key(ids.WORKSPACES[0], person), text)
         spoken = Spoken(say=Say(text=text, person=person, thread=person), key=key)
         self.spoken.append(spoken)
@@ -98,15 +99,14 @@ class Load:
         return thread
 
     async def _answered(self, thread: str, person: str) -> None:
-        """Return when nothing is being written any more, looked at twice, and nobody has to press anything."""
-        calm = 0
+        """Return when the last word is the bot's, nothing is being written and nobody has to press anything."""
         messages: list[dict[str, object]] = []
         for _ in range(round(PATIENCE_S / _LOOK_S)):
             messages = await self._insist(partial(self._bot.thread, thread, person))
             pressed = await self._press(messages, person)
-            busy = pressed or any(each["state"] == "streaming" or "unsent" in each for each in messages)
-            calm = 0 if busy else calm + 1
-            if calm > 1:
+            said = [each for each in messages if "private" not in each]
+            calm = not pressed and all(each["state"] != "streaming" and "unsent" not in each for each in said)
+            if calm and said[-1]["bot"]:
                 return
             await asyncio.sleep(_LOOK_S)
         raise AssertionError(f"{person} waits for ever: {messages[-3:]}")

@@ -92,3 +92,8 @@ async def test_a_platform_that_asks_us_to_wait_costs_nobody_an_answer(new_file: 
     await play(new_file(), (wobbles, Say(text="one", file="Words.")), {})
     wobbles = Wobbles(of=(Wobble.NOT_SENT, Wobble.LOST, Wobble.NOT_SENT, Wobble.UNHEARD))
     await play(new_file(), (Say(text="one"), Wait(seconds=0.9), wobbles), {})
+
+
+async def test_a_calm_stop_after_some_crashes_gives_no_answer_up(new_file: NewFile) -> None:
+    """Four crashes before the first word are forgiven; the deploy that follows is nobody's fault at all."""
+    await play(new_file(), (Say(text="one"), Wait(seconds=0.6), Away(), Away(), Away(), Away(), Drain()), {})

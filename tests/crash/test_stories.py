@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import random
 import shutil
 from dataclasses import replace
@@ -145,7 +146,7 @@ def test_no_story_of_many_loses_or_doubles_anything(template: Path, tmp_path: Pa
 
     @seed(first)
     @settings(
-        max_examples=2500,
+        max_examples=int(os.environ.get("SOAK_STORIES", "2500")),
         deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),

@@ -124,3 +124,19 @@ def test_only_commands_that_exist_are_listed() -> None:
     assert [line.partition(":")[0] for line in commands.listing("en").splitlines()] == [
         f"/{name}" for name in commands.COMMANDS
     ]
+
+
+def test_an_account_without_a_workspace_is_one_of_all_its_platforms() -> None:
+    """On Discord an account is the same in every server: its owner is known in all, and on no other platform."""
+    everywhere = PersonKey(platform="discord", workspace="", user="7")
+    one = PersonKey(platform="slack", workspace="T1", user="U7")
+    assert [everywhere.is_of("discord", each) for each in ("1", "@me", "")] == [True, True, True]
+    assert not everywhere.is_of("slack", "T1")
+    assert one.is_of("slack", "T1")
+    assert not one.is_of("slack", "T2")
+    for account, place in ((everywhere, "discord/1/2/3"), (everywhere, "discord/%40me/2/"), (one, "slack/T1/C1/")):
+        low, high = account.places
+        assert low <= place < high
+    for account, place in ((everywhere, "discordia/1/2/3"), (one, "slack/T10/C1/"), (one, "slack/T2/C1/")):
+        low, high = account.places
+        assert not low <= place < high

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from dataclasses import replace
@@ -19,6 +20,7 @@ from tests.power.shim import pragmas_of_product
 pytestmark = deadly
 
 STORIES = 6  # of a journey
+TIMES = int(os.environ.get("SOAK_TIMES", "100"))  # each journey, in the soak
 WRITES_MOST = 150  # a calm journey takes 100 to 500
 
 
@@ -63,11 +65,11 @@ async def test_the_journeys_find_out_a_setting_that_is_not_safe(template: Path, 
 
 @pytest.mark.soak
 async def test_no_power_cut_of_many_loses_or_doubles_anything(template: Path, tmp_path: Path) -> None:
-    """The same a hundred times as often, with cuts that were never made before."""
+    """The same many times as often, with cuts that were never made before."""
     first = random.SystemRandom().getrandbits(32)
     pragmas = pragmas_of_product(template)
     cuts = 0
-    for seed in range(first, first + 100):
+    for seed in range(first, first + TIMES):
         for journey in JOURNEYS.values():
             cuts += await play(Path(shutil.copyfile(template, tmp_path / "rejoinder.db")), journey, pragmas, seed)
-    print(f"{cuts} power cuts in {100 * len(JOURNEYS)} journeys from seed {first}")  # noqa: T201 -- the figure
+    print(f"{cuts} power cuts in {TIMES * len(JOURNEYS)} journeys from seed {first}")  # noqa: T201 -- the figure

@@ -6,6 +6,7 @@ Knows: the store's own accept with the product's own pragmas. The control run di
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import shutil
 from contextlib import closing
@@ -29,6 +30,7 @@ from tests.power.ground import Powered
 from tests.power.shim import pragmas_of_product
 
 PEOPLE = 8
+CUTS = int(os.environ.get("SOAK_CUTS", "10000"))
 WRITES_MOST = 1200  # of a life: one to a hundred batches, and every third one ends in a fold
 FOLD_EVERY = 4  # messages of one person between two folds of the log, so that cuts hit checkpoints too
 
@@ -129,7 +131,7 @@ def test_nothing_acknowledged_is_lost_when_the_power_goes(template: Path, databa
 def test_nothing_acknowledged_is_lost_by_many_cuts(template: Path, database: Path) -> None:
     """The same with cuts that were never made before."""
     seed = random.SystemRandom().getrandbits(32)
-    losses = run(template, database, pragmas_of_product(template), cuts=2000, seed=seed)
+    losses = run(template, database, pragmas_of_product(template), cuts=CUTS, seed=seed)
     print(f"seed {seed}: {losses}")  # noqa: T201 -- the figure
     assert (losses.lost, losses.damaged, losses.halves) == (0, 0, 0)
 

@@ -166,8 +166,8 @@ def actor_of(person: Person, session: Session, accounts: Iterable[PersonKey], *,
     """
     home = (session.home.platform, session.home.workspace)
     if person.identity == session.owner:
-        return Actor.OWNER if (person.key.platform, person.key.workspace) == home else Actor.LINKED
-    if not any((each.platform, each.workspace) == home for each in (person.key, *accounts)):
+        return Actor.OWNER if person.key.is_of(*home) else Actor.LINKED
+    if not any(each.is_of(*home) for each in (person.key, *accounts)):
         return Actor.STRANGER
     if spoke:
         return Actor.PARTICIPANT

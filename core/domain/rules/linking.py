@@ -78,8 +78,7 @@ def on_undo(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
 
 def has(account: PersonKey, key: SessionKey) -> bool:
     """Whether a place is the account's: its own, or a shared thread of its workspace."""
-    same = (key.platform, key.workspace) == (account.platform, account.workspace)
-    return same and key.user in ("", account.user)
+    return account.is_of(key.platform, key.workspace) and key.user in ("", account.user)
 
 
 def _too_late(view: View, made: Link, stamp: Stamp) -> Decision:

@@ -1,0 +1,98 @@
+"""What was said while we were away and no replay tells: read from the history, oldest first, within bounds.
+
+Knows: which rooms have something newer than we have, and how far back and how much is read. Must not know: what a
+message means; whatever is found goes the way of every message, and what is known already is dropped there. Older than
+`age_ms` is not looked for: somebody who asked yesterday has found another way, and is greeted by the return rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import structlog
+
+from bots.discord import ids
+from bots.discord.aside import Asides
+from bots.discord.directory import Directory
+from bots.discord.fields import snowflake
+from bots.discord.hearing import Hearing
+from bots.discord.rooms import Room
+from bots.discord.sender import PAGE, Sender
+from core.domain.errors import BadInput, OutsideError, Refused
+from core.engine.ports import Clock
+
+MARGIN_MS = 120_000  # what was said shortly before is read once more: our clock and Discord's differ, commits take time
+ROOMS_MAX = 200  # of which most have one page: 4 s of our share of requests
+PAGES_MAX = 10  # of one room: a thousand messages
+
+log = structlog.get_logger("rejoinder.discord")
+
+
+class CatchUp:
+    """Reads what was missed. `age_ms`: CATCH_UP_AGE."""
+
+    def __init__(
+        self,
+        directory: Directory,
+        hearing: Hearing,
+        asides: Asides,
+        sender: Sender,
+        clock: Clock,
+        age_ms: Callable[[], int],
+    ) -> None:
+        self._directory = directory
+        self._hearing = hearing
+        self._asides = asides
+        self._sender = sender
+        self._clock = clock
+        self._age_ms = age_ms
+
+    async def run(self, since_ms: int, *, away: bool) -> int:
+        """Hear everything said since then; returns how many messages were looked at.
+
+        `away`: the process was down, so several messages of one person are their choice (DESIGN section 4).
+        """
+        now_ms = self._clock.now_ms()
+        since_ms = max(since_ms - MARGIN_MS, now_ms - self._age_ms())
+        after = ids.at_ms(since_ms)
+        rooms = list(self._rooms(after))
+        if len(rooms) > ROOMS_MAX:
+            log.warning("discord_catch_up_bounded", rooms=len(rooms), read=ROOMS_MAX)
+        count = 0
+        for room, guild in [*rooms[:ROOMS_MAX], *await self._direct()]:
+            try:
+                count += await self._room(room, guild, after, away=away)
+            except Refused as error:
+                log.info("discord_not_caught_up", code=error.code, channel=room)
+            except OutsideError as error:
+                self._hearing.missed(since_ms)
+                log.warning("discord_not_caught_up", code=error.code, channel=room)
+        return count
+
+    def _rooms(self, after: str) -> Iterator[tuple[str, str]]:
+        """Rooms with something newer, the threads that we take part in first."""
+        newer = [each for each in self._directory.all() if int(each.last_message or 0) > int(after)]
+        newer.sort(key=self._weight)
+        return ((each.id, each.guild) for each in newer)
+
+    def _weight(self, room: Room) -> tuple[bool, bool, int]:
+        return (not self._directory.joined(room.id), not room.is_thread, -int(room.last_message or 0))
+
+    async def _direct(self) -> list[tuple[str, str]]:
+        return [(channel, "") for channel in reversed(await self._asides.direct_channels())]
+
+    async def _room(self, channel: str, guild: str, after: str, *, away: bool) -> int:
+        count = 0
+        for _ in range(PAGES_MAX):
+            page = await self._sender.page(channel, after=after)
+            for message in page:
+                count += 1
+                try:
+                    told = {**message, "guild_id": guild} if guild else message
+                    await self._hearing.hear(told, caught_up=away)
+                except BadInput as error:
+                    log.info("discord_unreadable", detail=error.detail)
+            if len(page) < PAGE:
+                break
+            after = snowflake(page[-1], "id")
+        return count
