@@ -29,6 +29,7 @@ from core.engine.ports import Unreadable
 Homes = Callable[[int], Awaitable[Sequence[Place]]]  # where conversations live that were used since (ms), latest first
 
 HOMES_AGE_MS = 30 * 86_400_000  # a conversation that slept longer is not asked for
+AGAIN_READS_MAX = 20  # so few places are looked at once more when the connections stand
 PATIENCE_S = 20.0  # of waiting for Slack's permission to read on
 THREADS_MAX = 100
 CHANNELS_MAX = 60
@@ -46,6 +47,7 @@ class Report:
     """What came of it."""
 
     taken: int = 0
+    reads: int = 0  # places that were read
     gaps: list[Place] = field(default_factory=list)
 
 
@@ -113,6 +115,7 @@ class CatchUp:
     async def _read(self, place: Place, since: str, *, told: bool) -> Sequence[Payload]:
         """What stands there since; nothing where that cannot be had, which is a gap if somebody talks with us there."""
         clock = self._platform.clock
+        self._report.reads += 1
         while True:
             try:
                 found = await self._platform.posts.read(place, since)

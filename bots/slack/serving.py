@@ -16,7 +16,7 @@ from bots.slack import preflight
 from bots.slack.adapter import Reveal, SlackPlatform
 from bots.slack.bolt import Dispatcher
 from bots.slack.boots import Boots
-from bots.slack.catch_up import CatchUp, Homes
+from bots.slack.catch_up import AGAIN_READS_MAX, CatchUp, Homes
 from bots.slack.http import SignedRequests
 from bots.slack.intake import Receiver
 from bots.slack.payload import Payload
@@ -99,7 +99,8 @@ class Slack:
         if checked.missing:
             log.warning("some of Slack will not work", missing=preflight.missing_told(checked.missing))
         receiver = Receiver(self.platform, intake, self.replies, self._settings.language)
-        await self._catch_up(receiver, late=late)
+        begun_ms = self._clock.now_ms()
+        reads = await self._catch_up(receiver, self._missed_since_ms(begun_ms), late=late)
         if self._closing:
             return
         take = self._noting(receiver.take)
@@ -109,19 +110,28 @@ class Slack:
         else:
             self.sockets = Sockets(self._app_token, self.platform.sender, dispatcher, self._clock, ping_s=self._ping_s)
             await self.sockets.open()
+        if reads <= AGAIN_READS_MAX:  # what was said between the reading and the listening
+            await self._catch_up(receiver, begun_ms, late=False)
 
-    async def _catch_up(self, receiver: Receiver, *, late: bool) -> None:
-        now_ms = self._clock.now_ms()
+    def _missed_since_ms(self, now_ms: int) -> int:
         age_ms = int(self._settings.catch_up_age.total_seconds() * 1000)
-        since_ms = max(self._boots.heard_ms, now_ms - age_ms)
+        return max(self._boots.heard_ms, now_ms - age_ms)
+
+    async def _catch_up(self, receiver: Receiver, since_ms: int, *, late: bool) -> int:
+        """Read what was said since then; how many places that took."""
         if self._homes is None:
-            return
+            return 0
         try:
-            await CatchUp(self.platform, receiver, self._homes, self._settings.language, late=late).run(since_ms)
+            report = await CatchUp(self.platform, receiver, self._homes, self._settings.language, late=late).run(
+                since_ms
+            )
         except (StoreError, Closing) as error:
             log.warning("what was said meanwhile is left for the next start", code=error.code)
         except OutsideError as error:
             log.warning("what was said meanwhile cannot be read", code=error.code)
+        else:
+            return report.reads
+        return AGAIN_READS_MAX + 1
 
     def _noting(self, take: Callable[[Payload], Awaitable[Ack | None]]) -> Callable[[Payload], Awaitable[Ack | None]]:
         """The same, noting that Slack was heard."""

@@ -14,7 +14,7 @@ from core.domain.errors import Refused
 from core.settings import Settings
 from tests.kit.slack_faults import Wrong
 from tests.kit.slack_people import MENTION
-from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN
+from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, BOT_USER, Kind
 from tests.kit.slack_world import ALICE, BOB, DM, GENERAL, SlackWorld
 
 MINUTE = 60.0
@@ -120,6 +120,26 @@ async def test_a_gap_is_said(world: SlackWorld) -> None:
     assert "does not let me read" in world.answers(root)[-1]
 
 
+async def test_what_is_said_while_we_come_back_is_heard(world: SlackWorld) -> None:
+    """A message that comes between the reading of what was missed and the first open connection is not lost."""
+    root = world.ask("first")
+    await world.settle()
+    await world.stop()
+    world.server.feed.paused = True  # and it never comes over a connection
+    before = len(world.server.called("apps.connections.open")) + 1  # the preflight's
+
+    async def when_read() -> None:
+        while len(world.server.called("apps.connections.open")) == before:  # noqa: ASYNC110  (nobody tells of calls)
+            await asyncio.sleep(0)
+        world.people.say(ALICE, GENERAL, "did you hear that?", root)
+
+    saying = asyncio.create_task(when_read())
+    await world.start()
+    await saying
+    await world.settle()
+    assert len(world.answers(root)) == 2
+
+
 async def test_a_short_pause_is_not_talked_about(world: SlackWorld) -> None:
     """A deploy of some seconds is no gap: Slack brings what was missed by itself."""
     root = world.ask("first")
@@ -129,6 +149,17 @@ async def test_a_short_pause_is_not_talked_about(world: SlackWorld) -> None:
     await world.start()
     await world.settle()
     assert len(world.answers(root)) == 1
+
+
+async def test_group_conversations_are_like_channels(world: SlackWorld) -> None:
+    """In a group direct message the bot is mentioned, and the group is no public place."""
+    world.server.slack.add_channel("G0GROUP", "mpdm-alice--bob", Kind.MPIM, {ALICE, BOB, BOT_USER})
+    world.people.say(ALICE, "G0GROUP", "just us")
+    root = world.ask("and you?", channel="G0GROUP")
+    await world.settle()
+    assert world.answers(root, "G0GROUP") == ["Hello."]
+    (session,) = await world.sessions()
+    assert session.audience.value == "private"
 
 
 # -------------------------------------------------------------------------------------------- windows
