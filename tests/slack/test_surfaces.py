@@ -129,7 +129,7 @@ async def test_what_is_said_while_we_come_back_is_heard(world: SlackWorld) -> No
     before = len(world.server.called("apps.connections.open")) + 1  # the preflight's
 
     async def when_read() -> None:
-        while len(world.server.called("apps.connections.open")) == before:  # noqa: ASYNC110  (nobody tells of calls)
+        while len(world.server.called("apps.connections.open")) <= before:  # noqa: ASYNC110  (nobody tells of calls)
             await asyncio.sleep(0)
         world.people.say(ALICE, GENERAL, "did you hear that?", root)
 
