@@ -33,6 +33,7 @@ class Checked:
 
 async def check(sender: Sender, identity: Identity, app_token: str = "") -> Checked:
     """Ask Slack. Raises `Refused` for a token that does not work, `NotSent` when Slack cannot be asked."""
+    sender.probing = True
     try:
         me = await identity.get()
     except Ambiguous as error:
@@ -44,6 +45,8 @@ async def check(sender: Sender, identity: Identity, app_token: str = "") -> Chec
         raise
     except Refused as error:
         raise _refused("slack_bot_token", _BOT_FIX.format(code=error.code)) from error
+    finally:
+        sender.probing = False
     if app_token:
         await _check_app_token(sender, app_token)
     granted = sender.scopes
@@ -79,6 +82,7 @@ def missing_told(missing: tuple[str, ...]) -> str:
 async def _check_app_token(sender: Sender, app_token: str) -> None:
     """Ask for a connection once, with the app's own token."""
     apps = Sender(app_token, sender.clock, api_url=sender.api_url)
+    apps.probing = True
     try:
         await apps.call("apps.connections.open")
     except Ambiguous as error:

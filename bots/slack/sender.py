@@ -54,6 +54,7 @@ class Sender:
 
     def __init__(self, token: str, clock: Clock, *, api_url: str = "") -> None:
         self.dead = ""
+        self.probing = False  # a token is being tried: whoever tries it says what is wrong with it
         self.inflight = 0
         self.posted_s = 0.0  # when a message of ours last stood complete (monotonic)
         self.scopes: frozenset[str] = frozenset()
@@ -159,7 +160,7 @@ class Sender:
         return Refused(code=code, detail=detail, fault=Fault.OPERATOR if code in _OPERATORS else None)
 
     def _die(self, code: str) -> NotSent:
-        if not self.dead:
+        if not self.dead and not self.probing:
             log.error("Slack does not accept a token; what is to be posted waits", code=code)
         self.dead = code
         return NotSent(code=f"slack_{code}", retry_ms=self.clock.now_ms() + _DEAD_RETRY_MS)
