@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from bots.exporting import files_of
+from bots.local.adapter import LocalPlatform
 from bots.slack.serving import Slack
 from core.domain.codes import CodeKeys, reveal
 from core.domain.decide import decide
@@ -59,6 +60,7 @@ class SlackWorld:
         self.store: SqliteStore
         self.engine: Engine
         self.slack: Slack
+        self.local: LocalPlatform  # the built-in web chat beside it, for what crosses platforms
         self._up = False
 
     @classmethod
@@ -102,10 +104,11 @@ class SlackWorld:
             homes=partial(store.homes, "slack"),
             ping_s=PING_S,
         )
+        self.local = LocalPlatform(store.board, self.clock, partial(reveal, KEYS))
         self.engine = Engine(
             store=store,
             model=self.model,
-            platforms={"slack": self.slack.platform},
+            platforms={"slack": self.slack.platform, "local": self.local},
             clock=self.clock,
             policy=self.policy,
             code_keys=KEYS,
