@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from functools import partial
@@ -32,6 +32,7 @@ HEAD_CHARS = 60  # of a question, in an answer (see `make_text`)
 _WAITS = 0.7  # the share of messages whose author waits for the answer
 _LIVES_S = (0.1, 2.0)  # how long a started process lives
 _LOOK_S = 0.1
+_PATIENT_LOOKS = 10
 _BUTTONS = ("Try again", "Answer all")
 
 
@@ -52,7 +53,7 @@ class Load:
         self.pressed = 0
         self._bot = bot
         self._chance = chance
-        self._pressed: defaultdict[str, set[str]] = defaultdict(set)
+        self._pressed: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._over = False
 
     async def run(self, people: int, kills: int) -> None:
@@ -109,20 +110,24 @@ class Load:
             if calm and said[-1]["bot"]:
                 return
             await asyncio.sleep(_LOOK_S)
-        raise AssertionError(f"{person} waits for ever: {messages[-3:]}")
+        wanted = [each for each in messages if each["buttons"]] or messages[-2:]
+        raise AssertionError(f"{person} waits for ever: {wanted}")
 
     async def _press(self, messages: list[dict[str, object]], person: str) -> bool:
-        """Press what is meant for the person, once for each time that it is shown."""
+        """Press what is meant for the person, and again when it is still shown later: it was not the time."""
         shown: dict[str, str] = {}
         for message in messages:
             buttons = message["buttons"]
             assert isinstance(buttons, list)
             shown |= {str(message["id"]): each["id"] for each in buttons if each["label"] in _BUTTONS}
+        looked = self._pressed[person]
         for message_id, button in shown.items():
-            if message_id not in self._pressed[person]:
+            if looked[message_id] % _PATIENT_LOOKS == 0:
                 self.pressed += 1
                 await self._insist(partial(self._bot.press, person, message_id, button, key=f"press {self.pressed}"))
-        self._pressed[person] = set(shown)
+            looked[message_id] += 1
+        for message_id in set(looked) - set(shown):
+            del looked[message_id]
         return bool(shown)
 
     async def _insist(self, do: Callable[[], Awaitable[T]]) -> T:

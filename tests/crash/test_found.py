@@ -97,3 +97,9 @@ async def test_a_platform_that_asks_us_to_wait_costs_nobody_an_answer(new_file: 
 async def test_a_calm_stop_after_some_crashes_gives_no_answer_up(new_file: NewFile) -> None:
     """Four crashes before the first word are forgiven; the deploy that follows is nobody's fault at all."""
     await play(new_file(), (Say(text="one"), Wait(seconds=0.6), Away(), Away(), Away(), Away(), Drain()), {})
+
+
+async def test_no_number_of_crashes_loses_the_delivery_of_an_answer(new_file: NewFile) -> None:
+    """Twenty kills within one answer: its message would stand there half written for ever."""
+    lives = (Away(), Wait(seconds=0.9)) * 20
+    await play(new_file(), (Say(text="one"), Wait(seconds=0.9), *lives), {})

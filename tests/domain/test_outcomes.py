@@ -147,7 +147,15 @@ def test_a_death_of_ours_says_nothing_about_the_platform(effect: Effect) -> None
     """Three restarts in a row lose an answer that was complete."""
     row = one(after(effect, stumbled(attempts.DIED), attempts.DEATHS_MAX - 1), EffectRow)
     assert (row.state, row.not_before_ms) == (EffectState.PENDING, NOW)
-    row = one(after(effect, stumbled(attempts.DIED), attempts.DEATHS_MAX), EffectRow)
+    row = one(after(effect, stumbled(attempts.DIED), attempts.DEATHS_MAX + 2), EffectRow)
+    assert (row.state, row.not_before_ms) == (EffectState.PENDING, NOW + 4_000)
+
+
+@pytest.mark.parametrize("effect", EFFECTS[:3])
+def test_a_death_after_the_deadline_is_the_last(effect: Effect) -> None:
+    """Something that kills the process is tried for ever."""
+    row = replace(row_of(effect), deadline_ms=NOW - 1)
+    row = one(then(View(session=SESSION, finishing=row), stumbled(attempts.DIED)), EffectRow)
     assert (row.state, row.failure) == (EffectState.FAILED, attempts.DIED)
 
 

@@ -2,7 +2,8 @@
 
 Knows: an effect row and what became of the last try. `NotSent` only waits, until the deadline, however often; a fault
 of the outside counts: three, then it has failed with the true reason. Deliveries and cards look first and write under
-one key, so a death of ours says nothing about the outside: it is counted for itself and is allowed more often.
+one key, so a death of ours says nothing about the outside: after ten of them each new try waits, in case it is this
+effect that kills us, but an answer is not given up for it before its deadline.
 Must not know: what the effect is good for.
 """
 
@@ -14,7 +15,7 @@ from core.domain.entities import EffectRow, EffectState
 
 DIED = "died"  # the failure code of a death while started
 ATTEMPTS_MAX = 3
-DEATHS_MAX = 10  # of an idempotent effect; a crash loop of ten starts is not the platform's fault
+DEATHS_MAX = 10  # of a model call; of an idempotent effect, before it slows a crash loop down
 RETRY_MIN_MS = 1_000  # "Retry-After: 0" is no invitation to a hot loop
 WAIT_MAX_MS = 15 * 60_000  # Retry-After is obeyed up to here
 _BACKOFF_FIRST_MS = 1_000
@@ -47,12 +48,16 @@ def stumble(row: EffectRow, now_ms: int, code: str, *, blameless: bool) -> Effec
         return replace(row, state=EffectState.PENDING, boot="", attempt=max(row.attempt - 1, 0))
     died = code == DIED
     row = replace(row, faults=row.faults + (not died), deaths=row.deaths + died)
-    if row.deaths >= DEATHS_MAX if died else row.faults >= ATTEMPTS_MAX:
+    late = died and row.deadline_ms is not None and now_ms > row.deadline_ms
+    if late or (not died and row.faults >= ATTEMPTS_MAX):
         return replace(row, state=EffectState.FAILED, failure=code)
     return insist(row, now_ms, code)
 
 
 def insist(row: EffectRow, now_ms: int, code: str) -> EffectRow:
     """The row after an unclear end of what is never given up: pending again."""
-    pause = 0 if code == DIED else backoff_ms(row.faults or row.attempt)
+    if code != DIED:
+        pause = backoff_ms(row.faults or row.attempt)
+    else:
+        pause = backoff_ms(row.deaths - DEATHS_MAX + 1) if row.deaths >= DEATHS_MAX else 0
     return replace(row, state=EffectState.PENDING, boot="", not_before_ms=now_ms + pause)
