@@ -76,10 +76,10 @@ class Inbox:
         try:
             work = self._handle(shard, event, data) if taken else None
         except BadInput as error:
-            log.info("discord_unreadable", event=event, detail=error.detail)
+            log.info("discord_unreadable", kind=event, detail=error.detail)
             work = None
         except Exception:  # the adapter's listener: one event that breaks something must not break the connection
-            log.exception("discord_event_failed", event=event)
+            log.exception("discord_event_failed", kind=event)
             work = None
         if work is None:
             if progress is not None:
