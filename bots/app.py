@@ -144,6 +144,7 @@ class App:
         return Given(
             reveal=partial(reveal, codes),
             export=exported,
+            homes=store.homes,
             time_travel=not self._settings.platforms,  # the clock of real people is not ours to move
             memory=SqliteMemory(store),
             suggests=Suggesting(store, clock, self._settings.language),

@@ -6,8 +6,9 @@ the program starts (`bots.app`), the store behind the board.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Protocol
 
@@ -23,6 +24,7 @@ from bots.local.chat import LocalChat
 from bots.local.render import About, Command
 from core.configure import Problem, SettingsWrong
 from core.domain.errors import Closing, StoreFull
+from core.domain.keys import Place
 from core.domain.rules.commands import COMMANDS
 from core.domain.words import say
 from core.drivers.clock import SystemClock
@@ -96,13 +98,25 @@ def check_platforms(settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What a platform needs of the house. `reveal` puts resume codes into sentences while they are shown."""
+    """What a platform needs of the house. `reveal` puts resume codes into sentences while they are shown.
+
+    `homes` tells where conversations of a platform live that people have used since then (ms), latest first.
+    """
 
     reveal: Callable[[str], str]
     export: Exporter
+    homes: Callable[[str, int], Awaitable[Sequence[Place]]]
     time_travel: bool  # whether people may move the clock
     memory: GatewayMemory  # what a platform remembers between two processes
     suggests: Suggests  # a person's own conversations, while they type
+
+
+def _slack(settings: Settings, clock: Clock, given: Given) -> Served:
+    """Imported here, so that a start without Slack does not wait for its SDK."""
+    from bots.slack.serving import Slack  # noqa: PLC0415
+
+    homes = partial(given.homes, "slack")
+    return Slack(settings, clock, reveal=given.reveal, export=given.export, homes=homes)
 
 
 def _discord(settings: Settings, clock: Clock, given: Given) -> Served:
@@ -124,8 +138,16 @@ def _discord(settings: Settings, clock: Clock, given: Given) -> Served:
     return DiscordServed(options, clock, given.memory)
 
 
+async def _examine_slack(settings: Settings, clock: Clock) -> tuple[str, str]:
+    from bots.slack.preflight import examine  # noqa: PLC0415
+
+    return await examine(settings, clock)
+
+
+# What a platform says of our tokens, for `rejoinder doctor`: what was found, and what to do about it ("" = nothing).
+EXAMINE: Mapping[str, Callable[[Settings, Clock], Awaitable[tuple[str, str]]]] = {"slack": _examine_slack}
 # The one place where a platform joins: its name in `Settings.platforms`, and what makes it (see bots/README.md).
-PLATFORMS: Mapping[str, Callable[[Settings, Clock, Given], Served]] = {"discord": _discord}
+PLATFORMS: Mapping[str, Callable[[Settings, Clock, Given], Served]] = {"slack": _slack, "discord": _discord}
 
 
 class Local:

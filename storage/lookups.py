@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from core.domain.entities import Card, FileCopy, Message, Session, Turn
 from core.domain.errors import BadInput, HistoryUnreadable
+from core.domain.keys import Place, SessionKey
 from core.domain.leaving import Summary
 from core.engine.ports import Conversation, Delivery
 from storage.rows import CARD, FILE_COPY, MESSAGE, PART, SEQ_BITS, SEQ_MASK, SESSION, SUMMARY, TURN, Row
@@ -25,6 +26,11 @@ _REFUSED = "SELECT id FROM turn WHERE session_id = ? AND failure = 'model_refusa
 _HOLDING = (
     "SELECT s.id FROM session AS s WHERE s.id IN (SELECT session_id FROM waiting WHERE held = 1 AND said_at = '')"
     " AND s.home >= ? AND s.home < ? ORDER BY s.id"
+)
+_HOMES = (
+    "SELECT s.home FROM binding AS b JOIN session AS s ON s.id = b.session_id"
+    " WHERE b.key >= ? AND b.key < ? AND s.last_human_ms >= ? AND s.phase <> 'erased'"
+    " ORDER BY s.last_human_ms DESC LIMIT ?"
 )
 _PARTS = f"{PART.select} WHERE turn_id = ? ORDER BY n"
 _DRAFT = "SELECT text FROM draft WHERE effect_id = ? ORDER BY n"
@@ -104,6 +110,13 @@ def holding(conn: sqlite3.Connection, platform: str) -> tuple[str, ...]:
     """See `Store.holding`."""
     home = quote(platform, safe="")
     return tuple([row[0] for row in conn.execute(_HOLDING, (f"{home}/", f"{home}0")).fetchall()])
+
+
+def homes(conn: sqlite3.Connection, platform: str, since_ms: int, limit: int) -> tuple[Place, ...]:
+    """Where conversations of a platform live that people have used since then, latest first: for catching up."""
+    home = quote(platform, safe="")
+    rows = conn.execute(_HOMES, (f"{home}/", f"{home}0", since_ms, limit)).fetchall()
+    return tuple(dict.fromkeys(SessionKey.parse(row[0]).place for row in rows))
 
 
 def _tail(

@@ -18,6 +18,7 @@ from core.domain.decision import Decision, Policy
 from core.domain.effects import EraseKind
 from core.domain.entities import Card, Draft, EffectRow, Message, Part
 from core.domain.events import Arrival, Event, TimerDue
+from core.domain.keys import Place
 from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
 from core.engine.ports import Accepted, Claim, Conversation, Decide, Delivery, Doomed, Due, Erased
@@ -33,6 +34,7 @@ from storage.writer import DRAFT, OnPoint, Unit, Writer
 
 T = TypeVar("T")
 
+HOMES_MAX = 500  # a platform that has missed more than it can read reads the latest
 FOLD_TRIES = 240  # a minute: a deletion that a person asked for waits for a backup in the way
 
 _PROGRESS_DRAFT = (
@@ -207,6 +209,10 @@ class SqliteStore:
     async def card(self, session_id: str, key: str) -> Card:
         """See `Store.card`."""
         return await self._readers.run(partial(lookups.card, session_id=session_id, key=key))
+
+    async def homes(self, platform: str, since_ms: int) -> tuple[Place, ...]:
+        """Where conversations of a platform live that people have used since then, latest first: for catching up."""
+        return await self._readers.run(partial(lookups.homes, platform=platform, since_ms=since_ms, limit=HOMES_MAX))
 
     async def holding(self, platform: str) -> tuple[str, ...]:
         """See `Store.holding`."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bots.app import chosen_model, examined, holder, key_told
-from bots.served import check_platforms
+from bots.served import EXAMINE, check_platforms
 from core.configure import Problem, SettingsWrong, load
 from core.domain.errors import OutsideError, RejoinderError
 from core.drivers.clock import SystemClock
@@ -60,6 +60,9 @@ async def examine(environ: Mapping[str, str]) -> AsyncIterator[Finding]:
         yield Finding(about="settings", state="note", said=f"set, but without effect in this release: {names}")
     for finding in _files(settings):
         yield finding
+    for name in settings.platforms:
+        if name in EXAMINE:
+            yield await _platform(name, settings)
     yield await _model(settings)
 
 
@@ -119,6 +122,15 @@ def _encryption(folder: Path) -> Finding:
         return Finding(about="encryption", state="ok", said="message contents rest on an encrypted volume (dm-crypt)")
     said = "message contents rest on this volume as they are; put the data directory on an encrypted one"
     return Finding(about="encryption", state="note", said=said)
+
+
+async def _platform(name: str, settings: Settings) -> Finding:
+    try:
+        said, fix = await EXAMINE[name](settings, SystemClock())
+    except OutsideError as error:
+        fix = "" if error.detail else "check the network and the platform's status page"
+        return Finding(about=name, state="problem", said=error.detail or f"cannot be asked: {error.code}", fix=fix)
+    return Finding(about=name, state="problem" if fix else "ok", said=said, fix=fix)
 
 
 async def _model(settings: Settings) -> Finding:

@@ -188,8 +188,8 @@ class LocalChat:
         return {"thread": place.thread, "message": message_id, "reply": reply}
 
     async def _pressed(self, pressing: Pressing, spot: Spot, person: PersonKey, source: str) -> Shown:
-        offered = any(each.id == pressing.button and each.for_user in ("", pressing.person) for each in spot.buttons)
-        if not offered:
+        # Whose it is, the engine decides, and says so; here it counts only whether the button stands there.
+        if all(each.id != pressing.button for each in spot.buttons):
             return {"reply": await self._say_privately(BUTTON_GONE, person, spot.place, source)}
         event = wire.button_pressed(pressing, key=person, place=spot.place, source_key=source)
         accepted = await self._intake.accept(event)

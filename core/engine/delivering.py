@@ -208,5 +208,5 @@ class Delivering:
 
 
 def _certain(live: LiveAnswer, shown: Shown) -> str:
-    """As much of what is shown as a crash would leave."""
-    return shown.text if live.saved_chars >= len(live.text) else shown.text[: live.saved_chars]
+    """As much of what is shown as a crash would leave: not a remark under it, and of the text what is saved."""
+    return shown.text if shown.final else shown.text[: live.saved_chars]

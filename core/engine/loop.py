@@ -190,28 +190,28 @@ class Engine:
         """Claim what is due; sleep until something is due, something changes, or the sweep's time."""
         while not self._closing:
             self._wake.clear()
-            asked_ms = self._clock.now_ms()
+            # One time for both questions: what becomes due between them would be neither claimed nor waited for.
+            now_ms = self._clock.now_ms()
             try:
-                rows = await self._claim()
-                due_ms = None if rows else await self._store.next_effect_ms(asked_ms)
+                rows = await self._claim(now_ms)
+                due_ms = None if rows else await self._store.next_effect_ms(now_ms)
             except StoreError as error:
                 log.warning("effects wait for the store", code=error.code)
-                rows, due_ms = (), self._clock.now_ms() + int(RETRY_STORE_S * 1000)
+                rows, due_ms = (), now_ms + int(RETRY_STORE_S * 1000)
             if not rows:
                 self._pending = due_ms is not None
-                await self._wait(due_ms, asked_ms)
+                await self._wait(due_ms if due_ms is not None and due_ms > now_ms else None)
 
-    async def _claim(self) -> tuple[EffectRow, ...]:
+    async def _claim(self, now_ms: int) -> tuple[EffectRow, ...]:
         room = self._room()
-        rows = await self._store.claim(boot=self._boot, now_ms=self._clock.now_ms(), room=room)
+        rows = await self._store.claim(boot=self._boot, now_ms=now_ms, room=room)
         for row in rows:
             self._perform(row)
         return rows
 
-    async def _wait(self, due_ms: int | None, asked_ms: int) -> None:
-        """What was due when it was asked for waits for something else; what has become due since does not."""
+    async def _wait(self, due_ms: int | None) -> None:
         pause_s = SWEEP_S
-        if due_ms is not None and due_ms > asked_ms:
+        if due_ms is not None:
             pause_s = min(SWEEP_S, max(0, due_ms - self._clock.now_ms()) / 1000)
         sleeping = asyncio.create_task(self._clock.sleep(pause_s))
         waking = asyncio.create_task(self._wake.wait())

@@ -42,7 +42,7 @@ Seen = dict[tuple[str, int], _Seen]
 
 async def run(setup: Setup) -> Report:
     """Measure on the disk there is, then on a slower one, then count syncs."""
-    rounds = 4 if setup.quick else 20
+    rounds = 4 if setup.quick else 14
     seen = await _measure(setup, "alone", CROWDS[:1], 2 * rounds)
     seen |= await _measure(setup, "crowd", CROWDS[1:], rounds)
     setup.say("crowd: a slower disk")

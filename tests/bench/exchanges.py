@@ -158,12 +158,12 @@ class Raw:
     def prepare(self, sessions: int, each: int) -> None:
         """See `Way.prepare`."""
         for at in range(sessions):
-            first = (at + 1) << SEQ_BITS
+            of, first = session(at), (at + 1) << SEQ_BITS
             for _ in range(each):
                 seq = self._next[at]
                 self._next[at] = seq + 2
                 update = (NOW_MS, NOW_MS + 1_800_000, seq + 2, 168 * (seq + 1), self._ids[at])
-                messages = [self._row(first, seq), self._row(first, seq + 1)]
+                messages: list[_Row] = [(first | each, *MESSAGE.encode(said(of, each))) for each in (seq, seq + 1)]
                 self._ready[at].append(((f"local:{at}:{seq}", NOW_MS), messages, update))
 
     async def exchange(self, at: int) -> None:
@@ -174,11 +174,6 @@ class Raw:
             await self._db.executemany(INSERT_MESSAGE, messages)
             await self._db.execute(self._SESSION, update)
             await self._db.commit()
-
-    @staticmethod
-    def _row(first: int, seq: int) -> _Row:
-        role = "user" if seq % 2 else "assistant"
-        return (first | seq, role, TEXT, NOW_MS, "Alice", "", "", "", 168, "", "", "[]")
 
     async def close(self) -> None:
         """See `Way.close`."""

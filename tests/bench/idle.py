@@ -20,13 +20,14 @@ from storage.claims import Starting
 from storage.rows import SESSION
 from storage.sqlite import SqliteStore
 from tests.bench import million
+from tests.bench.exchanges import NOW_MS
 from tests.bench.measure import median
 from tests.bench.report import Gate, Report, Rows, Setup
 
 SIZES = (1_000, 1_000_000)
 _DUE = 500  # as many as one look takes
 _TOUCHES = 128
-_STARTING = Starting(boot="bench", now_ms=million.NOW_MS, room={})
+_STARTING = Starting(boot="bench", now_ms=NOW_MS, room={})
 Ask = Callable[[SqliteStore, int], Awaitable[None]]
 
 
@@ -82,7 +83,7 @@ async def run(setup: Setup) -> Report:
 
 
 async def _look(store: SqliteStore, size: int) -> None:
-    assert not await store.due_sessions(million.NOW_MS, 2 * million.NOW_MS, _DUE)
+    assert not await store.due_sessions(NOW_MS, 2 * NOW_MS, _DUE)
 
 
 async def _next(store: SqliteStore, size: int) -> None:
@@ -91,12 +92,12 @@ async def _next(store: SqliteStore, size: int) -> None:
 
 async def _find(store: SqliteStore, size: int) -> None:
     """The first half of all timers has rung; no touch has moved one of them."""
-    now_ms = million.NOW_MS + size // 2 * million.SPACING_MS
-    assert len(await store.due_sessions(now_ms, 2 * million.NOW_MS, _DUE)) == _DUE
+    now_ms = NOW_MS + size // 2 * million.SPACING_MS
+    assert len(await store.due_sessions(now_ms, 2 * NOW_MS, _DUE)) == _DUE
 
 
 async def _scan(store: SqliteStore, size: int) -> None:
-    await store.read(partial(million.scan, now_ms=million.NOW_MS))
+    await store.read(partial(million.scan, now_ms=NOW_MS))
 
 
 async def _touch(store: SqliteStore, size: int) -> None:
@@ -111,6 +112,6 @@ async def _touch_one(store: SqliteStore, size: int) -> None:
         row = conn.execute(f"{SESSION.select} WHERE id = ?", (million.session_id(at),)).fetchone()
         known: Session = SESSION.decode(row)
         due_ms = (known.due_ms or 0) + 1_800_000
-        apply(conn, (replace(known, last_human_ms=million.NOW_MS, due_ms=due_ms),), _STARTING, None)
+        apply(conn, (replace(known, last_human_ms=NOW_MS, due_ms=due_ms),), _STARTING, None)
 
     await store.submit(unit)

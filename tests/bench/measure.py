@@ -14,6 +14,7 @@ from statistics import mean, median
 
 __all__ = ["Usage", "mean", "median", "memory_mib", "percentile", "ratio", "until", "usage"]
 
+PATIENCE_S = 120
 _MIB = 1024 * 1024
 
 
@@ -49,9 +50,14 @@ def usage() -> Usage:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Look every few milliseconds: a benchmark must not put hooks into what it measures."""
-    while not condition():  # noqa: ASYNC110
-        await asyncio.sleep(0.005)
+    """Look every few milliseconds: a benchmark must not put hooks into what it measures.
+
+    Raises:
+        TimeoutError: it does not come true in `PATIENCE_S`; better no figure than a run without an end.
+    """
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 def memory_mib(pid: int | str = "self") -> float:

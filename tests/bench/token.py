@@ -22,7 +22,7 @@ class _Echo(Talker):
     """Begins with the question, so that the reader knows whose first token it is."""
 
     def __init__(self) -> None:
-        super().__init__([".." * 12] * 200, pace_s=0.1)
+        super().__init__([".." * 12] * 36_000, pace_s=0.1)
         self.said_s: dict[str, float] = {}
         self.on_first = self._first
 

@@ -32,7 +32,7 @@ async def run(setup: Setup) -> Report:
     lates: dict[Pair, list[float]] = defaultdict(list)
     cpu: dict[Pair, list[float]] = defaultdict(list)
     names = count()
-    for turn in range(2 if setup.quick else 7):
+    for turn in range(2 if setup.quick else 6):
         for crowd in CROWDS:
             for name in sorted(houses, reverse=bool(turn % 2)):
                 turns = crowd * _TURNS[crowd]

@@ -94,10 +94,10 @@ def test_a_problem_never_repeats_a_value() -> None:
 
 
 def test_settings_of_parts_that_are_not_built_are_known_as_such(tmp_path: Path) -> None:
-    """An operator would believe that older messages are left unanswered."""
-    found = load({"REJOINDER_CATCH_UP_AGE": "10m", "REJOINDER_MODEL": "m"}, tmp_path)
-    assert found.without_effect == ("catch_up_age",)
-    assert load({}, tmp_path).without_effect == ()
+    """An operator would believe that the bot has a tool."""
+    assert load({"REJOINDER_MODEL": "m"}, tmp_path).without_effect == ()
+    (tmp_path / "rejoinder.toml").write_text('[tools.files]\ncommand = ["mcp-files"]\n')
+    assert load({}, tmp_path).without_effect == ("tools",)
     assert set(Settings.model_fields) >= LATER
 
 

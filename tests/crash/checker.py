@@ -35,11 +35,10 @@ _LEFT = {
     "open effects": _OPEN_EFFECTS,
     "drafts": "SELECT effect_id, text FROM draft",
     "reserved money": "SELECT account, reserved FROM spend WHERE reserved <> 0",
-    "posts still being written": "SELECT substr(key, 5, 26), text FROM board_post WHERE state = 'streaming'",
+    "posts still being written": "SELECT key, text FROM board_post WHERE state = 'streaming'",
     "people's posts not taken": "SELECT id, text FROM board_post WHERE taken = 0 AND author <> ''",
-    "failed effects": "SELECT kind, failure, turn_id FROM effect WHERE state = 'failed'",
+    "failed effects": "SELECT kind, failure FROM effect WHERE state = 'failed'",
 }
-_GIVEN_UP = "SELECT turn_id FROM effect WHERE state = 'failed' AND kind = 'Deliver'"
 
 
 Answers = Callable[[str], tuple[str | None, bool]]  # see `talker.read_answer`
@@ -63,8 +62,7 @@ async def check(stage: Stage) -> None:
     """Raise `AssertionError` with everything that is wrong at the story's end."""
     most = len(stage.lives) + stage.model.mishaps_met
     wrong = [f"{text!r} was asked for {n} times" for text, n in stage.model.calls.items() if n > most]
-    excused = stage.wobbles > 0
-    wrong += await stage.life.store.read(lambda conn: look(conn, stage.spoken, excused=excused))
+    wrong += await stage.life.store.read(lambda conn: look(conn, stage.spoken))
     wrong += await stage.life.store.read(lambda conn: _unexplained(conn, stage))
     wrong += stage.wrong + stage.model.wrong
     assert not wrong, "; ".join(wrong)
@@ -77,29 +75,22 @@ def _unexplained(conn: sqlite3.Connection, stage: Stage) -> list[str]:
         if turn.state is TurnState.STOPPED and not stage.stops:
             wrong.append("stopped by nobody")
         if turn.state is TurnState.FAILED:
-            explained = stage.deaths >= ATTEMPTS_MAX if turn.failure == DIED else stage.model.mishaps_met > 0
+            died = stage.deaths > 0 and stage.deaths + stage.model.mishaps_met >= ATTEMPTS_MAX
+            explained = died if turn.failure == DIED else stage.model.mishaps_met > 0
             if not explained or turn.failure.startswith("budget"):
                 wrong.append(f"failed without a reason: {turn.failure}")
     return wrong
 
 
-def look(
-    conn: sqlite3.Connection, spoken: list[Spoken], answers: Answers = read_answer, *, excused: bool = False
-) -> list[str]:
-    """Everything that is wrong in a database that has come to rest; `answers` reads what the model has said.
-
-    `excused`: the platform was at fault, so a delivery may have been given up after three tries.
-    """
+def look(conn: sqlite3.Connection, spoken: list[Spoken], answers: Answers = read_answer) -> list[str]:
+    """Everything that is wrong in a database that has come to rest; `answers` reads what the model has said."""
     found = _find(conn)
-    given_up = {row[0] for row in conn.execute(_GIVEN_UP)} if excused else set()
-    _check_nothing_left(conn, found, given_up)
+    found.wrong += [f"{what}: {rows}" for what, sql in _LEFT.items() if (rows := conn.execute(sql).fetchall())]
     _check_messages(found, spoken)
     _check_order(found, spoken)
     for turn in found.turns.values():
-        text = _check_answer(found, turn, answers)
-        if turn.id not in given_up:
-            _check_parts(found, turn, text)
-    _check_posts(found, given_up)
+        _check_parts(found, turn, _check_answer(found, turn, answers))
+    _check_posts(found)
     return found.wrong
 
 
@@ -118,13 +109,6 @@ def _find(conn: sqlite3.Connection) -> _Found:
         sources={row[0] for row in conn.execute("SELECT key FROM source")},
         wrong=[],
     )
-
-
-def _check_nothing_left(conn: sqlite3.Connection, found: _Found, given_up: set[str]) -> None:
-    for what, sql in _LEFT.items():
-        rows = [row for row in conn.execute(sql).fetchall() if not given_up.intersection(map(str, row))]
-        if rows:
-            found.wrong.append(f"{what}: {rows}")
 
 
 def _check_messages(found: _Found, spoken: list[Spoken]) -> None:
@@ -206,19 +190,17 @@ def _check_text(found: _Found, turn: Turn, text: str, asked: list[str], answers:
         found.wrong.append(f"asked {asked}, answered {question!r}")
 
 
-def _check_posts(found: _Found, given_up: set[str]) -> None:
+def _check_posts(found: _Found) -> None:
     """Every post of ours is a turn's or a card's; answers stand in the order of their turns."""
     ours = [post for post in found.posts if not post.author]
     turn_of = {post.id: post.key.split(":")[1] for post in ours if post.key.split(":")[1] in found.turns}
     for post in ours:
         if post.id not in turn_of and post.id not in found.cards:
             found.wrong.append(f"a post of nobody: {post}")
-    for ref in found.cards:
-        if ref not in {post.id for post in ours}:
-            found.wrong.append("a card that is nowhere")
+    if set(found.cards) - {post.id for post in ours}:
+        found.wrong.append("a card that is nowhere")
     for session in {turn.session_id for turn in found.turns.values()}:
-        turns = [turn.id for turn in found.turns.values() if turn.session_id == session]
-        wanted = [turn_id for turn_id in turns if turn_id not in given_up]
+        wanted = [turn.id for turn in found.turns.values() if turn.session_id == session]
         stand = [turn_of[post.id] for post in ours if post.id in turn_of and turn_of[post.id] in wanted]
         if list(dict.fromkeys(stand)) != wanted:
             found.wrong.append("answers stand in another order than their turns")

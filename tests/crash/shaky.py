@@ -19,6 +19,7 @@ from core.engine.ports import Clock, Heard, Limits, Piece, Unreadable
 
 T = TypeVar("T")
 
+FAULT = "platform_cut"
 _RETRY_MS = 2_000
 
 
@@ -46,10 +47,10 @@ class Shaky:
         if wobble is Wobble.NOT_SENT:
             raise NotSent(code="platform_busy", retry_ms=self._clock.now_ms() + _RETRY_MS)
         if wobble is Wobble.LOST:
-            raise Ambiguous(code="platform_cut")
+            raise Ambiguous(code=FAULT)
         result = await do()
         if wobble is Wobble.UNHEARD:
-            raise Ambiguous(code="platform_cut")
+            raise Ambiguous(code=FAULT)
         return result
 
     async def open_answer(self, place: Place, key: str, reply_to: str, piece: Piece) -> str:

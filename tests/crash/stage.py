@@ -65,7 +65,6 @@ class Stage:
     lives: list[Fuse] = field(default_factory=list)
     deaths: int = 0
     stops: int = 0
-    wobbles: int = 0
     wrong: list[str] = field(default_factory=list)
     model: Talker = field(init=False)
     _life: Life | None = None
@@ -195,7 +194,6 @@ class Stage:
                 self.model.mishaps.extend(act.of)
             case Wobbles():
                 self.life.wobbles.extend(act.of)
-                self.wobbles += len(act.of)
             case _:
                 assert_never(act)
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from core.domain.entities import Draft, Part
 from core.domain.errors import StoreFull
 from storage.sqlite import SqliteStore
-from tests.crash.acts import Away, Command, Drain, Mishaps, Press, Say, Wait
+from tests.crash.acts import Arm, Away, Command, Drain, Mishaps, Press, Say, Wait, Wobbles
 from tests.crash.conftest import NewFile, deadly
 from tests.crash.life import Faulty, House
+from tests.crash.shaky import Wobble
 from tests.crash.stage import Stage
 from tests.crash.sweep import play
 from tests.crash.talker import Busy
@@ -59,6 +60,13 @@ async def test_a_crash_leaves_no_message_that_nothing_is_written_into(new_file: 
         await play(new_file(), story, {}, House(part_chars=100))
 
 
+async def test_a_remark_that_goes_away_opens_no_message(new_file: NewFile) -> None:
+    """The model is busy, and a crash: the message that only the remark made necessary would never be finished."""
+    for more in range(2, 8):
+        story = (Mishaps(of=(Busy(seconds=25.0),)), Arm(point="platform.after_call", more=more), Say(text="one"))
+        await play(new_file(), story, {}, House(part_chars=100))
+
+
 class FullAtTimes(SqliteStore):
     """A disk that is full at every second tick."""
 
@@ -76,3 +84,11 @@ async def test_a_draft_that_could_not_be_saved_leaves_no_hole(new_file: NewFile)
     """After a moment with a full disk and a crash, words would be missing in the middle of an answer."""
     house = House(faulty=Faulty(store=FullAtTimes))
     await play(new_file(), (Say(text="one"), Wait(seconds=1.5), Away()), {}, house)
+
+
+async def test_a_platform_that_asks_us_to_wait_costs_nobody_an_answer(new_file: NewFile) -> None:
+    """Two 429s and one lost reply are one fault, not three."""
+    wobbles = Wobbles(of=(Wobble.NOT_SENT, Wobble.NOT_SENT, Wobble.LOST))
+    await play(new_file(), (wobbles, Say(text="one", file="Words.")), {})
+    wobbles = Wobbles(of=(Wobble.NOT_SENT, Wobble.LOST, Wobble.NOT_SENT, Wobble.UNHEARD))
+    await play(new_file(), (Say(text="one"), Wait(seconds=0.9), wobbles), {})

@@ -77,8 +77,8 @@ def test_a_first_message_opens_a_session_and_a_turn() -> None:
     assert decision.received == 1
 
 
-def test_the_answer_is_asked_for_after_a_pause_and_shown_at_once() -> None:
-    """Three quick messages get three answers, or nothing is seen until the answer is complete."""
+def test_the_answer_is_asked_for_and_opened_after_a_pause() -> None:
+    """Three quick messages get three answers, or an answer that stands above the last of them."""
     decision = then(calm(), said())
     turn = one(decision, Turn)
     [(asking, ask)] = effects(decision, AskModel)
@@ -86,7 +86,7 @@ def test_the_answer_is_asked_for_after_a_pause_and_shown_at_once() -> None:
     assert (asking.state, asking.attempt, asking.order_key) == (EffectState.PENDING, 0, "")
     assert asking.deadline_ms == NOW + POLICY.model_deadline_ms
     [(showing, _)] = effects(decision, Deliver)
-    assert (showing.not_before_ms, showing.order_key) == (0, f"answer:{showing.session_id}")
+    assert (showing.not_before_ms, showing.order_key) == (NOW + POLICY.debounce_ms, f"answer:{showing.session_id}")
     assert showing.deadline_ms == NOW + POLICY.platform_deadline_ms
 
 
@@ -183,6 +183,13 @@ def test_a_quick_second_message_joins_and_puts_the_call_off() -> None:
     assert (message.seq, message.turn_id) == (2, "T1")
     assert (asking.id, asking.not_before_ms) == ("E1", NOW + POLICY.debounce_ms)
     assert decision.received == 1
+
+
+def test_a_message_that_joins_puts_the_answer_below_itself() -> None:
+    """The answer to three quick messages stands above the last of them."""
+    unopened = replace(DELIVER, state=EffectState.PENDING, attempt=0)
+    decision = then(asked(effects=(PENDING, unopened)), said("two", ref="m2"))
+    assert [row.not_before_ms for row in rows(decision, EffectRow)] == [NOW + POLICY.debounce_ms] * 2
 
 
 def test_a_message_without_a_ref_leaves_the_reply_where_it_was() -> None:

@@ -33,8 +33,9 @@ EFFECTS: list[Effect] = [Deliver(turn_id="T1"), ShowCard(card_key=CARD.key), FET
 
 
 def row_of(effect: Effect, attempt: int = 1) -> EffectRow:
-    """An effect that was tried `attempt` times."""
-    return replace(DELIVER, effect=effect, attempt=attempt, deadline_ms=NOW + 60_000)
+    """An effect that was tried `attempt` times, the last one apart in vain."""
+    vain = max(attempt - 1, 0)
+    return replace(DELIVER, effect=effect, attempt=attempt, faults=vain, deaths=vain, deadline_ms=NOW + 60_000)
 
 
 def after(effect: Effect, event: Event, attempt: int = 1) -> Decision:
@@ -148,6 +149,17 @@ def test_a_death_of_ours_says_nothing_about_the_platform(effect: Effect) -> None
     assert (row.state, row.not_before_ms) == (EffectState.PENDING, NOW)
     row = one(after(effect, stumbled(attempts.DIED), attempts.DEATHS_MAX), EffectRow)
     assert (row.state, row.failure) == (EffectState.FAILED, attempts.DIED)
+
+
+@pytest.mark.parametrize("effect", EFFECTS[:3])
+def test_waits_and_deaths_are_no_faults(effect: Effect) -> None:
+    """After some 429s and a restart, one lost reply of the platform costs the whole answer."""
+    row = replace(row_of(effect), attempt=0, faults=0, deaths=0)
+    events: list[Event] = [EffectWaits(session_id="S1", code="busy"), stumbled(attempts.DIED)]
+    for event in events * 5:
+        row = one(then(View(session=SESSION, finishing=replace(row, attempt=row.attempt + 1)), event), EffectRow)
+    row = one(then(View(session=SESSION, finishing=replace(row, attempt=row.attempt + 1)), stumbled()), EffectRow)
+    assert (row.state, row.attempt, row.faults, row.deaths) == (EffectState.PENDING, 11, 1, 5)
 
 
 def test_what_is_nobodys_fault_does_not_count() -> None:

@@ -198,3 +198,19 @@ async def test_an_operator_finds_a_refused_call_in_the_log(world: World) -> None
     told = [each for each in lines if each["event"] == "refused"]
     assert [(each["log_level"], each["code"]) for each in told] == [("warning", "model_auth")]
     assert "secret" not in str(lines)
+
+
+async def test_what_becomes_due_while_the_store_is_asked_is_not_slept_over(world: World) -> None:
+    """Two people who wrote in the same moment waited for the next sweep, five seconds, with the machine idle."""
+    script(world, ["Here."])
+    asked = world.store.next_effect_ms
+
+    async def slow(now_ms: int) -> int | None:
+        due_ms = await asked(now_ms)
+        await world.clock.advance(max(0, (due_ms or 0) - world.clock.now_ms()) / 1000)
+        return due_ms
+
+    world.store.next_effect_ms = slow  # type: ignore[method-assign]
+    await world.say("alice", "go")
+    await world.run(1.0)
+    assert await world.answers() == ["Here."]

@@ -40,6 +40,12 @@ class ManualClock:
         """How many sleepers wait."""
         return sum(not woken.done() for _, _, woken in self._sleepers)
 
+    @property
+    def next_s(self) -> float | None:
+        """Seconds until the first sleeper is due; None when nobody sleeps."""
+        due = [at for at, _, woken in self._sleepers if not woken.done()]
+        return max(0.0, min(due) - self._elapsed) if due else None
+
     async def advance(self, seconds: float) -> None:
         """Move both clocks, stopping at every sleeper that is due on the way so that it can run."""
         end = self._elapsed + seconds

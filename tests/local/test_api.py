@@ -184,6 +184,21 @@ async def test_a_button_that_is_not_there_is_answered(house: House) -> None:
     assert error_of(await house.post("/api/actions", press | {"message": "w-nope"})) == (410, "gone")
 
 
+async def test_somebody_elses_button_says_whose_it_is(house: House) -> None:
+    """A colleague who presses Stop was told that the button is gone, and sees the answer run on."""
+    gate = asyncio.Event()
+    house.script("Once ", gate, "a time.")
+    thread = thread_of(await house.say("a story", channel="general"))
+    await house.world.run(1.0)
+    answer = (await house.messages(thread))[1]
+    press = {"person": "bob", "message": answer["id"], "button": answer["buttons"][0]["id"]}  # type: ignore[index]
+    told = (await house.post("/api/actions", press, status=200))["reply"]
+    assert told["text"] == "Only the person who asked can do that."  # type: ignore[index]
+    gate.set()
+    await house.world.settle()
+    assert (await house.messages(thread))[1]["state"] == "done"
+
+
 async def test_files_reach_the_board_and_the_engine(house: House) -> None:
     """An attached file would be dropped on the way."""
     data = base64.b64encode(b"name: Heron").decode()

@@ -155,7 +155,7 @@ def _again(making: Making, turn: Turn, text: str, code: str, *, blameless: bool 
     turn = replace(turn, said=text, stitched=bool(text), stalls=stalls)
     if turn.state is TurnState.STOPPING:
         _end(making, turn, TurnState.STOPPED, text)
-    elif stalls >= attempts.ATTEMPTS_MAX:
+    elif stalls >= (attempts.DEATHS_MAX if code == attempts.DIED else attempts.ATTEMPTS_MAX):
         _fail(making, turn, code)
     else:
         at_once = grew or blameless or code == attempts.DIED

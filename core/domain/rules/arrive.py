@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from core.domain.decision import Decision, View
-from core.domain.effects import AskModel
+from core.domain.effects import AskModel, Deliver
 from core.domain.entities import Binding, EffectRow, EffectState, Forgotten, Phase, Turn, TurnState, Waiting
 from core.domain.events import Address, MessageReceived
 from core.domain.keys import SessionKey
@@ -106,9 +106,21 @@ def _collecting(view: View, turn: Turn, message: Waiting) -> EffectRow | None:
 def _join(making: Making, turn: Turn, asking: EffectRow, message: Waiting) -> None:
     taken = making.take((message,), turn.id)
     latest_ms = min(making.now_ms + making.view.policy.debounce_ms, turn.created_ms + DEBOUNCE_MAX_MS)
+    asked_ms = max(asking.not_before_ms, latest_ms)
     making.put(
         replace(turn, last_seq=taken[-1].seq, reply_to=message.ref or turn.reply_to),
-        replace(
-            asking, not_before_ms=max(asking.not_before_ms, latest_ms), waits=(*asking.waits, *making.fetch((message,)))
-        ),
+        replace(asking, not_before_ms=asked_ms, waits=(*asking.waits, *making.fetch((message,)))),
+        *(replace(each, not_before_ms=asked_ms) for each in _unopened(making.view, turn)),
     )
+
+
+def _unopened(view: View, turn: Turn) -> list[EffectRow]:
+    """The delivery of `turn` while nothing of it stands anywhere."""
+    return [
+        each
+        for each in view.open_effects
+        if isinstance(each.effect, Deliver)
+        and each.effect.turn_id == turn.id
+        and each.state is EffectState.PENDING
+        and not each.attempt
+    ]

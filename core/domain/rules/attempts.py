@@ -1,8 +1,8 @@
 """How long an effect is tried: the waiting and attempt rules of DESIGN section 4.
 
-Knows: an effect row and what became of the last try. `NotSent` only waits, until the deadline; a fault of the
-outside, and a death while started, count: three, then it has failed with the true reason. Deliveries and cards
-look first and write under one key, so a death of ours says nothing about them and is allowed more often.
+Knows: an effect row and what became of the last try. `NotSent` only waits, until the deadline, however often; a fault
+of the outside counts: three, then it has failed with the true reason. Deliveries and cards look first and write under
+one key, so a death of ours says nothing about the outside: it is counted for itself and is allowed more often.
 Must not know: what the effect is good for.
 """
 
@@ -45,19 +45,14 @@ def stumble(row: EffectRow, now_ms: int, code: str, *, blameless: bool) -> Effec
     """The row after an unclear end: pending again, or failed after too many tries."""
     if blameless:
         return replace(row, state=EffectState.PENDING, boot="", attempt=max(row.attempt - 1, 0))
-    row = _counted(row, code)
-    if row.faults >= ATTEMPTS_MAX or row.deaths >= DEATHS_MAX:
+    died = code == DIED
+    row = replace(row, faults=row.faults + (not died), deaths=row.deaths + died)
+    if row.deaths >= DEATHS_MAX if died else row.faults >= ATTEMPTS_MAX:
         return replace(row, state=EffectState.FAILED, failure=code)
     return insist(row, now_ms, code)
 
 
 def insist(row: EffectRow, now_ms: int, code: str) -> EffectRow:
     """The row after an unclear end of what is never given up: pending again."""
-    pause = 0 if code == DIED else backoff_ms(row.attempt)
+    pause = 0 if code == DIED else backoff_ms(row.faults or row.attempt)
     return replace(row, state=EffectState.PENDING, boot="", not_before_ms=now_ms + pause)
-
-
-def _counted(row: EffectRow, code: str) -> EffectRow:
-    if code == DIED:
-        return replace(row, deaths=row.deaths + 1)
-    return replace(row, faults=row.faults + 1)

@@ -195,7 +195,7 @@ class Making:
             waits = (*waits, self.effect(read, deadline_ms=self.now_ms + READ_THREAD_MS))
         turn = self.ask(turn, not_before_ms=self.now_ms + pause_ms, waits=waits)
         self.put(turn)
-        self.deliver(turn)
+        self.deliver(turn, not_before_ms=self.now_ms + pause_ms)
         return turn
 
     def ask(self, turn: Turn, *, not_before_ms: int, waits: tuple[str, ...] = ()) -> Turn:
@@ -214,10 +214,14 @@ class Making:
         self.effect(effect, not_before_ms=not_before_ms, deadline_ms=deadline_ms, waits=waits)
         return turn
 
-    def deliver(self, turn: Turn) -> None:
-        """Show the answer of `turn` in its place, from now until it is final."""
+    def deliver(self, turn: Turn, *, not_before_ms: int = 0) -> None:
+        """Show the answer of `turn` in its place, from then until it is final.
+
+        Not before a burst of messages has ended: the answer stands below all that it answers.
+        """
         self.delivery = self.effect(
             Deliver(turn_id=turn.id),
+            not_before_ms=not_before_ms,
             order_key=f"answer:{turn.session_id}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
         )

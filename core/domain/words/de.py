@@ -28,7 +28,7 @@ WORDS: dict[str, str] = {
     "failed.model_silent": "Das Sprachmodell ist dreimal verstummt. Deine Nachricht bleibt erhalten.",
     "failed.model_error": "Das Sprachmodell hat dreimal einen Fehler gemeldet. Deine Nachricht bleibt erhalten.",
     "failed.model_empty": "Das Sprachmodell hat dreimal nichts geantwortet. Deine Nachricht bleibt erhalten.",
-    "failed.died": "Ich wurde dreimal mitten in dieser Antwort beendet. Deine Nachricht bleibt erhalten.",
+    "failed.died": "Ich wurde immer wieder mitten in dieser Antwort beendet. Deine Nachricht bleibt erhalten.",
     "failed.history_unreadable": "Ich kann diese Nachricht nicht aus meinem Speicher lesen. Gelöscht wurde nichts.",
     "failed.budget_person": "Dein Budget für heute ist verbraucht. Um Mitternacht UTC ist es wieder voll; deine Nachricht bleibt erhalten.",
     "failed.budget_workspace": "Das Budget dieses Workspace für heute ist verbraucht. Um Mitternacht UTC ist es wieder voll; deine Nachricht bleibt erhalten.",

@@ -31,7 +31,7 @@ WORDS: dict[str, str] = {
     "failed.model_silent": "The language model went silent three times. Your message is kept.",
     "failed.model_error": "The language model reported an error three times. Your message is kept.",
     "failed.model_empty": "The language model answered with nothing three times. Your message is kept.",
-    "failed.died": "I was stopped three times in the middle of this answer. Your message is kept.",
+    "failed.died": "I was stopped again and again in the middle of this answer. Your message is kept.",
     "failed.history_unreadable": "I cannot read this message from my own store. Nothing was deleted.",
     "failed.budget_person": "Your budget for today is used up. It is full again at midnight UTC; your message is kept.",
     "failed.budget_workspace": "This workspace's budget for today is used up. It is full again at midnight UTC; your message is kept.",

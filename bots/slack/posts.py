@@ -1,0 +1,207 @@
+"""Messages of ours: post once under a key, look whether one stands, change it, take it away.
+
+Knows: chat.postMessage has no idempotency of its own, so every message of ours carries its key as metadata, and a post
+whose outcome is unclear is looked for before it is repeated. Must not know: what is in a message.
+
+Corner case: a stream cannot carry a key before it is stopped. One whose reply or process was lost stands in the thread
+without a key; answers are delivered one at a time in a thread, so such a message of ours belongs to the answer that
+looks for it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from bots.slack import ids, limits
+from bots.slack.identity import Identity
+from bots.slack.ids import Ref
+from bots.slack.payload import Payload, at, listed, text_at
+from bots.slack.render import Blocks
+from bots.slack.sender import Sender
+from core.domain.errors import Ambiguous, NotSent, Refused
+from core.domain.keys import Place
+from core.engine.ports import Clock, Unreadable
+
+PAGE = 200
+PAGES_MAX = 5
+SKEW_MS = 60_000  # Slack's clock and ours need not agree
+_CLOSED_TO_US = frozenset(
+    [
+        "missing_scope",
+        "not_in_channel",
+        "channel_not_found",
+        "no_permission",
+        "access_denied",
+        "not_allowed_token_type",
+        "method_not_supported_for_channel_type",
+        "org_login_required",
+    ]
+)
+_ANSWER_KEY = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}:\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """A message of ours as it stands; `key` and `digest` are "" when it carries no metadata."""
+
+    ref: Ref
+    text: str
+    key: str
+    digest: str
+
+
+class Posts:
+    """Messages of ours. Raises `Refused`, `NotSent`, `Ambiguous`."""
+
+    def __init__(self, sender: Sender, identity: Identity, clock: Clock) -> None:
+        self._sender = sender
+        self._identity = identity
+        self._clock = clock
+        self._unsure: dict[str, str] = {}  # keys whose post may stand, and since when (ts)
+
+    async def post(self, place: Place, key: str, text: str, blocks: Blocks, *, digest: str = "") -> Ref:
+        """Post, or find what stands under this key if an earlier try was unclear."""
+        since = self._unsure.get(key)
+        if since is not None:
+            found = await self.find(place, key, since)
+            if isinstance(found, Ref):
+                self._unsure.pop(key, None)
+                return found
+        self._unsure.setdefault(key, ids.ts_of(self._clock.now_ms() - SKEW_MS))
+        try:
+            answer = await self._sender.call(
+                "chat.postMessage",
+                channel=place.channel,
+                thread_ts=place.thread,
+                text=text,
+                blocks=blocks,
+                metadata=stamp(key, digest),
+                unfurl_links=False,
+                unfurl_media=False,
+            )
+        except (NotSent, Refused):
+            if since is None:
+                self._unsure.pop(key, None)
+            raise
+        self._unsure.pop(key, None)
+        return _ref(answer, place)
+
+    async def update(self, ref: Ref, key: str, text: str, blocks: Blocks, *, digest: str = "") -> None:
+        """Make the message read like this. Repeating it does no harm, so an unclear outcome is "not sent"."""
+        try:
+            await self._sender.call(
+                "chat.update",
+                channel=ref.channel,
+                ts=ref.ts,
+                text=text,
+                blocks=blocks,
+                metadata=stamp(key, digest),
+            )
+        except Ambiguous as error:
+            raise NotSent(code=error.code, detail=error.detail) from error
+
+    async def delete(self, ref: Ref) -> None:
+        """Take a message away; one that is not there is fine."""
+        try:
+            await self._sender.call("chat.delete", channel=ref.channel, ts=ref.ts)
+        except Refused as error:
+            if error.code != "message_not_found":
+                raise
+
+    async def find(self, place: Place, key: str, since: str) -> Ref | Unreadable | None:
+        """What stands under `key`, written after `since` (ts); for an answer also a stream that carries no key yet."""
+        ours = await self.ours(place, since)
+        if isinstance(ours, Unreadable):
+            return ours
+        for each in ours:
+            if each.key == key:
+                return each.ref
+        if not _ANSWER_KEY.fullmatch(key):
+            return None
+        keyless = [each for each in ours if not each.key]
+        for each in keyless[:-1]:
+            if not each.text:
+                await self.delete(each.ref)  # an empty stream whose opening was not told to us
+        return keyless[-1].ref if keyless else None
+
+    async def ours(self, place: Place, since: str, *, inclusive: bool = False) -> list[Standing] | Unreadable:
+        """Our messages in a place from `since` (ts) on, oldest first."""
+        me = await self._identity.get()
+        found = await self.read(place, since, inclusive=inclusive)
+        if isinstance(found, Unreadable):
+            return found
+        own = [each for each in found if text_at(each, "bot_id") == me.bot or text_at(each, "user") == me.user]
+        return [_standing(each, place) for each in own]
+
+    async def read(
+        self, place: Place, since: str, *, inclusive: bool = False, pages: int = PAGES_MAX
+    ) -> list[Payload] | Unreadable:
+        """What stands in a thread (or in the channel itself) from `since` on, oldest first."""
+        found: list[Payload] = []
+        cursor = ""
+        for _ in range(pages):
+            try:
+                answer = await self._page(place, since, cursor, inclusive=inclusive)
+            except Refused as error:
+                if error.code == "thread_not_found":
+                    return []
+                if error.code in _CLOSED_TO_US:
+                    return Unreadable.UNREADABLE
+                raise
+            found += listed(answer, "messages")
+            cursor = text_at(answer, "response_metadata", "next_cursor")
+            if not cursor:
+                break
+        known = [each for each in found if ids.is_ts(text_at(each, "ts"))]
+        known.sort(key=lambda each: float(text_at(each, "ts")))
+        # A thread's root comes with every page, whatever `since` is.
+        return [each for each in known if float(text_at(each, "ts")) >= float(since or 0)]
+
+    async def _page(self, place: Place, since: str, cursor: str, *, inclusive: bool) -> Payload:
+        wait_s = self._sender.budget.wait_s("read", limits.READS_A_MINUTE)
+        if wait_s:
+            retry_ms = self._clock.now_ms() + int(wait_s * 1000)
+            raise NotSent(code="slack_ratelimited", detail="reading", retry_ms=retry_ms)
+        try:
+            return await self._sender.call(
+                "conversations.replies" if place.thread else "conversations.history",
+                channel=place.channel,
+                ts=place.thread,
+                oldest=since,
+                inclusive="1" if inclusive else "",
+                limit=str(PAGE),
+                cursor=cursor,
+                include_all_metadata="1",
+            )
+        except Ambiguous as error:  # reading again does no harm
+            raise NotSent(code=error.code, detail=error.detail) from error
+
+
+def is_answer(key: str) -> bool:
+    """Whether a key is that of an answer's part (turn and number), not of a card."""
+    return _ANSWER_KEY.fullmatch(key) is not None
+
+
+def stamp(key: str, digest: str = "") -> dict[str, object]:
+    """The metadata of a message of ours; `digest` names the whole text that stands there for good."""
+    payload = {"key": key, "digest": digest} if digest else {"key": key}
+    return {"event_type": ids.METADATA_TYPE, "event_payload": payload}
+
+
+def _ref(answer: Payload, place: Place) -> Ref:
+    channel, ts = text_at(answer, "channel"), text_at(answer, "ts")
+    if not (ids.is_id(channel) and ids.is_ts(ts)):
+        raise Ambiguous(code="slack_unclear", detail="a post without a name")
+    return Ref(channel=channel, ts=ts, thread=place.thread)
+
+
+def _standing(message: Payload, place: Place) -> Standing:
+    metadata = at(message, "metadata")
+    payload = at(metadata, "event_payload") if text_at(metadata, "event_type") == ids.METADATA_TYPE else {}
+    return Standing(
+        ref=Ref(channel=place.channel, ts=text_at(message, "ts"), thread=place.thread),
+        text=text_at(message, "text"),
+        key=text_at(payload, "key"),
+        digest=text_at(payload, "digest"),
+    )

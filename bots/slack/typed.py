@@ -1,0 +1,56 @@
+"""Commands that are typed as a message, because Slack refuses slash commands in threads. Pure.
+
+Knows: `resume CODE` counts anywhere, if the rest is exactly a code; every other command word needs a mention, and its
+words must be a command and nothing else: "@bot help me with this" is a question, not a call for help.
+Must not know: what a command does.
+"""
+
+from __future__ import annotations
+
+import re
+
+from core.domain.codes import typed
+from core.domain.rules.commands import COMMANDS
+
+RESUME = "resume"
+HELP = "help"
+# Commands that take words: the most words that still read as a command.
+_WORDS = {"sessions": 3, "notices": 2, "forget": 1}
+_WORD = re.compile(r"[/!]?([a-z]{2,20})(?:[ \t]+([^\n]*))?", re.IGNORECASE)
+_OTHER_FIRST = re.compile(r"\s*(?:<@[A-Z0-9]{2,40}(?:\|[^<>\n]*)?>|<!subteam\^)")
+
+
+def without_mention(said: str, bot: str) -> str:
+    """The text without the mention of the bot that it begins with."""
+    return re.sub(rf"^\s*(?:<@{re.escape(bot)}(?:\|[^<>\n]*)?>[\s,:]*)+", "", said)
+
+
+def begins_with_mention(said: str) -> bool:
+    """Whether a message without a mention of the bot begins with a mention of somebody."""
+    return _OTHER_FIRST.match(said) is not None
+
+
+def command(text: str, *, mentioned: bool, bare_mention: bool) -> tuple[str, str] | None:
+    """Name and rest of a command; None when it is a message.
+
+    Args:
+        text: without the leading mention, decoded.
+        mentioned: whether it is surely for the bot (a mention, or alone with it).
+        bare_mention: whether it began with a mention of the bot.
+    """
+    text = text.strip().strip("`*").strip()  # pasted with its formatting
+    code = typed(text.lstrip("!"), "")
+    if code is not None:
+        return RESUME, code
+    if not (mentioned and bare_mention):
+        return None
+    return _verb(text) if text else (HELP, "")
+
+
+def _verb(text: str) -> tuple[str, str] | None:
+    word = _WORD.fullmatch(text)
+    if word is None:
+        return None
+    name, rest = word[1].lower(), (word[2] or "").strip()
+    known = name in COMMANDS or name == RESUME
+    return (name, rest) if known and len(rest.split()) <= _WORDS.get(name, 0) else None

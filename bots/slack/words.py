@@ -1,0 +1,38 @@
+"""The few sentences that are Slack's alone, in every language. Pure.
+
+Knows: what only this platform has to say. Must not know: who reads it. Everything else is in `core.domain.words`.
+"""
+
+from __future__ import annotations
+
+_WORDS: dict[str, dict[str, str]] = {
+    "en": {
+        "title": "Rejoinder",
+        "close": "Close",
+        "choose": "Choose",
+        "go": "Go on",
+        "home": "*Your conversations*\nWrite to me in the Messages tab, or mention me in a channel.",
+        "root": "A conversation goes on here.",
+        "gap": "I was away, and Slack does not let me read what was said here meanwhile. Nothing that I have is lost.",
+        "lost": "I can no longer write in <#{channel}> ({code}). Everything we said there is kept.",
+        "late": "This was not done in time. Please try again.",
+    },
+    "de": {
+        "title": "Rejoinder",
+        "close": "Schließen",
+        "choose": "Auswählen",
+        "go": "Weiter",
+        "home": "*Deine Gespräche*\nSchreib mir im Reiter Nachrichten, oder erwähne mich in einem Kanal.",
+        "root": "Hier geht ein Gespräch weiter.",
+        "gap": "Ich war weg, und Slack lässt mich nicht lesen, was hier inzwischen gesagt wurde. Was ich habe, bleibt.",
+        "lost": "In <#{channel}> kann ich nicht mehr schreiben ({code}). Alles, was wir dort sagten, bleibt erhalten.",
+        "late": "Das war nicht rechtzeitig fertig. Bitte versuch es noch einmal.",
+    },
+}
+LANGUAGES = tuple(_WORDS)
+
+
+def own(language: str, sentence: str, **values: object) -> str:
+    """The sentence of this name; English where a language has none."""
+    found = _WORDS.get(language, _WORDS["en"])[sentence]
+    return found.format(**values) if values else found
