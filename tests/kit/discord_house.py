@@ -76,6 +76,7 @@ class House:
             commands=tuple(COMMANDS),
             reveal=partial(reveal, KEYS),
             suggests=Suggesting(self.store, self.clock, "en"),
+            homes=partial(self.store.homes, "discord"),
         )
         self.served = DiscordServed(options, self.clock, SqliteMemory(self.store))
         platforms["discord"] = self.served.platform
