@@ -25,7 +25,6 @@ def invitation(app: str) -> str:
 async def examine(token: str, clock: Clock, *, api: str = "") -> tuple[str, str]:
     """What was found, and what to do about it ("" = nothing)."""
     rest = Rest(token, clock, api=api or API)
-    await rest.open()
     try:
         about = mapping(await rest.call("GET", "/applications/@me"))
         gateway = mapping(await rest.call("GET", "/gateway/bot"))

@@ -153,7 +153,6 @@ class DiscordServed:
         """See `Served`."""
         self._hearing.intake = self._acting.intake = intake
         self._inbox.live_from_ms = self._clock.now_ms()
-        await self._rest.open()
         await self._connection.start()
         self._down_since_ms = self._connection.latest_saved_ms()
         if not await self._arrived(ARRIVE_S):
