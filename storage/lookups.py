@@ -9,12 +9,26 @@ import json
 import sqlite3
 from urllib.parse import quote
 
+from core.domain.decision import Altered
 from core.domain.entities import Card, FileCopy, Message, Session, Turn
 from core.domain.errors import BadInput, HistoryUnreadable
 from core.domain.keys import Place, SessionKey
 from core.domain.leaving import Summary
 from core.engine.ports import Conversation, Delivery
-from storage.rows import CARD, FILE_COPY, MESSAGE, PART, SEQ_BITS, SEQ_MASK, SESSION, SUMMARY, TURN, Row
+from storage.rows import (
+    CARD,
+    FILE_COPY,
+    MESSAGE,
+    PART,
+    SEQ_BITS,
+    SEQ_MASK,
+    SESSION,
+    SUMMARY,
+    TURN,
+    WAITING,
+    Row,
+    clean,
+)
 
 _TURN = f"{TURN.select} WHERE id = ?"
 _SESSION = f"SELECT num, {', '.join(SESSION.fields)} FROM session WHERE id = ?"
@@ -32,6 +46,13 @@ _HOMES = (
     " WHERE b.key >= ? AND b.key < ? AND s.last_human_ms >= ? AND s.phase <> 'erased'"
     " ORDER BY s.last_human_ms DESC LIMIT ?"
 )
+_BOUND_AT = (
+    f"SELECT DISTINCT s.num, {SESSION.fields_of('s')} FROM binding AS b JOIN session AS s ON s.id = b.session_id"
+    " WHERE b.key >= ? AND b.key < ?"
+)
+_BY_REF = f"SELECT id, {', '.join(MESSAGE.fields)} FROM message WHERE id >= ? AND id < ? AND ref = ?"
+_WAITING_REF = f"{WAITING.select} WHERE session_id = ? AND ref = ?"
+_LOOK_BACK_MESSAGES = 1_000  # of each session, when somebody changes a message of theirs
 _PARTS = f"{PART.select} WHERE turn_id = ? ORDER BY n"
 _DRAFT = "SELECT text FROM draft WHERE effect_id = ? ORDER BY n"
 _TURN_DRAFT = (
@@ -117,6 +138,20 @@ def homes(conn: sqlite3.Connection, platform: str, since_ms: int, limit: int) ->
     home = quote(platform, safe="")
     rows = conn.execute(_HOMES, (f"{home}/", f"{home}0", since_ms, limit)).fetchall()
     return tuple(dict.fromkeys(SessionKey.parse(row[0]).place for row in rows))
+
+
+def altered(conn: sqlite3.Connection, place: Place, ref: str) -> tuple[Altered, ...]:
+    """Where the sessions that were ever bound in a place hold the message `ref`."""
+    first = f"{place}/"
+    found: list[Altered] = []
+    for row in conn.execute(_BOUND_AT, (first, f"{place}0")).fetchall():
+        num, session = int(row[0]), SESSION.decode(row[1:])
+        low = num << SEQ_BITS | max(0, session.next_seq - _LOOK_BACK_MESSAGES)
+        rows = conn.execute(_BY_REF, (low, (num + 1) << SEQ_BITS, clean(ref))).fetchall()
+        found += [Altered(session=session, message=_message(each, session.id)) for each in rows]
+        rows = conn.execute(_WAITING_REF, (session.id, clean(ref))).fetchall()
+        found += [Altered(session=session, waiting=WAITING.decode(each)) for each in rows]
+    return tuple(found)
 
 
 def _tail(

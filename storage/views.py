@@ -30,6 +30,7 @@ from core.domain.events import (
     Event,
     FileFetched,
     HistoryLost,
+    MessageChanged,
     MessageReceived,
     ModelBusy,
     ModelCut,
@@ -44,7 +45,7 @@ from core.domain.events import (
 from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
-from storage import leaving
+from storage import leaving, lookups
 from storage.leaving import Named, key_of_session
 from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SPEND, TURN, WAITING, Scalar, Table, clean
 
@@ -127,6 +128,7 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         spends=_spends(conn, _accounts(session, person, places, (finishing, *open_effects), stamp)),
         addressed_before=addressed,
         spoke=spoke,
+        altered=lookups.altered(conn, event.place, event.ref) if isinstance(event, MessageChanged) else (),
     )
     return leaving.complete(conn, view, event, subject.named, key)
 
@@ -134,7 +136,7 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
 # --- which rows -------------------------------------------------------------------------------------
 
 
-def _subject(  # noqa: PLR0911 -- one arm for each event
+def _subject(  # noqa: C901, PLR0911 -- one arm for each event
     conn: sqlite3.Connection, event: Event, policy: Policy, finishing: EffectRow | None
 ) -> _Subject:
     match event:
@@ -162,6 +164,8 @@ def _subject(  # noqa: PLR0911 -- one arm for each event
             return _Subject(session=_session(conn, event.session_id), card=card)
         case FileFetched() | TimerDue() | ThreadRead() | Summarized():
             return _Subject(session=_session(conn, event.session_id))
+        case MessageChanged():
+            return _Subject()
         case _:
             assert_never(event)
 

@@ -34,7 +34,7 @@ from bots.slack.words_in import mentioned
 from bots.slack.writing import Reader
 from core.domain.decision import Decision, Private
 from core.domain.errors import Closing, StoreError
-from core.domain.events import Author, ButtonPressed, CommandIssued, MessageReceived
+from core.domain.events import Author, ButtonPressed, CommandIssued, MessageChanged, MessageReceived
 from core.domain.keys import Audience, ButtonId
 from core.domain.words import say
 from core.engine.ports import Intake
@@ -72,8 +72,10 @@ class Receiver:
                     await self._home(heard, me)
                 case StopPressed():
                     await self._stop(heard)
-                case Edited() | Deleted():
-                    log.debug("a change of a message is not followed yet")
+                case Edited():
+                    await self._intake.accept(MessageChanged(place=heard.place, ref=heard.ref, text=heard.text))
+                case Deleted():
+                    await self._intake.accept(MessageChanged(place=heard.place, ref=heard.ref, text=""))
                 case Revoked():
                     log.error("the workspace has thrown us out; everything is kept", code=heard.reason)
                     self._platform.sender.dead = heard.reason

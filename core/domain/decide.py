@@ -9,7 +9,7 @@ from typing import assert_never
 
 from core.domain import events
 from core.domain.decision import Decision, View
-from core.domain.rules import answer, arrive, commands, heard, idle, mailbag, outcomes, resume, returning
+from core.domain.rules import answer, arrive, commands, edits, heard, idle, mailbag, outcomes, resume, returning
 from core.domain.stamp import Stamp
 
 
@@ -58,5 +58,7 @@ def decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
             return heard.on_thread_read(view, event, stamp)
         case events.Summarized():
             return returning.on_summarized(view, event, stamp)
+        case events.MessageChanged():
+            return edits.on_changed(view, event)
         case _:
             assert_never(event)

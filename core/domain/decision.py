@@ -13,6 +13,7 @@ from core.domain.entities import (
     EffectRow,
     Entity,
     Level,
+    Message,
     Person,
     Phase,
     Role,
@@ -89,6 +90,15 @@ class Pulled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Altered:
+    """A place where we hold a message that its author has changed: in a history, or waiting."""
+
+    session: Session
+    message: Message | None = None
+    waiting: Waiting | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A frozen bundle, loaded by event type; what an event does not need is None or empty."""
 
@@ -125,6 +135,7 @@ class View:
     addressed_before: bool = False  # this person has a session in this very place
     spoke: bool = False  # the acting person said something in the session, which belongs to a whole thread
     settled: bool = False  # the acting person has conversations of their own
+    altered: tuple[Altered, ...] = ()  # where we hold the message that was changed, at most 1,000 messages back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -258,6 +258,15 @@ class Summarized:
     usage: Usage = Usage()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageChanged:
+    """A person changed a message of theirs, or took it back (`text` ""). Twice does no harm: no source keys."""
+
+    place: Place
+    ref: str
+    text: str
+
+
 Arrival = MessageReceived | ButtonPressed | CommandIssued | ResumeAsked
 Outcome = (
     ModelReplied
@@ -276,4 +285,4 @@ Outcome = (
     | EffectStumbled
     | EffectRefused
 )
-Event = Arrival | Outcome | TimerDue | CaughtUp
+Event = Arrival | Outcome | TimerDue | CaughtUp | MessageChanged

@@ -164,3 +164,31 @@ async def test_an_empty_mention_is_a_call_for_help(world: SlackWorld) -> None:
     await world.settle()
     told = [each for each in world.server.slack.bots_messages() if each.channel == DM]
     assert "/sessions" in told[0].shown
+
+
+async def test_an_edited_message_is_known_as_edited(world: SlackWorld) -> None:
+    """Who corrects a message talks about the corrected one from then on."""
+    model = world.script(["Ok."])
+    root = world.ask("My app is called Lumi.")
+    await world.settle()
+    world.people.edit(GENERAL, root, f"{MENTION} My app is called Lumen.")
+    await world.settle()
+    world.people.say(ALICE, GENERAL, "what is it called?", root)
+    await world.settle()
+    asked = str(model.requests[-1].messages)
+    assert "My app is called Lumen." in asked
+    assert "Lumi." not in asked
+
+
+async def test_a_deleted_message_is_gone(world: SlackWorld) -> None:
+    """What somebody takes back is not sent to the model any more, also where somebody else had it as heard."""
+    model = world.script(["Ok."])
+    secret = world.people.say(BOB, GENERAL, "The password is hunter2.")
+    world.ask("summarise this", thread=secret)
+    await world.settle()
+    assert "hunter2" in str(model.requests[-1].messages)
+    world.people.remove(GENERAL, secret)
+    await world.settle()
+    world.ask("and now?", thread=secret)
+    await world.settle()
+    assert "hunter2" not in str(model.requests[-1].messages)

@@ -37,6 +37,7 @@ WORDS: dict[str, str] = {
     "mailbag.answer_all": "Während ich weg war, kamen {count} Nachrichten. Ich beantworte jetzt alle.",
     "mailbag.answer_last": "Während ich weg war, kamen {count} Nachrichten. Ich beantworte jetzt die letzte.",
     "mailbag.ignore": "Während ich weg war, kamen {count} Nachrichten. Ich lasse sie unbeantwortet.",
+    "edit.gone": "(Diese Nachricht hat ihr Autor zurückgenommen.)",
     "private.not_yours": "Das kann nur, wer gefragt hat.",
     "private.already_finished": "Diese Antwort ist schon fertig.",
     "private.one_at_a_time": "Ich beantworte hier gerade etwas anderes. Bitte drück das noch einmal, wenn ich fertig bin.",

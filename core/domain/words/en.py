@@ -41,6 +41,7 @@ WORDS: dict[str, str] = {
     "mailbag.answer_all": "While I was away {count} messages arrived. I answer all of them now.",
     "mailbag.answer_last": "While I was away {count} messages arrived. I answer the last one now.",
     "mailbag.ignore": "While I was away {count} messages arrived. I leave them unanswered.",
+    "edit.gone": "(This message was taken back by its author.)",
     # private answers
     "private.not_yours": "Only the person who asked can do that.",
     "private.already_finished": "This answer is already finished.",
