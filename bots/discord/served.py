@@ -26,7 +26,7 @@ from bots.discord.aside import Asides
 from bots.discord.catch_up import CatchUp, Homes
 from bots.discord.connection import Connection
 from bots.discord.directory import Directory
-from bots.discord.following import Following, Follows
+from bots.discord.following import Following
 from bots.discord.hearing import Hearing
 from bots.discord.inbox import Inbox
 from bots.discord.memory import GatewayMemory
@@ -72,7 +72,6 @@ class Options:
     commands: tuple[str, ...] = ()
     reveal: render.Reveal = str
     suggests: Suggests | None = None
-    follows: Follows | None = None
     homes: Homes = _nowhere
 
 
@@ -118,9 +117,8 @@ class DiscordServed:
             language=language,
         )
         self._acting.suggests = options.suggests
-        following = Following(self._directory, bot_name=BOT_NAME)
-        following.follows = options.follows
-        self._inbox = Inbox(self._directory, self._hearing, self._acting, following, clock)
+        self._following = Following(self._directory, asides, bot_name=BOT_NAME, language=language)
+        self._inbox = Inbox(self._directory, self._hearing, self._acting, self._following, clock)
         self._catch_up = CatchUp(self._directory, self._hearing, options.homes, self._sender, clock, self._age_ms)
         self._connection = Connection(
             options.token,
@@ -151,7 +149,7 @@ class DiscordServed:
 
     async def connect(self, intake: Intake) -> None:
         """See `Served`."""
-        self._hearing.intake = self._acting.intake = intake
+        self._hearing.intake = self._acting.intake = self._following.intake = intake
         self._inbox.live_from_ms = self._clock.now_ms()
         await self._connection.start()
         self._down_since_ms = self._connection.latest_saved_ms()
