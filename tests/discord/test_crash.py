@@ -54,6 +54,13 @@ class Story:
 
     async def play(self) -> None:
         """Tell it, and check what stands."""
+        try:
+            await self._told()
+        finally:
+            self._fuse.disarm()
+            await (self._house.crash() if self._fuse.dead else self._house.stop())
+
+    async def _told(self) -> None:
         discord = self._discord
         await self._live()
         first = discord.people.mention("alice", discord.people.channel("general"), "one")["id"]
@@ -67,8 +74,6 @@ class Story:
         assert Counter(discord.texts(first)) == Counter([text_for("one"), text_for("three")])
         assert discord.texts(dm) == [text_for("two")]
         assert self._talker.wrong == []
-        self._fuse.disarm()
-        await self._house.stop()
 
     async def _until(self, look: object) -> None:
         assert callable(look)
