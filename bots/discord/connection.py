@@ -70,6 +70,8 @@ class Connection:
         self._alive_ms = clock.now_ms()
         self._live: set[int] = set()
         self._fresh = False
+        self.saved = asyncio.Event()  # the session is saved, or cannot be: what it tells may be taken
+        self.saved.set()
         self.ended = asyncio.Event()  # there will be no connection: `failure` says why
 
     @property
@@ -193,10 +195,17 @@ class Connection:
                 self.lost_ms = None
         self._told(shard, sequence, event, data)
         if event == "READY":
-            # At once: a direct message to a process that dies young is found by no other way.
-            task = asyncio.create_task(self._save(), name="discord-save")
+            # Before anything is taken: a direct message to a process that dies young is found in no other way.
+            self.saved.clear()
+            task = asyncio.create_task(self._save_first(), name="discord-save")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _save_first(self) -> None:
+        try:
+            await self._save()
+        finally:
+            self.saved.set()
 
     def _opened(self, shard: int) -> None:
         """A new socket: until it says RESUMED, everything since the last sign of life may be missing."""

@@ -92,6 +92,8 @@ class Inbox:
     async def _finish(self, work: Coroutine[object, object, bool], progress: Progress | None, sequence: int) -> None:
         taken = True
         try:
+            if self._connection is not None:
+                await self._connection.saved.wait()
             taken = await work
         except BadInput as error:
             log.info("discord_unreadable", detail=error.detail)
