@@ -134,8 +134,17 @@ def _discord(settings: Settings, clock: Clock, given: Given) -> Served:
         commands=tuple(COMMANDS),
         reveal=given.reveal,
         suggests=given.suggests,
+        homes=partial(given.homes, "discord"),
     )
     return DiscordServed(options, clock, given.memory)
+
+
+async def _examine_discord(settings: Settings, clock: Clock) -> tuple[str, str]:
+    from bots.discord.preflight import examine  # noqa: PLC0415
+
+    assert settings.discord_token is not None  # noqa: S101
+    token = settings.discord_token.get_secret_value()
+    return await examine(token, clock, api=settings.discord_api_url or "")
 
 
 async def _examine_slack(settings: Settings, clock: Clock) -> tuple[str, str]:
@@ -145,7 +154,10 @@ async def _examine_slack(settings: Settings, clock: Clock) -> tuple[str, str]:
 
 
 # What a platform says of our tokens, for `rejoinder doctor`: what was found, and what to do about it ("" = nothing).
-EXAMINE: Mapping[str, Callable[[Settings, Clock], Awaitable[tuple[str, str]]]] = {"slack": _examine_slack}
+EXAMINE: Mapping[str, Callable[[Settings, Clock], Awaitable[tuple[str, str]]]] = {
+    "slack": _examine_slack,
+    "discord": _examine_discord,
+}
 # The one place where a platform joins: its name in `Settings.platforms`, and what makes it (see bots/README.md).
 PLATFORMS: Mapping[str, Callable[[Settings, Clock, Given], Served]] = {"slack": _slack, "discord": _discord}
 

@@ -29,7 +29,7 @@ from bots.discord.sender import NONCE_SURE_S, Sender, Standing
 from bots.discord.threads import Threads, reply_in
 from core.domain.effects import MarkKind
 from core.domain.entities import Card
-from core.domain.errors import BadInput, OutsideError
+from core.domain.errors import BadInput, OutsideError, Refused
 from core.domain.keys import Audience, PersonKey, Place
 from core.engine.ports import AnswerState, Clock, Heard, Limits, Piece, Unreadable
 
@@ -85,7 +85,7 @@ class DiscordPlatform:
 
     async def write_answer(self, ref: str, piece: Piece) -> str:
         """See `Platform`."""
-        channel, message = ids.parse_ref(ref)
+        channel, message = _ours(ref)
         key = f"{piece.turn_id}:{piece.n}"
         body = self._answer(key, piece)
         if piece.state is AnswerState.STREAMING:
@@ -111,7 +111,7 @@ class DiscordPlatform:
         if not ref:
             standing = await self._put(place, key, body, silent=True)
             return ids.ref(standing.channel, standing.id)
-        channel, message = ids.parse_ref(ref)
+        channel, message = _ours(ref)
         try:
             await self._sender.edit(channel, message, body)
         except Denied as no:
@@ -135,13 +135,14 @@ class DiscordPlatform:
     ) -> Standing:
         """Post once under the key, in the thread of the place, and make what was posted before read the same."""
         channel = await self._threads.channel(place)
+        marked = body if body.get("components") else {**body, "content": f"{body['content']}{ids.unseen(key)}"}
         standing = None
         if since_ms is not None and self._clock.now_ms() - since_ms > NONCE_SURE_S * 1000:
             standing = await self._look(channel, key, since_ms, reply_in(channel, reply_to), body)
         if standing is None:
-            standing = await self._post(place, channel, key, body, reply_to=reply_to, silent=silent)
+            standing = await self._post(place, channel, key, marked, reply_to=reply_to, silent=silent)
         self._directory.joins(standing.channel)
-        if standing.content != body.get("content"):
+        if standing.content not in (body["content"], marked["content"]):
             await self._sender.edit(standing.channel, standing.id, body)
         return standing
 
@@ -167,7 +168,7 @@ class DiscordPlatform:
 
     async def mark(self, ref: str, mark: MarkKind) -> None:
         """See `Platform`; it fails quietly."""
-        channel, message = ids.parse_ref(ref)
+        channel, message = _ours(ref)
         try:
             if mark is MarkKind.WORKING:
                 await self._rest.call("POST", f"/channels/{channel}/typing", patience_s=0.0)
@@ -240,6 +241,13 @@ class DiscordPlatform:
         del before_ms
         for place in places:
             self._threads.forget(place.thread)
+
+
+def _ours(ref: str) -> tuple[str, str]:
+    try:
+        return ids.parse_ref(ref)
+    except BadInput as error:
+        raise Refused(code="message_gone", detail=error.detail) from error
 
 
 def _since(key: str, reply_to: str) -> int | None:

@@ -24,8 +24,8 @@ from core.domain.keys import PersonKey, Place
 from core.domain.words import say as say_core
 from core.engine.ports import Clock
 
-HINTS, DIRECT = "discord:hinted", "discord:direct"
-HINTS_KEPT, DIRECT_KEPT = 500, 200
+HINTS = "discord:hinted"
+HINTS_KEPT = 500
 FULL_EVERY_S = 300.0
 OPENED_KEPT = 10_000
 
@@ -94,14 +94,6 @@ class Asides:
         """See `hearing.Aside`."""
         if await self._noted(HINTS, str(place), HINTS_KEPT):
             await self._post(place, f"hint:{place}", say(self._language, "hint"))
-
-    async def met(self, channel: str) -> None:
-        """See `hearing.Aside`."""
-        await self._noted(DIRECT, channel, DIRECT_KEPT)
-
-    async def direct_channels(self) -> list[str]:
-        """The direct conversations that we remember, the latest last."""
-        return list(await self._list(DIRECT))
 
     async def _post(self, place: Place, key: str, text: str) -> None:
         try:

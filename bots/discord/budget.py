@@ -42,12 +42,16 @@ class Budget:
         self._memory = memory
         self._clock = clock
 
-    async def begin(self) -> int:
-        """This process starts; milliseconds that it shall wait at the door before an IDENTIFY."""
+    async def begin(self) -> tuple[int, int | None]:
+        """This process starts.
+
+        Returns how many milliseconds it shall wait at the door before an IDENTIFY, and when the last start was that
+        had no end (None: there is none): what was said since then may have reached nobody.
+        """
         now_ms = self._clock.now_ms()
-        boots = [each for each in await self._read(BOOTS) if now_ms - LOOP_MS < each]
-        await self._write(BOOTS, [*boots, now_ms])
-        return brake_ms(boots, now_ms)
+        boots = await self._read(BOOTS)
+        await self._write(BOOTS, [*(each for each in boots if now_ms - LOOP_MS < each), now_ms])
+        return brake_ms(boots, now_ms), boots[-1] if boots else None
 
     async def end(self) -> None:
         """This process ends as it should: its start does not count."""

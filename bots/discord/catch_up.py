@@ -7,23 +7,28 @@ message means; whatever is found goes the way of every message, and what is know
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 
 import structlog
 
 from bots.discord import ids
-from bots.discord.aside import Asides
 from bots.discord.directory import Directory
 from bots.discord.fields import snowflake
 from bots.discord.hearing import Hearing
 from bots.discord.rooms import Room
 from bots.discord.sender import PAGE, Sender
-from core.domain.errors import BadInput, OutsideError, Refused
+from core.domain.errors import BadInput, OutsideError, Refused, StoreError
+from core.domain.keys import Place
 from core.engine.ports import Clock
 
 MARGIN_MS = 120_000  # what was said shortly before is read once more: our clock and Discord's differ, commits take time
 ROOMS_MAX = 200  # of which most have one page: 4 s of our share of requests
+UNLISTED_MAX = 200  # direct conversations and sleeping threads
+LATELY_MS = 30 * 24 * 3_600_000
 PAGES_MAX = 10  # of one room: a thousand messages
+
+# Where conversations live that people have used since then (ms), the latest first.
+Homes = Callable[[int], Awaitable[Sequence[Place]]]
 
 log = structlog.get_logger("rejoinder.discord")
 
@@ -35,14 +40,14 @@ class CatchUp:
         self,
         directory: Directory,
         hearing: Hearing,
-        asides: Asides,
+        homes: Homes,
         sender: Sender,
         clock: Clock,
         age_ms: Callable[[], int],
     ) -> None:
         self._directory = directory
         self._hearing = hearing
-        self._asides = asides
+        self._homes = homes
         self._sender = sender
         self._clock = clock
         self._age_ms = age_ms
@@ -59,7 +64,7 @@ class CatchUp:
         if len(rooms) > ROOMS_MAX:
             log.warning("discord_catch_up_bounded", rooms=len(rooms), read=ROOMS_MAX)
         count = 0
-        for room, guild in [*rooms[:ROOMS_MAX], *await self._direct()]:
+        for room, guild in [*rooms[:ROOMS_MAX], *await self._unlisted([room for room, _ in rooms])]:
             try:
                 count += await self._room(room, guild, after, away=away)
             except Refused as error:
@@ -78,8 +83,16 @@ class CatchUp:
     def _weight(self, room: Room) -> tuple[bool, bool, int]:
         return (not self._directory.joined(room.id), not room.is_thread, -int(room.last_message or 0))
 
-    async def _direct(self) -> list[tuple[str, str]]:
-        return [(channel, "") for channel in reversed(await self._asides.direct_channels())]
+    async def _unlisted(self, listed: Collection[str]) -> list[tuple[str, str]]:
+        """Where people have talked to us lately and Discord lists nothing: direct conversations, threads that sleep."""
+        try:
+            places = await self._homes(self._clock.now_ms() - LATELY_MS)
+        except StoreError as error:
+            log.warning("discord_not_caught_up", code=error.code)
+            return []
+        found = {ids.channel_of(each): "" if each.workspace == ids.DIRECT else each.workspace for each in places}
+        unknown = ((channel, guild) for channel, guild in found.items() if not self._directory.knows(channel))
+        return [each for each in unknown if each[0] not in listed][:UNLISTED_MAX]
 
     async def _room(self, channel: str, guild: str, after: str, *, away: bool) -> int:
         count = 0

@@ -65,10 +65,13 @@ class Connection:
         self._saved: dict[int, Saved] = {}
         self._written: dict[int, tuple[int, str, int]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unclean_ms: int | None = None  # when the process before began, if it died
         self.lost_ms: int | None = None  # since when something may have been said that no replay tells
         self._alive_ms = clock.now_ms()
         self._live: set[int] = set()
         self._fresh = False
+        self.saved = asyncio.Event()  # the session is saved, or cannot be: what it tells may be taken
+        self.saved.set()
         self.ended = asyncio.Event()  # there will be no connection: `failure` says why
 
     @property
@@ -83,13 +86,13 @@ class Connection:
 
     def latest_saved_ms(self) -> int | None:
         """Until when the process before had everything; None for a first start."""
-        return min((each.at_ms for each in self._saved.values()), default=None)
+        return min((each.at_ms for each in self._saved.values()), default=self._unclean_ms)
 
     async def start(self) -> None:
         """Begin to connect, in the background."""
         gateway.point_at(self._rest.api, self._gateway_url)
         await self._load()
-        brake_ms = await self._budget.begin()
+        brake_ms, self._unclean_ms = await self._budget.begin()
         for forever in (self._run(brake_ms), self._save_often()):
             self._tasks.add(asyncio.create_task(forever, name="discord-connection"))
 
@@ -191,6 +194,18 @@ class Connection:
             if not self._fresh and len(self._live) >= self.shards:
                 self.lost_ms = None
         self._told(shard, sequence, event, data)
+        if event == "READY":
+            # Before anything is taken: a direct message to a process that dies young is found in no other way.
+            self.saved.clear()
+            task = asyncio.create_task(self._save_first(), name="discord-save")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _save_first(self) -> None:
+        try:
+            await self._save()
+        finally:
+            self.saved.set()
 
     def _opened(self, shard: int) -> None:
         """A new socket: until it says RESUMED, everything since the last sign of life may be missing."""

@@ -120,6 +120,12 @@ class Directory:
         """Whether this channel or thread is known to exist."""
         return room_id in self._rooms
 
+    def threads_of_ours(self, room_id: str) -> list[tuple[str, str]]:
+        """The threads of ours in a room, or the room itself when it is one, with those whom they were opened for."""
+        found = [each for each in self._rooms.values() if room_id in (each.id, each.parent) and each.owner == self.me]
+        known = [(each.id, self._openers.get(each.id, "")) for each in found]
+        return [each for each in known if each[1]]
+
     def joined(self, room_id: str) -> bool:
         """Whether we take part in this thread."""
         known = self._rooms.get(room_id)

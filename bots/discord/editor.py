@@ -1,9 +1,10 @@
 """Answers while they grow: edited at a calm rhythm, the newest text only, the final one always.
 
-Knows: one desk per channel, because Discord counts edits per channel; 1.25 s between two edits for every answer that
-grows there (measured, facts/discord.md section 5: faster is slower, for the bucket then blocks for seconds). The first
-text goes at once. An edit that is under way is never cancelled: it would land after the final text (trap 9). The final
-text waits only for that one, and finds a token, because drafts never take the last. Must not know: what an answer is.
+Knows: one desk per channel, because Discord counts edits per channel; 1.25 s between two edits there, in turn for every
+answer that grows (measured, facts/discord.md section 5: faster is slower, for the bucket then blocks for seconds). The
+first text goes at once. An edit that is under way is never cancelled: it would land after the final text (trap 9). The
+final text waits only for that one, and finds a token, because drafts never take the last. Must not know: what an
+answer is.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from core.domain.errors import NotSent, OutsideError
 from core.engine.ports import Clock
 
 RHYTHM_S = 1.25
+_LEAST_S, _MOST_S = 0.05, 10.0
 FORGOTTEN_S = 300.0  # an answer that got neither text nor end for so long does not slow the others down any more
 
 log = structlog.get_logger("rejoinder.discord")
@@ -113,28 +115,37 @@ class Editor:
                     await self._clock.sleep(pause_s)
                     continue  # something newer, or the end, may have come meanwhile
                 message, draft = found
-                desk.drafts[message] = desk.drafts.pop(message)  # to the end of the queue
-                desk.busy = True
-                await self._write(channel, message, draft)
+                desk.busy, before = True, draft.shown
+                pause_s = await self._write(channel, message, draft)
                 desk.busy = False
-                desk.next_at = self._clock.monotonic() + RHYTHM_S * max(1, len(desk.drafts))
+                if draft.shown is not before and message in desk.drafts:
+                    desk.drafts[message] = desk.drafts.pop(message)  # it had its turn: to the end of the queue
+                desk.next_at = self._clock.monotonic() + pause_s
         finally:
             desk.worker = None
             self._tidy(channel, desk)
 
-    async def _write(self, channel: str, message: str, draft: _Draft) -> None:
+    async def _write(self, channel: str, message: str, draft: _Draft) -> float:
+        """Write what is wanted; returns how long the desk rests then, seconds."""
         async with draft.writing:
             body, draft.wanted = draft.wanted, None
             if body is None:
-                return
+                return 0.0
             try:
                 await self._sender.draft(channel, message, _changes(body, draft.shown))
                 draft.shown = body
-            except NotSent:
+            except NotSent as error:
                 draft.keep(body)
+                return self._until(error.retry_ms)
             except OutsideError as error:
                 # A draft is no promise: the final text tries for itself, and tells when it cannot stand.
                 log.info("discord_draft", code=error.code, channel=channel)
+        return RHYTHM_S
+
+    def _until(self, retry_ms: int | None) -> float:
+        """No token is free now: the very moment when there is one, not a whole beat later."""
+        wait_s = RHYTHM_S if retry_ms is None else (retry_ms - self._clock.now_ms()) / 1000
+        return min(max(wait_s, _LEAST_S), _MOST_S)
 
     def _next(self, desk: _Desk) -> tuple[str, _Draft] | None:
         now = self._clock.monotonic()

@@ -181,4 +181,4 @@ class Gateway(discord.AutoShardedClient):
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """discord.py's own events are not used; what goes wrong in them is logged without its arguments."""
         del args, kwargs
-        log.error("discord_event_failed", event=event_method)
+        log.error("discord_event_failed", kind=event_method)

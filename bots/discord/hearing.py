@@ -52,10 +52,6 @@ class Aside(Protocol):
         """Something was said that we cannot read: how to talk to us, once in each place."""
         ...
 
-    async def met(self, channel: str) -> None:
-        """A direct conversation: Discord lists none, so it is remembered for catching up."""
-        ...
-
 
 class Hearing:
     """Takes messages. `content`: whether we may read what does not mention us."""
@@ -134,8 +130,6 @@ class Hearing:
         if spot.place.thread == message.id:
             self._threads.begins(message.id, event.text)
             self._directory.opened(message.id, message.user)
-        if not message.guild:
-            await self._aside.met(message.channel)
         try:
             accepted = await self.intake.accept(event)
         except StoreFull:

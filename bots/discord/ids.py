@@ -21,9 +21,16 @@ _SHIFT = 22
 _NONCE_BYTES = 16
 _NONCE_CHARS = 22  # 128 bits in base 62; Discord takes 25
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_UNSEEN = "\u200b\u200c\u200d\u2060"
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _ULID_CHARS, _ULID_TIME_CHARS = 26, 10
 _MARK_BITS = 31  # a component's id is an int32 above zero
+
+
+def unseen(key: str) -> str:
+    """The same mark for a message without components, as characters that nobody sees: four kinds, two bits each."""
+    number = mark(key)
+    return "".join(_UNSEEN[(number >> shift) & 3] for shift in range(0, _MARK_BITS + 1, 2))
 
 
 def is_snowflake(text: str) -> bool:

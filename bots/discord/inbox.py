@@ -76,10 +76,10 @@ class Inbox:
         try:
             work = self._handle(shard, event, data) if taken else None
         except BadInput as error:
-            log.info("discord_unreadable", event=event, detail=error.detail)
+            log.info("discord_unreadable", kind=event, detail=error.detail)
             work = None
         except Exception:  # the adapter's listener: one event that breaks something must not break the connection
-            log.exception("discord_event_failed", event=event)
+            log.exception("discord_event_failed", kind=event)
             work = None
         if work is None:
             if progress is not None:
@@ -92,6 +92,8 @@ class Inbox:
     async def _finish(self, work: Coroutine[object, object, bool], progress: Progress | None, sequence: int) -> None:
         taken = True
         try:
+            if self._connection is not None:
+                await self._connection.saved.wait()
             taken = await work
         except BadInput as error:
             log.info("discord_unreadable", detail=error.detail)
@@ -117,7 +119,7 @@ class Inbox:
             case "RESUMED":
                 self._arrive(shard)
             case "GUILD_CREATE" | "GUILD_DELETE":
-                return self._guild(shard, event, raw)
+                self._guild(shard, event, raw)
             case _:
                 return self._room(event, raw)
         return None
@@ -137,8 +139,7 @@ class Inbox:
             case "CHANNEL_CREATE" | "CHANNEL_UPDATE" | "THREAD_CREATE" | "THREAD_UPDATE":
                 self._directory.learn(raw)
             case "CHANNEL_DELETE" | "THREAD_DELETE":
-                self._directory.drop(fields.required(raw, "id"))
-                return self._following.follow(event, raw)
+                return self._following.gone(fields.required(raw, "id"))
             case "THREAD_LIST_SYNC":
                 self._directory.sync_threads(raw)
             case "THREAD_MEMBERS_UPDATE":
@@ -170,7 +171,7 @@ class Inbox:
         if self._awaited.pop(shard, None):
             self._fresh(shard)
 
-    def _guild(self, shard: int, event: str, raw: Raw) -> Coroutine[object, object, bool] | None:
+    def _guild(self, shard: int, event: str, raw: Raw) -> None:
         guild = fields.required(raw, "id")
         gone = event == "GUILD_DELETE" and not fields.switch(raw, "unavailable")
         if event == "GUILD_CREATE" and not fields.switch(raw, "unavailable"):
@@ -180,7 +181,6 @@ class Inbox:
         if shard in self._awaited:
             self._awaited[shard].discard(guild)
             self._check(shard)
-        return self._following.follow(event, raw) if gone else None
 
     def _check(self, shard: int) -> None:
         if not self._awaited.get(shard, {shard}):

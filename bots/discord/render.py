@@ -17,7 +17,7 @@ from core.domain.decision import Choices, Form, Private
 from core.domain.entities import Button, ButtonStyle
 from core.domain.keys import ButtonId
 
-CONTENT_MAX_CHARS = 2_000
+CONTENT_MAX_CHARS = 1_980  # of Discord's 2,000; the rest is for a mark that nobody sees
 BUTTONS_PER_ROW, ROWS_MAX, OPTIONS_MAX = 5, 5, 25
 LABEL_MAX_CHARS, OPTION_MAX_CHARS, TITLE_MAX_CHARS, MODAL_LABEL_MAX_CHARS = 80, 100, 45, 45
 INPUT_MAX_CHARS, PLACEHOLDER_MAX_CHARS, THREAD_NAME_MAX_CHARS = 4_000, 150, 100

@@ -42,7 +42,7 @@ log = structlog.get_logger("rejoinder.discord")
 
 
 class Rest:
-    """`open` before, `close` after. `api`: where the API is, for tests."""
+    """Opens itself with the first request; `close` ends it. `api`: where the API is, for tests."""
 
     def __init__(self, token: str, clock: Clock, *, api: str = API) -> None:
         self.api = api
@@ -50,20 +50,12 @@ class Rest:
         self._token = token
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
+        self._closed = False
         self._refused = False
-
-    async def open(self) -> None:
-        """Get ready to send."""
-        if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=5.0)
-            connector = aiohttp.TCPConnector(limit=64)
-            self._session = aiohttp.ClientSession(
-                connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": AGENT}
-            )
 
     async def close(self) -> None:
         """Send nothing more."""
-        session, self._session = self._session, None
+        session, self._session, self._closed = self._session, None, True
         if session is not None:
             await session.close()
 
@@ -127,10 +119,16 @@ class Rest:
     # -------------------------------------------------------------------------------------- inside
 
     def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
+        if self._closed:
             raise NotSent(code="discord_closed")
         if self._refused:
             raise Refused(code="discord_token", detail="Discord does not accept the token any more")
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=5.0)
+            connector = aiohttp.TCPConnector(limit=64)
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": AGENT}
+            )
         return self._session
 
     async def _turn(self, route: str, major: str, until: float, spare: int) -> None:

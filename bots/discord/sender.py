@@ -6,8 +6,8 @@ the engine, how anything is rendered.
 
 Once. Discord drops a second message with the same nonce for some minutes (docs: resources/message, `enforce_nonce`), so
 a post is repeated at will within that time, by this process or the next one. Later the natural key counts: the id of
-the first component (`ids.mark`), the message that is replied to, or the very text. So nothing is ever posted twice, and
-no table of what was posted is kept.
+the first component (`ids.mark`, or `ids.unseen` where there is none), the message that is replied to, or the very text.
+So nothing is ever posted twice, and no table of what was posted is kept.
 """
 
 from __future__ import annotations
@@ -87,18 +87,19 @@ class Sender:
     ) -> Standing | None:
         """Our message that was posted under `key` since then, newest last.
 
-        By its nonce (which history may or may not keep) or its mark; else by what it replies to, or by its very text,
-        where those are given.
+        By its nonce (which history may or may not keep) or its mark, seen or unseen; else by what it replies to, or by
+        its very text, where those are given.
         """
-        wanted, name = ids.mark(key), ids.nonce(key)
+        wanted, unseen, name = ids.mark(key), ids.unseen(key), ids.nonce(key)
         found = None
         async for message in self._since(channel, since_ms):
             if snowflake(inside(message, "author"), "id") != self.me:
                 continue
-            if message.get("nonce") == name or _first_id(message) == wanted:
+            said = text(message, "content")
+            if message.get("nonce") == name or _first_id(message) == wanted or said.endswith(unseen):
                 return _standing(message, channel)
             replied = snowflake(inside(message, "message_reference"), "message_id")
-            if (reply_to and replied == reply_to) or (content and text(message, "content") == content):
+            if (reply_to and replied == reply_to) or (content and said == content):
                 found = _standing(message, channel)
         return found
 

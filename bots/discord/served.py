@@ -23,10 +23,10 @@ from bots.discord import commands, ids, render
 from bots.discord.acting import Acting
 from bots.discord.adapter import DiscordPlatform
 from bots.discord.aside import Asides
-from bots.discord.catch_up import CatchUp
+from bots.discord.catch_up import CatchUp, Homes
 from bots.discord.connection import Connection
 from bots.discord.directory import Directory
-from bots.discord.following import Following, Follows
+from bots.discord.following import Following
 from bots.discord.hearing import Hearing
 from bots.discord.inbox import Inbox
 from bots.discord.memory import GatewayMemory
@@ -36,6 +36,7 @@ from bots.discord.sender import Sender
 from bots.discord.suggests import Suggests
 from bots.discord.threads import Threads
 from core.domain.errors import OutsideError, StoreError
+from core.domain.keys import Place
 from core.engine.ports import Clock, Intake
 
 ARRIVE_S = 20.0  # so long the program's start waits for Discord; a cold RESUME takes 0.1 s, a log-in 1 to 3 s
@@ -55,6 +56,10 @@ class CatchesUp(Protocol):
         ...
 
 
+async def _nowhere(_since_ms: int) -> tuple[Place, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What an operator chooses, and what the wiring brings along."""
@@ -67,7 +72,7 @@ class Options:
     commands: tuple[str, ...] = ()
     reveal: render.Reveal = str
     suggests: Suggests | None = None
-    follows: Follows | None = None
+    homes: Homes = _nowhere
 
 
 class DiscordServed:
@@ -112,10 +117,9 @@ class DiscordServed:
             language=language,
         )
         self._acting.suggests = options.suggests
-        following = Following(self._directory, bot_name=BOT_NAME)
-        following.follows = options.follows
-        self._inbox = Inbox(self._directory, self._hearing, self._acting, following, clock)
-        self._catch_up = CatchUp(self._directory, self._hearing, asides, self._sender, clock, self._age_ms)
+        self._following = Following(self._directory, asides, bot_name=BOT_NAME, language=language)
+        self._inbox = Inbox(self._directory, self._hearing, self._acting, self._following, clock)
+        self._catch_up = CatchUp(self._directory, self._hearing, options.homes, self._sender, clock, self._age_ms)
         self._connection = Connection(
             options.token,
             self._rest,
@@ -145,9 +149,8 @@ class DiscordServed:
 
     async def connect(self, intake: Intake) -> None:
         """See `Served`."""
-        self._hearing.intake = self._acting.intake = intake
+        self._hearing.intake = self._acting.intake = self._following.intake = intake
         self._inbox.live_from_ms = self._clock.now_ms()
-        await self._rest.open()
         await self._connection.start()
         self._down_since_ms = self._connection.latest_saved_ms()
         if not await self._arrived(ARRIVE_S):

@@ -173,7 +173,6 @@ async def test_no_storm_of_forbidden_requests(house: House) -> None:
 async def rest(discord: DiscordServer, tmp_path: Path) -> AsyncIterator[Rest]:
     """The sender's lower half alone."""
     rest = Rest(discord.token, SystemClock(), api=discord.api_url)
-    await rest.open()
     yield rest
     await rest.close()
 
@@ -198,7 +197,6 @@ async def test_the_three_honest_ends(rest: Rest, discord: DiscordServer) -> None
 async def test_a_refused_token_is_not_tried_again(discord: DiscordServer) -> None:
     """401: no further request is sent with it (10,000 of them ban the address)."""
     rest = Rest("wrong", SystemClock(), api=discord.api_url)
-    await rest.open()
     for _ in range(5):
         with pytest.raises(Refused) as no:
             await rest.call("GET", "/users/@me")

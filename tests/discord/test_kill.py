@@ -34,13 +34,27 @@ async def killed_at(
 
 
 async def test_killed_at_four_offsets(discord: DiscordServer, tmp_path: Path) -> None:
-    """Before the first word, early, in the middle, and after the last word: each time one whole answer stands."""
+    """Four answers stand still before the first word, early, in the middle and late; one death for all of them."""
     async with installed(tmp_path, discord) as (bot, claude):
         await bot.start()
-        for n, offset in enumerate((0, 60, 250, 10_000)):
-            await killed_at(discord, claude, bot, offset, f"question {n}")
+        offsets = (0, 60, 200, 400)
+        claude.script.load({"rules": [{"when": "Question 0", "fault": "hang"}]})
+        asked = {}
+        for offset in offsets:
+            question = f"Question {offset} [[fault=silence after={offset}]]" if offset else "Question 0"
+            message = discord.people.mention("alice", discord.people.channel("general"), question)
+            asked[offset] = (message["id"], make_text(question, 60))
+        await discord.until(lambda: sorted(len(each.sent) for each in claude.log) == list(offsets))
+        await discord.until(lambda: all(len(discord.texts(each)) == 1 for each, _ in asked.values()))
+        await asyncio.sleep(0.8)  # a draft's tick
+        before = {offset: discord.ours(thread)[0]["id"] for offset, (thread, _) in asked.items()}
+        await bot.kill()
+        await bot.start()
+        for offset, (thread, text) in asked.items():
+            await discord.until(lambda: discord.texts(thread) == [text], patience_s=30)  # noqa: B023
+            assert discord.ours(thread)[0]["id"] == before[offset]
         continued = [each for each in claude.log if "[Continue]" in str(each.body)]
-        assert continued
+        assert len(continued) == 3
         assert discord.gateway.identifies == 1
         assert await bot.stop() == 0
 

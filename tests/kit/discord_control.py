@@ -31,6 +31,7 @@ class Control:
             "press": self._press,
             "answer": lambda given: _shown(server.interactions.all[given["token"]]),
             "messages": lambda given: server.world.history(given["channel"]),
+            "speed_up": lambda _: server.rest.limits.speed_up(),
             "log": lambda _: [[each.method, each.path, each.status] for each in server.rest.log],
             "fault": self._fault,
             "event_fault": lambda given: server.faults.add_event(EventFault(**given)),

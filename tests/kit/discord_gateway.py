@@ -89,6 +89,7 @@ class Gateway:
 
     def __init__(self, world: World, messages: Messages, faults: Faults, token: str) -> None:
         self.url = ""
+        self.down = False  # refuse every connection
         self.heartbeat_ms = 41_250
         self.shards = 1
         self.identify_budget = 1000
@@ -189,6 +190,8 @@ class Gateway:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One connection, from HELLO to its end."""
+        if self.down:
+            return web.Response(status=503)
         response = web.WebSocketResponse(autoping=True, max_msg_size=0)
         await response.prepare(request)
         socket = Socket(response, compress=request.query.get("compress") == "zlib-stream")

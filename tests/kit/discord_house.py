@@ -7,7 +7,7 @@ that needs hours moves the product's clock forward (`pass_time`) or Discord's (`
 from __future__ import annotations
 
 import itertools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from core.domain.decision import Policy
 from core.domain.rules.commands import COMMANDS
 from core.drivers.clock import SystemClock
 from core.engine.loop import Engine
+from core.engine.points import Point, nowhere
 from core.engine.ports import Model, Platform
 from storage import open_store
 from storage.memory import SqliteMemory
@@ -43,6 +44,7 @@ class House:
         self.clock = SystemClock()
         self.model: Model = ScriptedModel(self.clock)
         self.catch_up_age = timedelta(hours=6)
+        self.point: Point = nowhere
         self.running = False
         self.store: SqliteStore
         self.engine: Engine
@@ -55,9 +57,9 @@ class House:
             self.engine._asking._model = self.model  # noqa: SLF001  (a model is given once, in production)
         return self.model
 
-    async def start(self, *, before_connect: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def start(self) -> None:
         """Open the file, recover, connect, catch up."""
-        self.store = await open_store(self.path, code_keys=KEYS)
+        self.store = await open_store(self.path, code_keys=KEYS, on_point=self.point)
         platforms: dict[str, Platform] = {}
         self.engine = Engine(
             store=self.store,
@@ -67,6 +69,7 @@ class House:
             policy=self.policy,
             code_keys=KEYS,
             boot=f"boot-{next(_BOOTS)}",
+            point=self.point,
         )
         options = Options(
             token=self.discord.token,
@@ -76,13 +79,12 @@ class House:
             commands=tuple(COMMANDS),
             reveal=partial(reveal, KEYS),
             suggests=Suggesting(self.store, self.clock, "en"),
+            homes=partial(self.store.homes, "discord"),
         )
         self.served = DiscordServed(options, self.clock, SqliteMemory(self.store))
         platforms["discord"] = self.served.platform
-        await self.engine.start()
-        if before_connect is not None:
-            await before_connect()
         self.running = True
+        await self.engine.start()
         await self.served.connect(self.engine)
         await self.engine.caught_up("discord")
 

@@ -84,6 +84,7 @@ class Rest:
         self.commands: list[Payload] = []
         self.max_threads = 1000
         self.closed_dms: set[str] = set()
+        self.content_type = "application/json"
         self.changed = asyncio.Event()
         self._world, self._messages, self._interactions = world, messages, interactions
         self._gateway, self._faults, self._token, self._oracle = gateway, faults, token, oracle
@@ -210,7 +211,7 @@ class Rest:
             self._oracle.answer(seen.method, seen.path, status, body)
         if body is None:
             return web.Response(status=204, headers=headers)
-        return _json(body, status, headers)
+        return _json(body, status, headers | {"Content-Type": self.content_type})
 
     def _authorize(self, path: str, given: str) -> None:
         if not path.startswith(("/interactions/", "/webhooks/")) and given != f"Bot {self._token}":
@@ -368,5 +369,5 @@ def _cut(request: web.Request) -> None:
 def _json(body: object, status: int, headers: dict[str, str]) -> web.Response:
     """Discord names the type without a charset, and discord.py parses nothing else."""
     return web.Response(
-        body=json.dumps(body).encode(), status=status, headers=headers | {"Content-Type": "application/json"}
+        body=json.dumps(body).encode(), status=status, headers={"Content-Type": "application/json"} | headers
     )
