@@ -115,6 +115,8 @@ class Gateway(discord.AutoShardedClient):
         shard = ws.shard_id or 0
         before = self.sockets.get(shard)
         self.sockets[shard] = ws
+        if before is not None:
+            _end_heartbeat(before)
         self._opened(shard)
         ws._discord_parsers = {name: partial(self._parsed, ws, name) for name in EVENTS}  # noqa: SLF001
         saved = self._saved.pop(shard, None)
@@ -177,8 +179,17 @@ class Gateway(discord.AutoShardedClient):
             for each in late:
                 each.cancel()
         await super().close()
+        for ws in self.sockets.values():
+            _end_heartbeat(ws)
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """discord.py's own events are not used; what goes wrong in them is logged without its arguments."""
         del args, kwargs
         log.error("discord_event_failed", kind=event_method)
+
+
+def _end_heartbeat(ws: DiscordWebSocket) -> None:
+    """End the thread that beats for a socket: discord.py forgets it where connecting ends before its shard has it."""
+    beating = ws._keep_alive  # noqa: SLF001
+    if beating is not None:
+        beating.stop()
