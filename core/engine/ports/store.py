@@ -202,6 +202,10 @@ class Store(Protocol):
         """When the next timer of a session rings; None when none is set."""
         ...
 
+    async def queued(self) -> int:
+        """How many messages of people wait, for a turn or for somebody's choice."""
+        ...
+
     async def holding(self, platform: str) -> tuple[str, ...]:
         """Ids of the sessions at home on `platform` that have held waiting messages (said while we were away)."""
         ...
