@@ -262,7 +262,11 @@ class Gateway:
         return {
             "v": 10,
             "user": self._world.bot.payload(),
-            "guilds": [{"id": each.id, "unavailable": True} for each in self._world.bot_guilds()],
+            "guilds": [
+                {"id": each.id, "unavailable": True}
+                for each in self._world.bot_guilds()
+                if self._of_shard(session, each.id)
+            ],
             "session_id": session.id,
             "resume_gateway_url": self.url,
             "shard": list(session.shard),
