@@ -20,6 +20,7 @@ import structlog
 
 from bots.discord import commands, ids, render
 from bots.discord.directory import Directory
+from bots.discord.faults import Denied
 from bots.discord.hearing import Hearing
 from bots.discord.replying import Replying
 from bots.discord.rooms import DM, GROUP, Room
@@ -33,7 +34,7 @@ from core.domain.entities import Binding, Button, Session
 from core.domain.errors import Closing, OutsideError, StoreError, StoreFull
 from core.domain.events import Arrival
 from core.domain.keys import Audience, ButtonId, PersonKey, Place
-from core.domain.leaving import MoveClaim
+from core.domain.leaving import ClaimState, MoveClaim
 from core.domain.words import say as say_core
 from core.engine.ports import Accepted, Intake
 
@@ -41,6 +42,7 @@ SUGGEST_S = 0.5  # a completion that comes later is not looked at
 GOES_ON = ("resume", "bring_back", "continue")  # buttons that bring a conversation to where they are pressed
 CODE_BUTTON = ButtonId(verb="code", subject="typed")  # of our own form: it never reaches the core
 _CODE_CHARS = 64
+_DECLINED = (ClaimState.DENIED, ClaimState.VOID)
 
 log = structlog.get_logger("rejoinder.discord")
 
@@ -146,7 +148,9 @@ class Acting:
             return await self._in_private(act, lambda there: pressed_at(act, there, Audience.DM))
         if act.button.verb in GOES_ON:
             return await self._going_on(act, place, audience)
-        return await self._accept(pressed_at(act, place, audience))
+        accepted = await self._accepted(pressed_at(act, place, audience))
+        await self._declined(accepted)
+        return accepted.decision.reply
 
     async def _on_message(self, act: OnMessage) -> Reply:
         """Continue from here: our Resume button, a message that we could not read, or the thread's conversation."""
@@ -218,9 +222,22 @@ class Acting:
     async def _take_back(self, starter: Place) -> None:
         """Nothing came of it. A message too many is no reason not to answer."""
         try:
-            await self._sender.delete(starter.channel, starter.thread)
+            try:
+                await self._sender.delete(starter.channel, starter.thread)
+            except Denied:
+                over = render.body(say(self._language, "starter_over"), (), language=self._language)
+                await self._sender.edit(starter.channel, starter.thread, over)
         except OutsideError as error:
             log.info("discord_not_taken_back", code=error.code)
+
+    async def _declined(self, accepted: Accepted) -> None:
+        """Somebody thought better of it: the message that waited for a thread goes, if it is one of ours."""
+        for row in accepted.decision.changes:
+            if isinstance(row, MoveClaim) and row.state in _DECLINED and row.dest.platform == ids.PLATFORM:
+                place = row.dest.place
+                waits = place.thread and not self._directory.knows(place.thread)
+                if waits and await self._sender.is_ours(place.channel, place.thread):
+                    await self._take_back(place)
 
     async def _in_private(self, act: Act, event: Callable[[Place], Arrival]) -> Reply:
         """In the person's direct messages, because we cannot write where they are."""

@@ -16,6 +16,7 @@ WORDS: dict[str, dict[str, str]] = {
         "menu": "More",
         "choose": "Choose one",
         "starter": "{name} goes on with a conversation.",
+        "starter_over": "Nothing goes on here.",
         "moved_to_dm": "I cannot write in this server, so we go on in our direct messages: {link}",
         "no_dm": "I cannot write in this server, and your direct messages are closed to me.",
         "not_for_me": "There is nothing in that message that I can go on from.",
@@ -42,6 +43,7 @@ WORDS: dict[str, dict[str, str]] = {
         "menu": "Mehr",
         "choose": "Bitte wählen",
         "starter": "{name} führt ein Gespräch weiter.",
+        "starter_over": "Hier geht nichts weiter.",
         "moved_to_dm": "Auf diesem Server kann ich nicht schreiben; wir machen in unseren Direktnachrichten weiter: "
         "{link}",
         "no_dm": "Ich kann auf diesem Server nicht schreiben, und deine Direktnachrichten sind für mich geschlossen.",

@@ -153,7 +153,7 @@ async def test_a_press_in_the_gap_is_answered_after_a_cold_resume(house: House) 
 
 
 async def test_the_session_is_saved_only_up_to_what_is_stored(house: House) -> None:
-    """A message that reached us and was not committed before the crash comes again."""
+    """What reached us and was not committed before the crash comes again; no history has a command."""
     discord = house.discord
     thread = await talk(house)
     await asyncio.sleep(0.6)
@@ -165,12 +165,25 @@ async def test_the_session_is_saved_only_up_to_what_is_stored(house: House) -> N
         return await accept(*args, **more)  # type: ignore[arg-type]
 
     house.engine.accept = held  # type: ignore[method-assign,assignment]
-    discord.people.say("alice", discord.world.channels[thread], "in flight")
+    discord.people.slash("alice", discord.world.channels[thread], "ask", text="in flight")
     await asyncio.sleep(1.2)  # longer than the rhythm of saving
     await house.crash()
     house.script(["Landed."])
     await house.start()
     await house.answered(thread, "One.", "Landed.")
+    assert discord.gateway.identifies == 1
+
+
+async def test_after_a_restart_a_thread_is_known_for_a_thread(house: House) -> None:
+    """A cold RESUME tells nothing of channels: what a mention in a thread of people means is looked up (trap 14)."""
+    discord = house.discord
+    await talk(house)
+    theirs = discord.people.thread("plans", discord.people.channel("general"), "bob")
+    await house.stop()
+    await house.start()
+    house.script(["Here."])
+    discord.people.mention("bob", theirs, "and you?")
+    await house.answered(theirs, "Here.")
     assert discord.gateway.identifies == 1
 
 
