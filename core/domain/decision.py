@@ -195,4 +195,5 @@ class Decision:
     changes: tuple[Entity, ...] = ()
     reply: Reply = field(default_factory=Nothing)
     received: int = 0  # how many messages of people this took in; where they went is counted, see `rules.account`
+    turned_away: int = 0  # ... and how many of them came from outside of whom we serve: nothing of them is stored
     stop: tuple[str, ...] = ()  # running effects to interrupt after the commit
