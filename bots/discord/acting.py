@@ -128,7 +128,7 @@ class Acting:
         if act.name == commands.RESUME:
             return await self._resume(act, rest)
         place, audience = await self._where(act)
-        return await self._accept(issued(act, act.name, rest, place, audience))
+        return await self._accept(issued(act, act.name, rest, place, audience), act)
 
     async def _resume(self, act: Act, code: str) -> Reply:
         if not code and await self._knows_nothing(act.author.key):
@@ -137,7 +137,7 @@ class Acting:
             return await self._in_private(act, lambda place: issued(act, "resume", code, place, Audience.DM))
         place, audience = await self._where(act)
         if not code:
-            return await self._accept(issued(act, "resume", "", place, audience))
+            return await self._accept(issued(act, "resume", "", place, audience), act)
         return await self._going_on(act, place, audience, code=code)
 
     async def _press(self, act: Press) -> Reply:
@@ -211,7 +211,7 @@ class Acting:
         accepted = await self._accepted(event(starter))
         if not accepted.duplicate and not _came_here(accepted, starter):
             await self._take_back(starter)
-        return accepted.decision.reply
+        return self._told(accepted, act)
 
     async def _starter(self, act: Act, place: Place, text: str) -> Place:
         """A message of ours to hang a thread on; the same interaction has one, whichever process sees it."""
@@ -252,8 +252,13 @@ class Acting:
 
     # -------------------------------------------------------------------------------------- events
 
-    async def _accept(self, event: Arrival) -> Reply:
-        accepted = await self._accepted(event)
+    async def _accept(self, event: Arrival, act: Act | None = None) -> Reply:
+        return self._told(await self._accepted(event), act)
+
+    def _told(self, accepted: Accepted, act: Act | None) -> Reply:
+        """The reply. To a command that the process before had committed and died with, nobody knows it any more."""
+        if accepted.duplicate and act is not None and act.kind is Kind.COMMAND:
+            return Private(text=say(act.locale or self._language, "restarted"))
         return accepted.decision.reply
 
     async def _accepted(self, event: Arrival) -> Accepted:

@@ -9,6 +9,7 @@ WORDS: dict[str, dict[str, str]] = {
     "en": {
         "done": "Done.",
         "late": "That took too long. Please do it once more.",
+        "restarted": "I was restarted just then. If nothing has happened, please do it once more.",
         "broken": "Something went wrong with that. Nothing was lost; please try again.",
         "thinking": "…",
         "hint": "I see that you wrote something, but not what: in this server I can read only what mentions me. "
@@ -36,6 +37,7 @@ WORDS: dict[str, dict[str, str]] = {
     "de": {
         "done": "Erledigt.",
         "late": "Das hat zu lange gedauert. Bitte noch einmal.",
+        "restarted": "Ich wurde gerade neu gestartet. Falls nichts geschehen ist, bitte noch einmal.",
         "broken": "Dabei ist etwas schiefgegangen. Nichts ist verloren; bitte noch einmal versuchen.",
         "thinking": "…",
         "hint": "Ich sehe, dass du etwas geschrieben hast, aber nicht, was: auf diesem Server kann ich nur lesen, was "
