@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bots.app import chosen_model, examined, holder, key_told
+from bots.app import chosen_model, examined, holder, key_told, lost_database
 from bots.served import EXAMINE, check_platforms
 from core.configure import Problem, SettingsWrong, load
 from core.domain.errors import OutsideError, RejoinderError
@@ -86,7 +86,9 @@ def _files(settings: Settings) -> Iterator[Finding]:
         running = holder(settings)
         yield Finding(about="process", state="note", said=running or "not running")
         yield Finding(about="keys", state="ok", said=key_told(settings))
-        if not settings.database.exists():
+        if lost := lost_database(settings):
+            yield Finding(about="database", state="problem", said=lost)
+        elif not settings.database.exists():
             yield Finding(about="database", state="note", said="not made yet; the first start makes it")
         else:
             yield Finding(about="database", state="ok", said=f"{settings.database}: {examined(settings)}")

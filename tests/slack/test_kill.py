@@ -28,8 +28,6 @@ SHORT = (1, 60, 200, 400)  # of about 450 characters
 LONG = (3_000, 7_000)  # of about 9,000
 WORDS, MANY_WORDS = 60, 1_200
 
-pytestmark = pytest.mark.xdist_group(__name__)  # one death for all of them
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
