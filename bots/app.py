@@ -278,7 +278,8 @@ def keys_of(settings: Settings) -> Keys:
 def begin(settings: Settings) -> bool:
     """Make the database of a first start, before its key: a key without a database tells that one was lost.
 
-    Returns whether it was a first start. Raises `StoreDamaged` for that: an empty history never begins in silence. Otherwise as `prepare`.
+    Returns whether it was a first start. Raises `StoreDamaged` for a lost one, for an empty history never begins in
+    silence; otherwise as `prepare`.
     """
     if lost := lost_database(settings):
         raise StoreDamaged(code="store_lost", detail=lost)
