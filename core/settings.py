@@ -32,7 +32,7 @@ _TOKEN_CHARS = 16  # tried over the network only
 # Their part is not built yet: they are read and checked, and whoever sets one is told that it changes nothing.
 # fmt: off
 LATER = frozenset({
-    "allow_workspaces", "allow_channels", "allow_people", "tools",
+    "tools",
 })
 # fmt: on
 _SQLITE = "sqlite:///"
@@ -203,11 +203,11 @@ class Settings(BaseSettings):
     dm_sessions: DmSessions = DmSessions.PER_THREAD
     """In a direct conversation: `per_thread`, or a `single` one."""
     allow_workspaces: Items = ()
-    """Serve only these, separated by commas; empty serves all."""
+    """Serve only these, by id, separated by commas; empty serves all. `@me`: Discord's direct conversations."""
     allow_channels: Items = ()
-    """Serve only these channels."""
+    """Serve only these channels, by id; `dm` lets direct conversations in, too."""
     allow_people: Items = ()
-    """Serve only these people."""
+    """Serve only these people, by id."""
     language: Language = "en"
     """The language of our own words: `en` or `de`."""
 
@@ -290,6 +290,9 @@ class Settings(BaseSettings):
             budget_workspace_day=self.budget_workspace_day,
             language=self.language,
             shared_threads=self.thread_sessions is ThreadSessions.SHARED,
+            allow_workspaces=self.allow_workspaces,
+            allow_channels=self.allow_channels,
+            allow_people=self.allow_people,
         )
 
 

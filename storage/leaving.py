@@ -24,6 +24,7 @@ from core.domain.events import (
 )
 from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Summary, Ticket
+from core.domain.rules.allowed import outside, told_key
 from storage.rows import (
     CARD,
     CLAIM,
@@ -154,6 +155,9 @@ def complete(conn: sqlite3.Connection, view: View, event: Event, named: Named, k
         view = dataclasses.replace(view, mine=mine(conn, person.identity))
     if isinstance(event, ResumeAsked | ButtonPressed | CommandIssued):
         view = _about_move(conn, view, event, named, key)
+    if isinstance(event, Arrival) and outside(view.policy, event):
+        told = _one(conn, GUESSES, _GUESSES, told_key(event.author.key))
+        view = dataclasses.replace(view, guesses=view.guesses if told is None else (*view.guesses, told))
     return view
 
 

@@ -24,6 +24,7 @@ CHANNEL_AGE_S = 600.0
 AGAIN_S = 300.0  # after an answer that did not come
 _KEPT = 20_000
 _NAME_MAX_CHARS = 80
+_GUEST = ("is_restricted", "is_ultra_restricted", "is_stranger")  # guests, and people of other organisations
 _BY_TYPE = {"im": Audience.DM, "mpim": Audience.PRIVATE, "group": Audience.PRIVATE, "channel": Audience.PUBLIC}
 
 
@@ -42,6 +43,7 @@ class Directory:
     def __init__(self, sender: Sender, clock: Clock) -> None:
         self._sender = sender
         self._clock = clock
+        self.guests: set[str] = set()  # people of whom Slack says that they are let into some channels only
         self._names: OrderedDict[str, str] = OrderedDict()
         self._named_s: dict[str, float] = {}  # when a name may be asked for again
         self._audiences: OrderedDict[str, tuple[Audience, float]] = OrderedDict()
@@ -123,11 +125,18 @@ class Directory:
             answer = await self._sender.call("users.info", user=user)
         except OutsideError:
             return
+        self._note_guest(user, at(answer, "user"))
         name = _name(at(answer, "user"))
         if name:
             self._names[user] = name
             self._named_s[user] = self._clock.monotonic() + NAME_AGE_S
             _trim(self._names)
+
+    def _note_guest(self, user: str, found: Payload) -> None:
+        if any(found.get(each) is True for each in _GUEST):
+            self.guests.add(user)
+        else:
+            self.guests.discard(user)
 
     async def _channel(self, channel: str) -> None:
         try:

@@ -8,6 +8,7 @@ Must not know: Bolt, sockets, HTTP.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 
@@ -93,7 +94,7 @@ class Receiver:
     async def _arrived(self, heard: Arrived) -> Ack | None:
         self._note(heard)
         heard, root = await self._roots.give(heard)
-        event, desk = heard.event, heard.desk
+        event, desk = self._known(heard).event, heard.desk
         try:
             accepted = await self._intake.accept(event)
         except (StoreError, Closing) as error:
@@ -105,6 +106,13 @@ class Receiver:
         if root is not None:
             self._replies.run(self._roots.settle(root, accepted.decision))
         return None if accepted.duplicate else self._replies.give(accepted.decision, desk)
+
+    def _known(self, heard: Arrived) -> Arrived:
+        """The event with what is known now of who acts."""
+        author = heard.event.author
+        if author.key.user not in self._platform.directory.guests:
+            return heard
+        return replace(heard, event=replace(heard.event, author=replace(author, guest=True)))
 
     def _refusal(self, error: StoreError | Closing) -> str:
         code = "refused.closing" if isinstance(error, Closing) else "refused.full"

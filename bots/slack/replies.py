@@ -24,7 +24,7 @@ from bots.slack.words import own
 from core.codec import Json
 from core.domain.decision import Choices, Decision, Form, Nothing, Private
 from core.domain.entities import Card, Turn
-from core.domain.errors import OutsideError
+from core.domain.errors import OutsideError, Refused
 from core.engine.handover import Exporter
 
 Ack = dict[str, Json]
@@ -143,6 +143,9 @@ class Replies:
             return desk.channel, desk.thread
         try:
             return await self._platform.directory.direct(desk.user), ""
+        except Refused as error:
+            log.info("no direct conversation could be opened", code=error.code)
+            return desk.user, ""  # chat.postMessage takes a person, too
         except OutsideError as error:
             log.info("somebody cannot be told privately", code=error.code)
             return "", ""

@@ -54,7 +54,6 @@ def test_everything_wrong_is_told_at_once() -> None:
             "REJOINDER_IDLE_NOTICE": "dm",
             "REJOINDER_LANGUAGE": "fr",
             "REJOINDER_RETENTION": "3d",
-            "REJOINDER_ALLOW_PEOPLE": "U1, U2",
             "SLACK_APP_TOKEN": "xoxb-1",
         }
     )
@@ -70,7 +69,6 @@ def test_everything_wrong_is_told_at_once() -> None:
         "REJOINDER_IDLE_NOTICE",
         "REJOINDER_LANGUAGE",
         "REJOINDER_RETENTION",
-        "REJOINDER_ALLOW_PEOPLE",
         "SLACK_BOT_TOKEN",
         "SLACK_APP_TOKEN",
     }
@@ -112,7 +110,7 @@ def test_secrets_do_not_show_in_a_repr() -> None:
 def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     """An operator could not keep settings in a file and change one for a single run."""
     (tmp_path / "rejoinder.toml").write_text(
-        'idle_warning = "10m"\nhttp_port = 9000\nbudget_person_day = 2.5\nallow_people = []\n'
+        'idle_warning = "10m"\nhttp_port = 9000\nbudget_person_day = 2.5\nallow_people = "U1, U2"\n'
         'thread_sessions = "shared"\nlocal_chat = true\n\n[tools.files]\ncommand = ["mcp-files"]\n'
     )
     settings = load({"REJOINDER_HTTP_PORT": "9001", "REJOINDER_DATA_DIR": ""}, tmp_path)
@@ -121,6 +119,7 @@ def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     assert settings.budget_person_day == 2_500_000
     assert settings.thread_sessions is ThreadSessions.SHARED
     assert settings.to_policy().shared_threads
+    assert settings.to_policy().allow_people == ("U1", "U2")
     assert settings.tools["files"]["command"] == ["mcp-files"]
 
 

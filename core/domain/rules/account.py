@@ -2,7 +2,8 @@
 
 Knows: from the rows of a decision alone, never from what a rule says of itself, where each message went. Into a turn
 is answered: a turn ends with an answer or with the reason why not. Queued is what waits: for the turn that runs, or
-for a person's choice. Refused is what was put aside with a word: by the budget, by a choice, by its own author.
+for a person's choice. Refused is what was put aside with a word: by the budget, by a choice, by its own author, by the
+operator's allow-lists.
 Must not know: why.
 """
 
@@ -39,5 +40,5 @@ def account(event: Event, decision: Decision) -> Account:
         received=decision.received,
         answered=len(taken) - refused,
         queued=waits - left,
-        refused=refused,
+        refused=refused + decision.turned_away,
     )

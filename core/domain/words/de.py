@@ -52,6 +52,10 @@ WORDS: dict[str, str] = {
     "command.stop": "die laufende Antwort hier anhalten; das Gesagte bleibt",
     "command.new": "hier ein neues Gespräch beginnen; das frühere bleibt erhalten",
     "refused.full": "Meine Festplatte ist voll, deshalb kann ich gerade nichts annehmen. Alles bis hierher ist erhalten.",
+    "refused.outside": (
+        "Tut mir leid, hier bin ich nicht für dich da: Wer mich betreibt, hat festgelegt, wo und mit wem ich spreche."
+        " Von dem, was du geschrieben hast, habe ich nichts behalten."
+    ),
     "refused.closing": "Ich starte neu. Bitte schick das gleich noch einmal.",
     "answer.unread_thread": "Ich konnte nicht lesen, was vorher in diesem Thread gesagt wurde.",
     "button.resume": "Weiter",

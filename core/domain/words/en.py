@@ -59,6 +59,10 @@ WORDS: dict[str, str] = {
     "command.new": "start a new conversation here; the earlier one is kept",
     # what is refused before anything is stored
     "refused.full": "My disk is full, so I cannot take new messages just now. Everything up to here is kept.",
+    "refused.outside": (
+        "Sorry, I am not here for you in this place: whoever runs me has chosen where and with whom I talk."
+        " I have kept nothing of what you wrote."
+    ),
     "refused.closing": "I am restarting. Please send that again in a moment.",
     "answer.unread_thread": "I could not read what was said in this thread before.",
     "button.resume": "Resume",
