@@ -108,6 +108,14 @@ def _long_enough(least_chars: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _one_line(secret: SecretStr) -> SecretStr:
+    """A key as it goes into a request's header; blank space around it is a slip of copying."""
+    text = secret.get_secret_value().strip()
+    if not all("!" <= each <= "~" for each in text):
+        raise ValueError("holds a line break, a blank or a letter that no key has")
+    return SecretStr(text)
+
+
 def _database(text: str) -> Path:
     if text.startswith(("postgres:", "postgresql:")):
         raise ValueError("names PostgreSQL, which this release cannot use yet")
@@ -128,6 +136,7 @@ Database = Annotated[Path, _from_text(_database), Field(examples=["sqlite:///dat
 Tools = Annotated[Mapping[str, Mapping[str, object]], NoDecode]
 Language = Annotated[str, _from_text(_language), Field(examples=["en"])]
 Key = Annotated[SecretStr, _long_enough(_KEY_CHARS), Field(examples=["$(openssl rand -hex 32)"])]
+Credential = Annotated[SecretStr, AfterValidator(_one_line)]
 Token = Annotated[SecretStr, _long_enough(_TOKEN_CHARS), Field(examples=["$(openssl rand -hex 16)"])]
 
 
@@ -136,21 +145,21 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    slack_bot_token: SecretStr | None = None
+    slack_bot_token: Credential | None = None
     """Slack: the bot token, `xoxb-...`."""
-    slack_app_token: SecretStr | None = None
+    slack_app_token: Credential | None = None
     """Slack over Socket Mode: the app token, `xapp-...`."""
-    slack_signing_secret: SecretStr | None = None
+    slack_signing_secret: Credential | None = None
     """Slack over HTTP instead: the signing secret."""
     slack_api_url: Url | None = None
     """Another Slack Web API, for tests."""
-    discord_token: SecretStr | None = None
+    discord_token: Credential | None = None
     """Discord: the bot token."""
     discord_api_url: Url | None = None
     """Another Discord API, for tests."""
     discord_gateway_url: Url | None = None
     """Another Discord gateway, for tests."""
-    anthropic_api_key: SecretStr | None = None
+    anthropic_api_key: Credential | None = None
     """Claude answers with it; without it the offline demo model does."""
     anthropic_base_url: Url | None = None
     """Another server that speaks the Messages API."""

@@ -38,6 +38,21 @@ def test_only_the_given_environment_counts(monkeypatch: pytest.MonkeyPatch, tmp_
     assert load({}, tmp_path).http_port == 8080
 
 
+@pytest.mark.parametrize("key", ["sk-ant-1\nsk-ant-2", "sk-ant 1", "sk-änt", "sk\x00"])
+def test_a_key_with_a_line_break_is_told_at_once(key: str) -> None:
+    """Every answer would fail with an error about a header that nobody has written."""
+    (problem,) = problems({"ANTHROPIC_API_KEY": key}).values()
+    assert problem.what == "holds a line break, a blank or a letter that no key has"
+    assert key not in str(problem)
+
+
+def test_blank_space_around_a_key_is_no_part_of_it(tmp_path: Path) -> None:
+    """A secret that comes from a file ends with a line break."""
+    for name in ("ANTHROPIC_API_KEY", "DISCORD_TOKEN"):
+        found = getattr(load({name: " sk-1\n"}, tmp_path), name.lower())
+        assert found.get_secret_value() == "sk-1"
+
+
 def test_everything_wrong_is_told_at_once() -> None:
     """An operator would mend one setting, start, and be told of the next one."""
     found = problems(

@@ -55,7 +55,8 @@ def _foot(turn: Turn, text: str, language: str) -> str:
             return say(language, "answer.cut_long") if turn.finish_note == "cut_long" else ""
         case TurnState.OPEN | TurnState.STOPPING:
             if turn.told_waiting and turn.retry_ms is not None:
-                return say(language, "answer.busy", model=_model_name(turn.model), time=_clock(turn.retry_ms))
+                why = "unreachable" if turn.failure == "model_unreachable" else "busy"
+                return say(language, f"answer.{why}", model=_model_name(turn.model), time=_clock(turn.retry_ms))
             return ""
         case _:
             assert_never(turn.state)
