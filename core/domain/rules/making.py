@@ -33,7 +33,7 @@ from core.domain.keys import SessionKey
 from core.domain.rules import budget
 from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
-from core.domain.tokens import estimate
+from core.domain.tokens import estimate, weigh
 
 TITLE_MAX_CHARS = 80
 READ_THREAD_MS = 20_000  # nobody waits longer for an answer because a thread cannot be read
@@ -130,7 +130,7 @@ class Making:
             created_ms=each.received_ms,
             author=each.author,
             ref=each.ref,
-            tokens=estimate(each.text),
+            tokens=weigh(each.text, each.files),
             turn_id=turn_id,
             note=self.session.unsaid,
             files=each.files,

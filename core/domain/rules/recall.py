@@ -17,6 +17,7 @@ from core.domain.entities import FileCopy, Message, Role, Turn
 from core.domain.leaving import Summary
 from core.domain.prompt_words import CONTINUE_PREFIX
 from core.domain.rules.summary import as_text
+from core.domain.tokens import FILE_TEXT_MAX_BYTES
 
 Block = dict[str, object]
 
@@ -124,8 +125,11 @@ def _file(name: str, copy: FileCopy | None) -> list[Block]:
         return [{"type": "image", "source": _source(copy)}]
     if copy.media_type == "application/pdf":
         return [{"type": "document", "source": _source(copy), "title": name}]
-    text = base64.b64decode(copy.data).decode("utf-8", "replace")
-    return [_text(_quoted("file", "name", name, f"\n{text}\n"))]
+    data = base64.b64decode(copy.data)
+    text = data[:FILE_TEXT_MAX_BYTES].decode("utf-8", "replace")
+    left = len(data) - FILE_TEXT_MAX_BYTES
+    more = f"[{left:,} more bytes of this file were left out]\n" if left > 0 else ""
+    return [_text(_quoted("file", "name", name, f"\n{text}\n{more}"))]
 
 
 def _quoted(tag: str, attribute: str, name: str, text: str) -> str:
