@@ -225,7 +225,8 @@ _IDS = "SELECT id FROM message"
 
 def doomed(conn: sqlite3.Connection, kind: str, key: str) -> Doomed:
     """What an erasure would reach: sessions, places, and cards that stand somewhere."""
-    sessions = [key] if kind == SESSION else _column(conn, "SELECT id FROM session WHERE owner = ? ORDER BY num", key)
+    column = "id" if kind == SESSION else "owner"
+    sessions = _column(conn, f"SELECT id FROM session WHERE {column} = ? ORDER BY num", key)
     places: dict[Place, None] = {}
     cards: list[Card] = []
     for session_id in sessions:

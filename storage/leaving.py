@@ -76,6 +76,7 @@ _THERE = (
     f"SELECT {SESSION.fields_of('s')} FROM binding AS b JOIN session AS s ON s.id = b.session_id"
     " WHERE b.key = ?1 AND s.home = ?1 AND s.id <> ?2 AND s.phase NOT IN ('closed', 'erased')"
 )
+_OFFER = f"{CARD.select} WHERE session_id = ? AND key = ? AND buttons <> '[]'"
 _RUNNING = "SELECT EXISTS (SELECT 1 FROM turn WHERE session_id = ? AND state IN ('open', 'stopping'))"
 _NEIGHBOUR = (
     "SELECT EXISTS (SELECT 1 FROM binding AS b JOIN card AS c ON c.session_id = b.session_id"
@@ -223,6 +224,8 @@ def _about_move(conn: sqlite3.Connection, view: View, event: Event, named: Named
         there=there,
         there_running=there is not None and _true(conn, _RUNNING, there.id),
     )
+    if there is not None and session is not None:
+        view = dataclasses.replace(view, offer=_one(conn, CARD, _OFFER, there.id, f"continue:{session.id}"))
     if session is not None:
         view = dataclasses.replace(
             view,

@@ -133,6 +133,7 @@ class View:
     guesses: tuple[Guesses, ...] = ()  # of the actor's account and of the channel; from outside: whether it was told
     there: Session | None = None  # another living session at the place that the event would move to
     there_running: bool = False  # ... and has an open turn
+    offer: Card | None = None  # ... and asks whether the session shall go on there
     neighbour_noticed: bool = False  # another session's notice stands in the same thread in this idle period
     mine: tuple[Line, ...] = ()  # the actor's sessions everywhere, for /sessions, /resume and "Continue here?"
     addressed_before: bool = False  # this person has a session in this very place

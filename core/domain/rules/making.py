@@ -78,6 +78,7 @@ class Making:
         self.spends = view.spends
         self._rows: list[Entity] = []
         self.delivery = ""  # the newest delivery of an answer that this decision begins
+        self._before_answer: tuple[str, ...] = ()  # what has to be shown before that
         self._effects = 0
         self._showing: set[str] = set()
         self._postponed_ms: int | None = None
@@ -223,6 +224,7 @@ class Making:
             Deliver(turn_id=turn.id),
             not_before_ms=not_before_ms,
             order_key=f"answer:{turn.session_id}",
+            waits=self._before_answer,
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
         )
 
@@ -286,12 +288,17 @@ class Making:
         if not showing:
             self.show(card)
 
-    def show(self, card: Card) -> None:
-        """Bring the card up to its wanted version; once in a decision."""
+    def first(self, card: Card) -> None:
+        """A new card that has to be read before the answer that this decision may begin."""
+        self.put(card)
+        self._before_answer = (self.show(card),)
+
+    def show(self, card: Card) -> str:
+        """Bring the card up to its wanted version; once in a decision. Returns the effect, "" when it is under way."""
         if card.key in self._showing:
-            return
+            return ""
         self._showing.add(card.key)
-        self.effect(
+        return self.effect(
             ShowCard(card_key=card.key),
             order_key=f"card:{card.place}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,

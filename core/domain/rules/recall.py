@@ -22,7 +22,7 @@ from core.domain.tokens import FILE_TEXT_MAX_BYTES
 Block = dict[str, object]
 
 _THINKING = ("thinking", "redacted_thinking")
-_OUR_TAGS = re.compile(r"<(?=\s*/?\s*(?:heard|file)\b)", re.IGNORECASE)
+_OUR_TAGS = re.compile(r"<(?=\s*/?\s*(?:heard|file|message|summary)\b)", re.IGNORECASE)
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 SYSTEM = (

@@ -106,6 +106,7 @@ WORDS: dict[str, str] = {
     "mine.ago_days": "vor {count} Tagen",
     "mine.continue": "Mit „{title}“ hier weitermachen?",
     "mine.button_continue": "Weitermachen",
+    "mine.continued": "„{title}“ geht hier weiter.",
     "why.none": "Hier gibt es noch kein Gespräch, also geht auch nichts verloren.",
     "why.never_recovered": "Hier wurde noch keine Antwort unterbrochen.",
     "why.recovered": "Die letzte unterbrochene Antwort wurde {ago} zu Ende gebracht.",

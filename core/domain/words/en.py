@@ -116,6 +116,7 @@ WORDS: dict[str, str] = {
     "mine.ago_days": "{count} days ago",
     "mine.continue": "Continue “{title}” here?",
     "mine.button_continue": "Continue",
+    "mine.continued": "“{title}” goes on here.",
     "why.none": "There is no conversation here yet, so there is nothing to lose.",
     "why.never_recovered": "No answer here was ever interrupted.",
     "why.recovered": "The last interrupted answer was finished {ago}.",
