@@ -83,9 +83,10 @@ def send(server: SlackServer, n: int, *, mention: bool = False) -> Envelope:
     """Somebody writes."""
     channel = server.slack.channels[f"C1BENCH{n % CHANNELS}"]
     ts = server.slack.ts()
+    text = f"{MENTION if mention else ''} message {n}"
     event = {
         "type": "message", "user": ALICE, "channel": channel.id, "channel_type": "channel", "ts": ts,
-        "thread_ts": "1764000001.000100", "text": f"{MENTION if mention else ''} message {n}", "client_msg_id": f"c-{ts}",
+        "thread_ts": "1764000001.000100", "text": text, "client_msg_id": f"c-{ts}",
     }  # fmt: skip
     return server.feed.send(EVENT, server.people.callback(event, channel))
 
