@@ -203,6 +203,8 @@ class App:
         if doomed is not None and self._engine is not None:
             self._engine.quiet(doomed.sessions)
         told = await chores.forget(name, progress)
+        if self._engine is not None:
+            await self._engine.recount()
         for served in self._served.values():
             await served.platform.forgotten(doomed.places if doomed else (), clock.now_ms())
         return told

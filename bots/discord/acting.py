@@ -181,14 +181,14 @@ class Acting:
         if room.kind in (DM, GROUP) or not room.guild:
             return ids.direct(room.id), Audience.DM if room.kind == DM else Audience.PRIVATE
         if not act.foreign:
-            room = await self._directory.room(room.id, room.guild)
+            room = await self._directory.spoken_in(room.id, room.guild)
         place = ids.room(room.guild, room.parent, room.id) if room.is_thread else ids.room(room.guild, room.id)
         return place, Audience.SHARED if act.foreign else await self._directory.readers(room)
 
     async def _opens_threads(self, room: Room) -> bool:
         if room.is_thread or not room.guild:
             return False
-        return await self._directory.opens_threads(await self._directory.room(room.id, room.guild))
+        return await self._directory.opens_threads(await self._directory.spoken_in(room.id, room.guild))
 
     async def _going_on(self, act: Act, place: Place, audience: Audience, *, code: str = "") -> Reply:
         """Bring a conversation to here. In a channel that means: to a new thread."""
@@ -206,7 +206,7 @@ class Acting:
         self._threads.begins(starter.thread, words)
         accepted = await self._accepted(event(starter))
         if not accepted.duplicate and not _came_here(accepted, starter):
-            await self._sender.delete(starter.channel, starter.thread)
+            await self._take_back(starter)
         return accepted.decision.reply
 
     async def _starter(self, act: Act, place: Place, text: str) -> Place:
@@ -214,6 +214,13 @@ class Acting:
         key = ids.interaction_key(act.id)
         made = await self._sender.post(place.channel, key, render.body(text, (), language=self._language), silent=True)
         return ids.room(place.workspace, place.channel, made.id)
+
+    async def _take_back(self, starter: Place) -> None:
+        """Nothing came of it. A message too many is no reason not to answer."""
+        try:
+            await self._sender.delete(starter.channel, starter.thread)
+        except OutsideError as error:
+            log.info("discord_not_taken_back", code=error.code)
 
     async def _in_private(self, act: Act, event: Callable[[Place], Arrival]) -> Reply:
         """In the person's direct messages, because we cannot write where they are."""

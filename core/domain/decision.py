@@ -194,8 +194,6 @@ class Decision:
 
     changes: tuple[Entity, ...] = ()
     reply: Reply = field(default_factory=Nothing)
-    received: int = 0  # accounting of person's messages: received = answered + queued + refused
-    answered: int = 0
-    queued: int = 0
-    refused: int = 0
+    received: int = 0  # how many messages of people this took in; where they went is counted, see `rules.account`
+    turned_away: int = 0  # ... and how many of them came from outside of whom we serve: nothing of them is stored
     stop: tuple[str, ...] = ()  # running effects to interrupt after the commit

@@ -67,10 +67,10 @@ class Bell:
 
         Safe to call at any time and as often as one likes: the rows say what is due.
         """
+        await self._uptime.keep()  # first: what is told by it must not be forgotten by a crash
         if self._stays_set_back():
             await self._ask_all(lambda now_ms: self._store.ahead_of_time(now_ms + STEP_MS, RING_SESSIONS))
         await self._ask_all(lambda now_ms: self._store.due_sessions(now_ms, now_ms + HORIZON_MS, RING_SESSIONS))
-        await self._uptime.keep()
         self._ring_ms = None
         next_ms = await self._store.next_due_ms()
         if next_ms is not None:

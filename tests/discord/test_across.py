@@ -195,7 +195,7 @@ async def across(discord: DiscordServer, bot: Installation, claude: ClaudeServer
     await killed()
 
     await there.press("Bring it back here")
-    await discord.until(lambda: discord.texts(thread)[-1] != "It is Lumen.")  # the thread says where it went
+    await discord.until(lambda: "continues in" in discord.texts(thread)[-1])  # the thread says where it went
     claude.push(Behaviour(text="Still Lumen."))
     await killed()
     await there.say("And now?")

@@ -88,9 +88,9 @@ def test_everybody_may_ask_for_their_own_data(name: str) -> None:
 def test_messages_from_outside_are_counted_as_refused() -> None:
     """The account of what came in would not balance: answered, queued or refused."""
     first = decided(said("hi", by=BOB))
-    assert (first.received, first.refused) == (1, 1)
+    assert (first.received, first.turned_away) == (1, 1)
     again = decided(said("hi", by=BOB), ONLY_ALICE, one(first, Guesses))
-    assert (again.received, again.refused) == (1, 1)
+    assert (again.received, again.turned_away) == (1, 1)
 
 
 def test_who_is_on_the_list_notices_nothing() -> None:

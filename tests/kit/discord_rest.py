@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -89,7 +89,16 @@ class Rest:
         self._world, self._messages, self._interactions = world, messages, interactions
         self._gateway, self._faults, self._token, self._oracle = gateway, faults, token, oracle
         self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
-        for line, handler in self._table().items():
+        self.offer(self._table())
+
+    def keep_only(self, lines: Collection[str]) -> None:
+        """Answer 404 to every other route."""
+        self.offer({line: handler for line, handler in self._table().items() if line in lines})
+
+    def offer(self, table: Mapping[str, Handler]) -> None:
+        """The routes that there are."""
+        self._routes = []
+        for line, handler in table.items():
             method, _, template = line.partition(" ")
             pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template)
             self._routes.append((method, re.compile(pattern), handler))

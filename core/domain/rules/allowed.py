@@ -43,12 +43,12 @@ def turned_away(view: View, event: Arrival, stamp: Stamp) -> Decision | None:
     key = told_key(event.author.key)
     told_ms = next((each.times_ms for each in view.guesses if each.key == key), ())
     if any(abs(stamp.now_ms - at_ms) < TOLD_AGAIN_MS for at_ms in told_ms):
-        return Decision(received=int(message), refused=int(message))
+        return Decision(received=int(message), turned_away=int(message))
     return Decision(
         changes=(Guesses(key=key, times_ms=(stamp.now_ms,)),),
         reply=Private(text=say(view.policy.language, "refused.outside")),
         received=int(message),
-        refused=int(message),
+        turned_away=int(message),
     )
 
 

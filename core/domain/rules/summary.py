@@ -115,7 +115,7 @@ def extract(messages: Sequence[Message], before: Notes | None = None) -> Notes:
     """Notes without a model: first and last words, and the sentences that carry names, numbers and rules."""
     people = [each for each in messages if each.role is Role.USER]
     answers = [each for each in messages if each.role is Role.ASSISTANT]
-    facts = [fact for each in people for fact in _sentences(each)]
+    facts = _latest_facts(people)
     if before is not None:
         facts = [*before.facts, *facts]
     return Notes(
@@ -125,6 +125,16 @@ def extract(messages: Sequence[Message], before: Notes | None = None) -> Notes:
         next="",
         facts=tuple(facts[-FACTS_MAX:]),
     )
+
+
+def _latest_facts(people: Sequence[Message]) -> list[Fact]:
+    """The last sentences worth keeping, at least `FACTS_MAX` if there are: a long history is not read to its start."""
+    found: list[Fact] = []
+    for each in reversed(people):
+        found = [*_sentences(each), *found]
+        if len(found) >= FACTS_MAX:
+            break
+    return found
 
 
 def notes_of(summary: Summary) -> Notes:
