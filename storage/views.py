@@ -38,9 +38,12 @@ from core.domain.events import (
     ModelReplied,
     ModelStopped,
     ResumeAsked,
+    SignedIn,
+    SignInNeeded,
     Summarized,
     ThreadRead,
     TimerDue,
+    ToolReturned,
 )
 from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.rules.resume import candidates
@@ -59,7 +62,7 @@ _IN_CHANNEL = (
 )
 _SESSION = f"{SESSION.select} WHERE id = ?"
 _TURN = f"{TURN.select} WHERE id = ?"
-_OPEN_TURN = f"{TURN.select} WHERE session_id = ? AND state IN ('open', 'stopping')"
+_OPEN_TURN = f"{TURN.select} WHERE session_id = ? AND state IN ('open', 'stopping') AND step_id = ''"
 _WAITING = f"{WAITING.select} WHERE session_id = ? ORDER BY n"
 _OPEN_EFFECTS = f"{EFFECT.select} WHERE session_id = ? AND state IN ('pending', 'started') ORDER BY n"
 _CARD_BY_ID = f"{CARD.select} WHERE id = ?"
@@ -148,7 +151,17 @@ def _subject(  # noqa: C901, PLR0911 -- one arm for each event
             return _Subject(session=_session(conn, session_id), named=Named(ticket=ticket))
         case ButtonPressed():
             return _subject_of_button(conn, clean(event.button.subject))
-        case ModelReplied() | ModelCut() | ModelStopped() | ModelBusy() | ModelRefused() | HistoryLost() | Delivered():
+        case (
+            ModelReplied()
+            | ModelCut()
+            | ModelStopped()
+            | ModelBusy()
+            | ModelRefused()
+            | HistoryLost()
+            | Delivered()
+            | ToolReturned()
+            | SignInNeeded()
+        ):
             turn = _one(conn, TURN, _TURN, event.turn_id)
             return _Subject(session=_session(conn, turn.session_id) if turn else None, turn=turn)
         case CardShown():
@@ -164,7 +177,7 @@ def _subject(  # noqa: C901, PLR0911 -- one arm for each event
             return _Subject(session=_session(conn, event.session_id), card=card)
         case FileFetched() | TimerDue() | ThreadRead() | Summarized():
             return _Subject(session=_session(conn, event.session_id))
-        case MessageChanged():
+        case MessageChanged() | SignedIn():
             return _Subject()
         case _:
             assert_never(event)

@@ -9,7 +9,20 @@ from typing import assert_never
 
 from core.domain import events
 from core.domain.decision import Decision, View
-from core.domain.rules import answer, arrive, commands, edits, heard, idle, mailbag, outcomes, resume, returning
+from core.domain.rules import (
+    answer,
+    arrive,
+    commands,
+    credentials,
+    edits,
+    heard,
+    idle,
+    mailbag,
+    outcomes,
+    resume,
+    returning,
+    tooling,
+)
 from core.domain.stamp import Stamp
 
 
@@ -60,5 +73,11 @@ def decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
             return returning.on_summarized(view, event, stamp)
         case events.MessageChanged():
             return edits.on_changed(view, event)
+        case events.ToolReturned():
+            return tooling.on_returned(view, event, stamp)
+        case events.SignInNeeded():
+            return tooling.on_sign_in_needed(view, event, stamp)
+        case events.SignedIn():
+            return credentials.on_signed_in(view, event, stamp)
         case _:
             assert_never(event)

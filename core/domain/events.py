@@ -12,6 +12,7 @@ from enum import StrEnum
 from core.domain.entities import FileRef, Message, Part
 from core.domain.keys import Audience, ButtonId, PersonKey, Place
 from core.domain.leaving import Fact
+from core.domain.tooling import Credential
 
 
 class Address(StrEnum):
@@ -267,6 +268,36 @@ class MessageChanged:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolReturned:
+    """A tool call is over. `content` is the JSON text of the `tool_result` content, already capped."""
+
+    turn_id: str
+    call_id: str
+    content: str
+    is_error: bool = False
+    failure: str = ""  # stable code when the server was at fault (dead, hung, garbage ...)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInNeeded:
+    """A tool call could not be made: the asker has no usable login at its server."""
+
+    turn_id: str
+    call_id: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A login ended at the callback page: with a credential (already sealed), or with `failure`."""
+
+    source_keys: tuple[str, ...]
+    login_id: str
+    credential: Credential | None = None
+    failure: str = ""
+
+
 Arrival = MessageReceived | ButtonPressed | CommandIssued | ResumeAsked
 Outcome = (
     ModelReplied
@@ -280,9 +311,11 @@ Outcome = (
     | FileFetched
     | ThreadRead
     | Summarized
+    | ToolReturned
+    | SignInNeeded
     | EffectDone
     | EffectWaits
     | EffectStumbled
     | EffectRefused
 )
-Event = Arrival | Outcome | TimerDue | CaughtUp | MessageChanged
+Event = Arrival | Outcome | TimerDue | CaughtUp | MessageChanged | SignedIn

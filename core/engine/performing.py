@@ -8,7 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from core.domain.effects import AskModel, Deliver, Erase, FetchFile, Mark, ReadThread, ShowCard, Summarize
+from core.domain.effects import (
+    AskModel,
+    CallTool,
+    Deliver,
+    Erase,
+    FetchFile,
+    Mark,
+    ReadThread,
+    RefreshCredential,
+    ShowCard,
+    Summarize,
+)
 from core.domain.entities import EffectRow
 from core.domain.events import Outcome
 from core.engine.asking import Asking
@@ -45,5 +56,7 @@ class Performers:
                 return await self.summarizing.read_thread(row, effect)
             case Erase() as effect:
                 return await self.erasing.erase(row, effect)
+            case CallTool() | RefreshCredential():
+                raise NotImplementedError  # the tools branch builds it
             case _:
                 assert_never(row.effect)

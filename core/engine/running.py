@@ -16,6 +16,8 @@ ROOM: dict[str, int] = {
     "AskModel": 1024,
     "Deliver": 2048,
     "ShowCard": 64,
+    "CallTool": 128,
+    "RefreshCredential": 16,
     "FetchFile": 16,
     "Mark": 32,
     "ReadThread": 8,
