@@ -58,7 +58,7 @@ class World:
         rule: Decide,
         tools: Tools | None,
     ) -> None:
-        self.tools = tools
+        self.tools: Tools | None = tools
         self.path = path
         self.store = store
         self.clock = clock
