@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from core.domain.decision import Private
-from core.domain.errors import Ambiguous, Closing, NotSent, Refused
+from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreFull
 from core.domain.words import say
 from core.engine.delivering import NOTHING_MORE
 from tests.kit.scripted import ScriptedModel
@@ -102,6 +102,27 @@ async def test_a_damaged_history_is_told_to_the_model_too(world: World) -> None:
     sums = "SELECT s.tokens, (SELECT sum(tokens) FROM message WHERE id >= (s.num << 24) + 3) FROM session AS s"
     kept, stands = await world.store.read(lambda conn: conn.execute(sums).fetchone())
     assert kept == stands
+
+
+async def test_before_the_disk_is_full_nothing_new_is_taken(world: World) -> None:
+    """The running answer would have no room to be stored, and nobody would know that the bot is in trouble."""
+    gate = asyncio.Event()
+    script(world, ["So ", gate, "it ends."])
+    await world.say("alice", "one")
+    await world.run(1.0)
+    assert world.store.room.shortage() == ""
+    world.store.room.floor_bytes = 1 << 62
+    assert "MB are free" in world.store.room.shortage()
+    with pytest.raises(StoreFull):
+        await world.say("bob", "two", thread="t2")
+    assert await world.posts("t2") == ()
+    gate.set()
+    await world.settle()
+    assert await world.answers() == ["So it ends."]
+    world.store.room.floor_bytes = 0
+    await world.say("bob", "three", thread="t2")
+    await world.settle()
+    assert await world.answers("t2") == ["So it ends."]
 
 
 async def test_a_cut_answer_goes_on_in_the_same_message(world: World) -> None:
