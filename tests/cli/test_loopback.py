@@ -22,7 +22,8 @@ async def test_a_real_host_is_never_reached() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", [None, "", "localhost", "127.0.0.1", "127.8.0.1", "::1", b"127.0.0.2", "0.0.0.0", "a.invalid"]  # noqa: S104
+    "host",
+    [None, "", "localhost", "127.0.0.1", "127.8.0.1", "::1", b"127.0.0.2", "0.0.0.0", "a.invalid"],  # noqa: S104
 )
 def test_this_machine_is_let_through(host: object) -> None:
     """No test with a server of its own could run."""
