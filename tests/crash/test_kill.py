@@ -26,8 +26,6 @@ OFFSETS = (1, 60, 200, 400)  # of about 450 characters
 WORDS = 60
 SPOKEN = "spoken to its end"
 
-pytestmark = pytest.mark.xdist_group(__name__)  # one death for all of them
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:

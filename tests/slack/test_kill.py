@@ -32,8 +32,6 @@ WORDS, MANY_WORDS = 60, 1_200
 SHORT_CHARS = 450
 DEATHS, TOGETHER, SEED = 17, 12, 20261124
 
-pytestmark = pytest.mark.xdist_group(__name__)  # one death for all of them
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
