@@ -23,19 +23,16 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from core.domain.decision import Policy
 from core.domain.leaving import Notices
 from core.domain.words import LANGUAGES
+from core.tool_settings import ToolServer
 from core.units import QuietHours, parse_dollars, parse_duration
 
 PREFIX = "REJOINDER_"
 _FOREIGN = ("slack_", "discord_", "anthropic_")  # names that others have made known, without our prefix
 _KEY_CHARS = 32  # 128 bits even as hexadecimal digits
 _TOKEN_CHARS = 16  # tried over the network only
-# Their part is not built yet: they are read and checked, and whoever sets one is told that it changes nothing.
-# fmt: off
-LATER = frozenset({
-    "tools",
-})
-# fmt: on
 _SQLITE = "sqlite:///"
+_BUILTIN_TOKENS = 500  # what the built-in tools add to each call of the model
+_TOOLS_TOKENS = 16_000  # ... and the most that tool servers do
 
 
 class ThreadSessions(StrEnum):
@@ -133,7 +130,7 @@ Name = Annotated[str, _from_text(_name)]
 Url = Annotated[str, _from_text(_url), Field(examples=["https://bot.example.com"])]
 Quiet = Annotated[QuietHours, NoDecode, _from_text(QuietHours.parse), Field(examples=["22:00-07:00"])]
 Database = Annotated[Path, _from_text(_database), Field(examples=["sqlite:///data/rejoinder.db"])]
-Tools = Annotated[Mapping[str, Mapping[str, object]], NoDecode]
+Tools = Annotated[Mapping[str, ToolServer], NoDecode]
 Language = Annotated[str, _from_text(_language), Field(examples=["en"])]
 Key = Annotated[SecretStr, _long_enough(_KEY_CHARS), Field(examples=["$(openssl rand -hex 32)"])]
 Credential = Annotated[SecretStr, AfterValidator(_one_line)]
@@ -259,15 +256,11 @@ class Settings(BaseSettings):
         return not self.platforms if self.local_chat is None else self.local_chat
 
     @property
-    def without_effect(self) -> tuple[str, ...]:
-        """The settings that are set although their part is not built yet, by field."""
-        return tuple(sorted(self.model_fields_set & LATER))
-
-    @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret that is set; for the log's second net only."""
         values: Iterable[object] = (getattr(self, name) for name in type(self).model_fields)
-        return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+        own = (value.get_secret_value() for value in values if isinstance(value, SecretStr))
+        return (*own, *(secret for server in self.tools.values() for secret in server.secrets))
 
     @property
     def _vendor(self) -> str:
@@ -302,6 +295,8 @@ class Settings(BaseSettings):
             allow_workspaces=self.allow_workspaces,
             allow_channels=self.allow_channels,
             allow_people=self.allow_people,
+            tool_servers=tuple(self.tools),
+            tool_list_tokens=_TOOLS_TOKENS if self.tools else _BUILTIN_TOKENS,
         )
 
 

@@ -38,25 +38,32 @@ from core.domain.leaving import (
     Summary,
     Ticket,
 )
+from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 from storage import claims
 from storage.claims import Starting
 from storage.rows import (
     BINDING,
     CARD,
     CLAIM,
+    CREDENTIAL,
     FILE_COPY,
     GUESSES,
     LINK,
+    LOGIN,
     MESSAGE,
     PART,
+    PERMIT,
     PERSON,
     PREFERENCE,
+    ROUND,
     SEQ_BITS,
     SEQ_MASK,
     SESSION,
     SPEND,
     SUMMARY,
     TICKET,
+    TOOL_CALL,
+    TOOL_LIST,
     TURN,
     WAITING,
     put,
@@ -68,6 +75,7 @@ _PUT_MESSAGE = (
     f" SELECT num << {SEQ_BITS} | ?{', ?' * len(MESSAGE.fields)} FROM session WHERE id = ?"
     f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{each} = excluded.{each}' for each in MESSAGE.fields)}"
 )
+_UNPERMIT = "DELETE FROM permit WHERE session_id = ? AND account = ? AND server = ? AND tool = ?"
 _PUT_TICKET = (
     f"INSERT INTO ticket ({', '.join(TICKET.columns)}, digest) VALUES ({', '.join('?' * len(TICKET.columns))}, ?)"
     " ON CONFLICT (id) DO UPDATE SET state = excluded.state, expires_ms = excluded.expires_ms, owner = excluded.owner"
@@ -76,7 +84,8 @@ _REVOKE_KIND = "UPDATE ticket SET state = 'revoked' WHERE session_id = ? AND pri
 _REVOKE_ALL = "UPDATE ticket SET state = 'revoked' WHERE owner = ? AND state = 'live'"
 
 Left = Summary | Ticket | Revocation | MoveClaim | Link | Adoption | Preference | Guesses
-Rest = Message | Waiting | Part | FileCopy | Card | Spend | Person | Binding | Forgotten | Left
+Tooled = Round | ToolCall | ToolList | Permit | Credential | Login
+Rest = Message | Waiting | Part | FileCopy | Card | Spend | Person | Binding | Forgotten | Left | Tooled
 
 
 def apply(
@@ -107,6 +116,8 @@ def apply(
     for change in rest:
         if isinstance(change, Left):
             _write_left(conn, change, keys)
+        elif isinstance(change, Tooled):
+            _write_tooled(conn, change)
         else:
             _write(conn, change)
     return claims.write(conn, effects.values(), starting) if effects else ()
@@ -136,6 +147,25 @@ def _write(
         case Forgotten():
             conn.executemany("DELETE FROM waiting WHERE id = ?", [(each,) for each in change.waiting])
             conn.executemany("DELETE FROM binding WHERE key = ?", [(str(each),) for each in change.binding])
+            conn.executemany(_UNPERMIT, [tuple(PERMIT.encode(each)[:4]) for each in change.permits])
+        case _:
+            assert_never(change)
+
+
+def _write_tooled(conn: sqlite3.Connection, change: Tooled) -> None:
+    match change:
+        case Round():
+            put(conn, ROUND.upsert, ROUND.encode(change))
+        case ToolCall():
+            put(conn, TOOL_CALL.upsert, TOOL_CALL.encode(change))
+        case ToolList():
+            put(conn, TOOL_LIST.upsert, TOOL_LIST.encode(change))
+        case Permit():
+            put(conn, PERMIT.upsert, PERMIT.encode(change))
+        case Credential():
+            put(conn, CREDENTIAL.upsert, CREDENTIAL.encode(change))
+        case Login():
+            put(conn, LOGIN.upsert, LOGIN.encode(change))
         case _:
             assert_never(change)
 

@@ -38,6 +38,7 @@ from core.domain.entities import (
 from core.domain.errors import BadInput
 from core.domain.keys import PersonKey, Place, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Preference, Summary, Ticket
+from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 from core.engine.ports import Post
 
 E = TypeVar("E")
@@ -263,6 +264,12 @@ CLAIM = Table(MoveClaim, "move_claim", key=("id",), fixed=("session_id", "ticket
 LINK = Table(Link, "link", key=("id",), fixed=("session_id", "account", "at_ms"))
 PREFERENCE = Table(Preference, "preference", key=("identity",))
 GUESSES = Table(Guesses, "guesses", key=("key",), extra={"last_ms": _last_of})
+ROUND = Table(Round, "tool_round", key=("turn_id", "n"), fixed=("session_id",))
+TOOL_CALL = Table(ToolCall, "tool_call", key=("id",), fixed=("turn_id", "session_id", "round", "n", "server"))
+TOOL_LIST = Table(ToolList, "tool_list", key=("digest",))
+PERMIT = Table(Permit, "permit", key=("session_id", "account", "server", "tool"))
+CREDENTIAL = Table(Credential, "credential", key=("id",), fixed=("server", "created_ms"))
+LOGIN = Table(Login, "login", key=("id",), fixed=("session_id", "server", "created_ms"))
 MESSAGE = Table(Message, "message", key=("id",), omit=("session_id", "seq"))
 POST = Table(Post, "board_post", key=("id",), omit=("n",))
 BOARD_FILE = Table(FileCopy, "board_file", key=("file_id",))

@@ -17,7 +17,7 @@ from bots.served import EXAMINE, check_platforms
 from core.configure import Problem, SettingsWrong, load
 from core.domain.errors import OutsideError, RejoinderError
 from core.drivers.clock import SystemClock
-from core.settings import Settings, environment_name
+from core.settings import Settings
 
 LEAST_FREE_BYTES = 200_000_000  # a log of 64 MiB, a migration's copy of a small database, and room to talk
 _MODEL_FIXES = {
@@ -55,9 +55,6 @@ async def examine(environ: Mapping[str, str]) -> AsyncIterator[Finding]:
             yield _settings_problem(problem)
         return
     yield Finding(about="settings", state="ok", said=_told(settings))
-    if settings.without_effect:
-        names = ", ".join(environment_name(name) for name in settings.without_effect)
-        yield Finding(about="settings", state="note", said=f"set, but without effect in this release: {names}")
     for finding in _files(settings):
         yield finding
     for name in settings.platforms:

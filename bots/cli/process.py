@@ -29,8 +29,6 @@ log = structlog.get_logger("rejoinder")
 
 async def serve(settings: Settings) -> None:
     """Run until a signal comes. Raises what `App` raises when it cannot start."""
-    if settings.without_effect:
-        log.warning("settings without effect in this release", fields=" ".join(settings.without_effect))
     app = App(settings)
     stopping = Stopping()
     stopping.listen()

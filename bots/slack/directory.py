@@ -15,7 +15,7 @@ from bots.slack import ids, limits
 from bots.slack.payload import Payload, at, text_at
 from bots.slack.sender import Sender
 from bots.slack.words_in import storable
-from core.domain.errors import OutsideError
+from core.domain.errors import OutsideError, Refused
 from core.domain.keys import Audience
 from core.engine.ports import Clock
 
@@ -93,7 +93,10 @@ class Directory:
         """The conversation with one person. Raises `Refused`, `NotSent`, `Ambiguous`."""
         if user not in self._direct:
             answer = await self._sender.call("conversations.open", users=user)
-            self.met(user, text_at(answer, "channel", "id"))
+            channel = text_at(answer, "channel", "id")
+            if not ids.is_direct(channel):
+                raise Refused(code="no_direct_conversation", detail="conversations.open names none")
+            self.met(user, channel)
         return self._direct[user]
 
     def met(self, user: str, channel: str) -> None:

@@ -24,6 +24,7 @@ from core.domain.entities import (
 )
 from core.domain.keys import Audience, PersonKey, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Notices, Preference, Summary, Ticket
+from core.domain.tooling import Permit, ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,8 @@ class Policy:
     allow_people: tuple[str, ...] = ()
     bot_name: str = "Rejoinder"
     model_vendor: str = "Anthropic"  # who gets the words that the model gets; "" = they stay on this machine
+    tool_servers: tuple[str, ...] = ()  # names of the tool servers; they get what the model passes to their tools
+    tool_list_tokens: int = 0  # what the description of all tools adds to a model call at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,18 @@ class Altered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One of a person's conversations that a search has found; `words` are the places that match, best first."""
+
+    session_id: str
+    title: str
+    home: SessionKey
+    audience: Audience
+    last_human_ms: int
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A frozen bundle, loaded by event type; what an event does not need is None or empty."""
 
@@ -133,12 +148,17 @@ class View:
     guesses: tuple[Guesses, ...] = ()  # of the actor's account and of the channel; from outside: whether it was told
     there: Session | None = None  # another living session at the place that the event would move to
     there_running: bool = False  # ... and has an open turn
+    offer: Card | None = None  # ... and asks whether the session shall go on there
     neighbour_noticed: bool = False  # another session's notice stands in the same thread in this idle period
     mine: tuple[Line, ...] = ()  # the actor's sessions everywhere, for /sessions, /resume and "Continue here?"
     addressed_before: bool = False  # this person has a session in this very place
     spoke: bool = False  # the acting person said something in the session, which belongs to a whole thread
     settled: bool = False  # the acting person has conversations of their own
     altered: tuple[Altered, ...] = ()  # where we hold the message that was changed, at most 1,000 messages back
+    calls: tuple[ToolCall, ...] = ()  # of `turn`, all its rounds, in order
+    call: ToolCall | None = None  # the call that the event names, by its id or its button
+    permits: tuple[Permit, ...] = ()  # of the session, for a reply that asks for tools
+    found: tuple[Found, ...] = ()  # what the search that a button names finds for the acting person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.discord_bare import BareGateway, Resumes, bare
+from tests.kit.discord_bare import ROUTES, BareGateway, Resumes, bare
 from tests.kit.discord_house import House
 from tests.kit.discord_server import DiscordServer
 
@@ -40,6 +40,16 @@ async def test_a_mention_opens_a_thread_and_it_goes_on_there(house: House) -> No
     discord.people.say("alice", discord.world.channels[thread], "second")
     await house.answered(thread, "One.", "Two.")
     assert "first" in str(model.requests[0].messages)
+
+
+async def test_without_a_route_to_threads_the_channel_serves(house: House) -> None:
+    """Threads are not even known there: the person is answered in the channel."""
+    discord = house.discord
+    discord.rest.keep_only([each for each in ROUTES if not each.endswith("/threads")])
+    house.script(["One."])
+    channel = discord.people.channel("general")
+    discord.people.mention("alice", channel, "first")
+    await house.answered(channel, "One.")
 
 
 async def test_a_direct_message_is_answered(house: House) -> None:

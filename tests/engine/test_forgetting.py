@@ -138,8 +138,11 @@ async def test_what_runs_is_ended_and_brings_nothing_back(world: World) -> None:
     assert len(world_model(world).requests) == 1
 
 
-@pytest.mark.parametrize(("seconds", "pays"), [(0.1, False), (1.0, True)], ids=["not asked yet", "running"])
-@pytest.mark.parametrize("what", ["this", "everything"])
+@pytest.mark.parametrize(
+    ("what", "seconds", "pays"),
+    [("this", 0.1, False), ("this", 1.0, True), ("everything", 1.0, True)],
+    ids=["this, not asked yet", "this, running", "everything, running"],
+)
 async def test_no_money_stays_reserved(world: World, what: str, seconds: float, *, pays: bool) -> None:
     """A forgotten question eats up a budget until midnight, or forgetting is the way around the budget."""
     world_model(world).scripts = [["Half", asyncio.Event()]]

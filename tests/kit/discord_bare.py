@@ -81,4 +81,5 @@ def bare() -> DiscordServer:
     server.rest.keep_only(ROUTES)
     server.rest.limits = _NoLimits()
     server.oracle = None
+    server.rest.leave_out = ("parent_id", "owner_id", "guild_id", "member", "thread_metadata")
     return server

@@ -85,6 +85,7 @@ class Rest:
         self.max_threads = 1000
         self.closed_dms: set[str] = set()
         self.content_type = "application/json"
+        self.leave_out: Collection[str] = ()  # of the answer to whoever opens a thread
         self.changed = asyncio.Event()
         self._world, self._messages, self._interactions = world, messages, interactions
         self._gateway, self._faults, self._token, self._oracle = gateway, faults, token, oracle
@@ -362,7 +363,7 @@ class Rest:
         self._world.messages[thread.id][first["id"]] = first
         shown = self._world.channel_payload(thread)
         self._gateway.tell("THREAD_CREATE", shown | {"newly_created": True}, thread)
-        return shown
+        return {key: value for key, value in shown.items() if key not in self.leave_out}
 
     def _callback(self, asked: Asked) -> Payload | None:
         answered = self._interactions.callback(asked.names["id"], asked.names["token"], asked.body)

@@ -31,6 +31,7 @@ from core.domain.entities import (
 from core.domain.events import MessageReceived, Usage
 from core.domain.keys import SessionKey
 from core.domain.rules import budget
+from core.domain.rules.stitch import after
 from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
 from core.domain.tokens import estimate, weigh
@@ -78,6 +79,7 @@ class Making:
         self.spends = view.spends
         self._rows: list[Entity] = []
         self.delivery = ""  # the newest delivery of an answer that this decision begins
+        self._before_answer: tuple[str, ...] = ()  # what has to be shown before that
         self._effects = 0
         self._showing: set[str] = set()
         self._postponed_ms: int | None = None
@@ -157,7 +159,8 @@ class Making:
     def reopen(self, turn: Turn) -> Turn:
         """A turn that had failed is open again; its partial answer counts anew when it is stored anew."""
         if turn.answer_seq is not None:
-            tokens = max(self.session.tokens - estimate(turn.said), 0)
+            stored = estimate(after(turn.before, turn.said)) + turn.round_tokens
+            tokens = max(self.session.tokens - stored, 0)
             self.session = replace(self.session, tokens=tokens)
         return replace(turn, state=TurnState.OPEN, failure="", stalls=0, stripped=False)
 
@@ -202,7 +205,7 @@ class Making:
         """Ask the model for `turn`; it comes back as it was, or FAILED when today's budget cannot pay."""
         effect = AskModel(
             turn_id=turn.id,
-            reserved=budget.price_of_turn(self.view.policy, self.session.tokens),
+            reserved=budget.price_of_turn(self.view.policy, self.session.tokens, turn.round_tokens),
             accounts=budget.accounts_of(self.session),
             day=budget.day_of(self.now_ms),
         )
@@ -223,6 +226,7 @@ class Making:
             Deliver(turn_id=turn.id),
             not_before_ms=not_before_ms,
             order_key=f"answer:{turn.session_id}",
+            waits=self._before_answer,
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
         )
 
@@ -286,12 +290,17 @@ class Making:
         if not showing:
             self.show(card)
 
-    def show(self, card: Card) -> None:
-        """Bring the card up to its wanted version; once in a decision."""
+    def first(self, card: Card) -> None:
+        """A new card that has to be read before the answer that this decision may begin."""
+        self.put(card)
+        self._before_answer = (self.show(card),)
+
+    def show(self, card: Card) -> str:
+        """Bring the card up to its wanted version; once in a decision. Returns the effect, "" when it is under way."""
         if card.key in self._showing:
-            return
+            return ""
         self._showing.add(card.key)
-        self.effect(
+        return self.effect(
             ShowCard(card_key=card.key),
             order_key=f"card:{card.place}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,

@@ -15,7 +15,10 @@ from core.domain.entities import Card, Draft, EffectRow, FileCopy, Message, Part
 from core.domain.events import Event
 from core.domain.keys import Place
 from core.domain.leaving import Summary
+from core.domain.rules.loops import NO_LOOPS, Loops
 from core.domain.stamp import Stamp
+from core.domain.tooling import ToolList
+from core.engine.tool_ports import ToolReads
 
 Decide = Callable[[View, Event, Stamp], Decision]
 
@@ -45,7 +48,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """What a model call needs. `messages` oldest first, the turn's own included; `whole`: nothing was left out."""
+    """What a model call needs. `messages` oldest first, the turn's own included; `whole`: nothing was left out.
+
+    `loops` has the rounds of the turn itself, and of the others whose messages are there while it is whole; `tools` is
+    the session's pinned list.
+    """
 
     session: Session
     turn: Turn
@@ -53,6 +60,8 @@ class Conversation:
     whole: bool
     summary: Summary | None
     files: Mapping[str, FileCopy]
+    loops: Loops = NO_LOOPS
+    tools: ToolList | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +99,7 @@ class Erased:
     hits: int
 
 
-class Store(Protocol):
+class Store(ToolReads, Protocol):
     """Everything durable. One writer; a returned await means: on the disk (WAL, synchronous=FULL)."""
 
     async def accept(
