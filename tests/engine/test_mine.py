@@ -110,6 +110,21 @@ async def test_why_tells_level_recovery_and_expiry(world: World) -> None:
     assert await command(world, "why", person="bob") != told
 
 
+async def test_why_counts_what_was_said_since_the_return(world: World) -> None:
+    """After a return and ten exchanges somebody is told that six messages are known word for word."""
+    for n in range(4):
+        await talk(world, f"Point {n} of our plan.")
+    await pass_time(world, 25 * HOUR)
+    await talk(world, "Where were we?")
+    for n in range(5):
+        await talk(world, f"One more thing, {n}.")
+    told = await command(world, "why")
+    assert told.startswith("I have a summary of our conversation and the last 18 messages word for word.")
+    assert isinstance(world.model, ScriptedModel)
+    sent = sum(str(world.model.requests[-1].messages).count(each) for each in ("Point", "Hello.", "Where", "One more"))
+    assert sent >= 17  # all but the last answer
+
+
 async def test_why_tells_when_an_answer_was_finished_after_a_crash(world: World) -> None:
     """A recovery is kept from the person."""
     model = world.model

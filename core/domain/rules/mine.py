@@ -93,10 +93,10 @@ def on_why(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     if session is None or session.phase is Phase.ERASED or view.person is None:
         return Decision(reply=Private(text=say(language, "why.none")))
     if session.home.user and not people.owns(view.person, session):
-        return Decision(reply=Private(text=say(language, "private.not_yours")))
+        return Decision(reply=Private(text=say(language, "private.not_owner")))
     level = returning.level_of(session, view.policy, stamp.now_ms)
     parts = (
-        returning.level_line(view, session, level),
+        returning.present_line(view, session, level),
         _recovered(session, language, stamp.now_ms),
         _next(view, session, stamp.now_ms),
     )

@@ -39,6 +39,7 @@ WORDS: dict[str, str] = {
     "mailbag.ignore": "Während ich weg war, kamen {count} Nachrichten. Ich lasse sie unbeantwortet.",
     "edit.gone": "(Diese Nachricht hat ihr Autor zurückgenommen.)",
     "private.not_yours": "Das kann nur, wer gefragt hat.",
+    "private.not_owner": "Das kann nur, wem dieses Gespräch gehört.",
     "private.already_finished": "Diese Antwort ist schon fertig.",
     "private.one_at_a_time": "Ich beantworte hier gerade etwas anderes. Bitte drück das noch einmal, wenn ich fertig bin.",
     "private.already_done": "Das ist schon geschehen.",

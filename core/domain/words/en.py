@@ -44,6 +44,7 @@ WORDS: dict[str, str] = {
     "edit.gone": "(This message was taken back by its author.)",
     # private answers
     "private.not_yours": "Only the person who asked can do that.",
+    "private.not_owner": "Only the person whose conversation this is can do that.",
     "private.already_finished": "This answer is already finished.",
     "private.one_at_a_time": "I am answering something else here. Please press that again when I am done.",
     "private.already_done": "That is done already.",
