@@ -38,36 +38,44 @@ from core.domain.leaving import (
     Summary,
     Ticket,
 )
+from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 from storage import claims
 from storage.claims import Starting
 from storage.rows import (
     BINDING,
     CARD,
     CLAIM,
+    CREDENTIAL,
     FILE_COPY,
     GUESSES,
     LINK,
+    LOGIN,
     MESSAGE,
     PART,
+    PERMIT,
     PERSON,
     PREFERENCE,
+    ROUND,
     SEQ_BITS,
     SEQ_MASK,
     SESSION,
     SPEND,
     SUMMARY,
     TICKET,
+    TOOL_CALL,
+    TOOL_LIST,
     TURN,
     WAITING,
     put,
 )
 
 _OPEN_TURNS = frozenset({TurnState.OPEN, TurnState.STOPPING})
-_NUM = "SELECT num FROM session WHERE id = ?"
 _PUT_MESSAGE = (
-    f"INSERT INTO message (id, {', '.join(MESSAGE.fields)}) VALUES (?{', ?' * len(MESSAGE.fields)})"
+    f"INSERT INTO message (id, {', '.join(MESSAGE.fields)})"
+    f" SELECT num << {SEQ_BITS} | ?{', ?' * len(MESSAGE.fields)} FROM session WHERE id = ?"
     f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{each} = excluded.{each}' for each in MESSAGE.fields)}"
 )
+_UNPERMIT = "DELETE FROM permit WHERE session_id = ? AND account = ? AND server = ? AND tool = ?"
 _PUT_TICKET = (
     f"INSERT INTO ticket ({', '.join(TICKET.columns)}, digest) VALUES ({', '.join('?' * len(TICKET.columns))}, ?)"
     " ON CONFLICT (id) DO UPDATE SET state = excluded.state, expires_ms = excluded.expires_ms, owner = excluded.owner"
@@ -76,7 +84,8 @@ _REVOKE_KIND = "UPDATE ticket SET state = 'revoked' WHERE session_id = ? AND pri
 _REVOKE_ALL = "UPDATE ticket SET state = 'revoked' WHERE owner = ? AND state = 'live'"
 
 Left = Summary | Ticket | Revocation | MoveClaim | Link | Adoption | Preference | Guesses
-Rest = Message | Waiting | Part | FileCopy | Card | Spend | Person | Binding | Forgotten | Left
+Tooled = Round | ToolCall | ToolList | Permit | Credential | Login
+Rest = Message | Waiting | Part | FileCopy | Card | Spend | Person | Binding | Forgotten | Left | Tooled
 
 
 def apply(
@@ -107,6 +116,8 @@ def apply(
     for change in rest:
         if isinstance(change, Left):
             _write_left(conn, change, keys)
+        elif isinstance(change, Tooled):
+            _write_tooled(conn, change)
         else:
             _write(conn, change)
     return claims.write(conn, effects.values(), starting) if effects else ()
@@ -136,6 +147,25 @@ def _write(
         case Forgotten():
             conn.executemany("DELETE FROM waiting WHERE id = ?", [(each,) for each in change.waiting])
             conn.executemany("DELETE FROM binding WHERE key = ?", [(str(each),) for each in change.binding])
+            conn.executemany(_UNPERMIT, [tuple(PERMIT.encode(each)[:4]) for each in change.permits])
+        case _:
+            assert_never(change)
+
+
+def _write_tooled(conn: sqlite3.Connection, change: Tooled) -> None:
+    match change:
+        case Round():
+            put(conn, ROUND.upsert, ROUND.encode(change))
+        case ToolCall():
+            put(conn, TOOL_CALL.upsert, TOOL_CALL.encode(change))
+        case ToolList():
+            put(conn, TOOL_LIST.upsert, TOOL_LIST.encode(change))
+        case Permit():
+            put(conn, PERMIT.upsert, PERMIT.encode(change))
+        case Credential():
+            put(conn, CREDENTIAL.upsert, CREDENTIAL.encode(change))
+        case Login():
+            put(conn, LOGIN.upsert, LOGIN.encode(change))
         case _:
             assert_never(change)
 
@@ -192,10 +222,9 @@ def _adopt(conn: sqlite3.Connection, adoption: Adoption) -> None:
 
 
 def _put_message(conn: sqlite3.Connection, message: Message) -> None:
-    row = conn.execute(_NUM, (message.session_id,)).fetchone()
-    if row is None or not 0 < message.seq <= SEQ_MASK:
+    row = (message.seq, *MESSAGE.encode(message), message.session_id)
+    if not 0 < message.seq <= SEQ_MASK or not put(conn, _PUT_MESSAGE, row).rowcount:
         raise StoreError(code="store_message", detail=f"no place for message {message.seq}")
-    put(conn, _PUT_MESSAGE, (row[0] << SEQ_BITS | message.seq, *MESSAGE.encode(message)))
 
 
 def _bind(conn: sqlite3.Connection, binding: Binding) -> None:

@@ -9,12 +9,29 @@ from typing import assert_never
 
 from core.domain import events
 from core.domain.decision import Decision, View
-from core.domain.rules import answer, arrive, commands, edits, heard, idle, mailbag, outcomes, resume, returning
+from core.domain.effects import CallTool
+from core.domain.rules import (
+    allowed,
+    answer,
+    arrive,
+    commands,
+    credentials,
+    edits,
+    heard,
+    idle,
+    mailbag,
+    outcomes,
+    resume,
+    returning,
+    tooling,
+)
 from core.domain.stamp import Stamp
 
 
 def decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
     """What follows from `event`, given what the view shows, at the moment and with the chance of `stamp`."""
+    if isinstance(event, events.Arrival) and (refusal := allowed.turned_away(view, event, stamp)) is not None:
+        return refusal
     match event:
         case events.MessageReceived():
             return arrive.on_message(view, event, stamp)
@@ -44,6 +61,12 @@ def decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
             return outcomes.on_file_fetched(event)
         case events.EffectDone():
             return Decision()
+        case events.EffectWaits() if _is_call(view):
+            return tooling.on_waits(view, event, stamp)
+        case events.EffectStumbled() if _is_call(view):
+            return tooling.on_stumbled(view, event, stamp)
+        case events.EffectRefused() if _is_call(view):
+            return tooling.on_refused(view, event, stamp)
         case events.EffectWaits():
             return outcomes.on_waits(view, event, stamp)
         case events.EffectStumbled():
@@ -60,5 +83,18 @@ def decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
             return returning.on_summarized(view, event, stamp)
         case events.MessageChanged():
             return edits.on_changed(view, event)
+        case events.ToolReturned():
+            return tooling.on_returned(view, event, stamp)
+        case events.ApprovalMissing():
+            return tooling.on_approval_missing(view, event, stamp)
+        case events.SignInNeeded():
+            return tooling.on_sign_in_needed(view, event, stamp)
+        case events.SignedIn():
+            return credentials.on_signed_in(view, event, stamp)
         case _:
             assert_never(event)
+
+
+def _is_call(view: View) -> bool:
+    """Whether the effect that the event finishes was a tool call: what became of it concerns its turn."""
+    return view.finishing is not None and isinstance(view.finishing.effect, CallTool)

@@ -24,6 +24,7 @@ from core.domain.entities import (
 )
 from core.domain.keys import Audience, PersonKey, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Notices, Preference, Summary, Ticket
+from core.domain.tooling import Permit, ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +50,13 @@ class Policy:
     summary_model: str = "claude-haiku-5-5"
     single_dm: bool = False
     shared_threads: bool = False
+    allow_workspaces: tuple[str, ...] = ()  # whom the bot serves, and where; empty = everybody (`rules.allowed`)
+    allow_channels: tuple[str, ...] = ()
+    allow_people: tuple[str, ...] = ()
     bot_name: str = "Rejoinder"
     model_vendor: str = "Anthropic"  # who gets the words that the model gets; "" = they stay on this machine
+    tool_servers: tuple[str, ...] = ()  # names of the tool servers; they get what the model passes to their tools
+    tool_list_tokens: int = 0  # what the description of all tools adds to a model call at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +105,18 @@ class Altered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One of a person's conversations that a search has found; `words` are the places that match, best first."""
+
+    session_id: str
+    title: str
+    home: SessionKey
+    audience: Audience
+    last_human_ms: int
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A frozen bundle, loaded by event type; what an event does not need is None or empty."""
 
@@ -127,7 +145,7 @@ class View:
     pulled: tuple[Pulled, ...] = ()  # for the undoing of that link: the owner's sessions that the account has
     accounts: tuple[PersonKey, ...] = ()  # of the acting person's identity, this one included
     cards: tuple[Card, ...] = ()  # of the session, with buttons: what a move takes along
-    guesses: tuple[Guesses, ...] = ()  # of the actor's account and of the channel
+    guesses: tuple[Guesses, ...] = ()  # of the actor's account and of the channel; from outside: whether it was told
     there: Session | None = None  # another living session at the place that the event would move to
     there_running: bool = False  # ... and has an open turn
     offer: Card | None = None  # ... and asks whether the session shall go on there
@@ -137,6 +155,10 @@ class View:
     spoke: bool = False  # the acting person said something in the session, which belongs to a whole thread
     settled: bool = False  # the acting person has conversations of their own
     altered: tuple[Altered, ...] = ()  # where we hold the message that was changed, at most 1,000 messages back
+    calls: tuple[ToolCall, ...] = ()  # of `turn`, all its rounds, in order
+    call: ToolCall | None = None  # the call that the event names, by its id or its button
+    permits: tuple[Permit, ...] = ()  # of the session, for a reply that asks for tools
+    found: tuple[Found, ...] = ()  # what the search that a button names finds for the acting person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,8 +214,6 @@ class Decision:
 
     changes: tuple[Entity, ...] = ()
     reply: Reply = field(default_factory=Nothing)
-    received: int = 0  # accounting of person's messages: received = answered + queued + refused
-    answered: int = 0
-    queued: int = 0
-    refused: int = 0
+    received: int = 0  # how many messages of people this took in; where they went is counted, see `rules.account`
+    turned_away: int = 0  # ... and how many of them came from outside of whom we serve: nothing of them is stored
     stop: tuple[str, ...] = ()  # running effects to interrupt after the commit

@@ -69,6 +69,22 @@ class Summarize:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallTool:
+    """One tool call of a turn."""
+
+    turn_id: str
+    call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshCredential:
+    """Renew a login ahead of its expiry; done already when its version is not `version` any more."""
+
+    credential_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
     """Show a sign on a person's message."""
 
@@ -92,4 +108,6 @@ class Erase:
     key: str
 
 
-Effect = AskModel | Deliver | ShowCard | FetchFile | ReadThread | Summarize | Mark | Erase
+Effect = (
+    AskModel | Deliver | ShowCard | CallTool | FetchFile | ReadThread | Summarize | RefreshCredential | Mark | Erase
+)

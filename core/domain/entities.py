@@ -22,6 +22,7 @@ from core.domain.leaving import (
     Summary,
     Ticket,
 )
+from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 
 
 class Phase(StrEnum):
@@ -105,6 +106,7 @@ class Session:
     summary_id: str = ""  # the summary that is sent in front of the messages from `fresh_from_seq`
     unsaid: str = ""  # how much we still have, to be told to the model with the next message
     asked_back: bool = False  # our last answer ended with a question
+    tools: str = ""  # digest of the pinned `ToolList`, "" until the first request
     retention_told_ms: int | None = None  # when the coming deletion was announced
     retention_told_up_ms: int | None = None  # how long the program had been up in all, then
 
@@ -182,7 +184,7 @@ class Turn:
     level: Level = Level.FULL
     said: str = ""  # what had been said before the last cut; the model goes on from it
     stitched: bool = False  # the answer was put together from more than one model call
-    failure: str = ""  # stable code when FAILED; words come from `core.domain.words`
+    failure: str = ""  # stable code when FAILED, and why it waits when OPEN; words come from `core.domain.words`
     stalls: int = 0  # attempts in a row that brought no new text (three, then FAILED)
     waiting_since_ms: int | None = None  # since when the model could not be asked
     retry_ms: int | None = None  # when it will be tried again; told once after 20 s of waiting
@@ -192,6 +194,12 @@ class Turn:
     answer_seq: int | None = None  # the assistant message, when there is one
     model: str = ""
     finish_note: str = ""  # code of an honest remark under the answer ("cut_long", "recovered" ...)
+    before: str = ""  # what the finished rounds of the tool loop said; stands before `said`
+    rounds: int = 0  # model calls of this turn that asked for tools
+    round_tokens: int = 0  # estimated tokens of these rounds and of their results
+    activity: str = ""  # what the open turn does besides asking the model: "calling:<tools>", or "awaits:<what>"
+    awaits_since_ms: int | None = None  # since when it waits for the person
+    step_id: str = ""  # the step of a task that this turn works on: it is shown by the task's card and has no delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,10 +304,11 @@ class EffectRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """Rows to delete in this decision: waiting messages by id."""
+    """Rows to delete in this decision: waiting messages by id, bindings and permits by their keys."""
 
     waiting: tuple[str, ...] = ()
     binding: tuple[SessionKey, ...] = field(default=())
+    permits: tuple[Permit, ...] = ()
 
 
 Entity = (
@@ -321,6 +330,12 @@ Entity = (
     | Adoption
     | Preference
     | Guesses
+    | Round
+    | ToolCall
+    | ToolList
+    | Permit
+    | Credential
+    | Login
     | EffectRow
     | Forgotten
 )

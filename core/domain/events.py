@@ -12,6 +12,7 @@ from enum import StrEnum
 from core.domain.entities import FileRef, Message, Part
 from core.domain.keys import Audience, ButtonId, PersonKey, Place
 from core.domain.leaving import Fact
+from core.domain.tooling import Credential, ToolKind, ToolList, Wanted
 
 
 class Address(StrEnum):
@@ -25,10 +26,11 @@ class Address(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who did it, as the platform names them."""
+    """Who did it, as the platform names them. `guest`: let into some places of the workspace only, as it knows now."""
 
     key: PersonKey
     name: str
+    guest: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +99,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReplied:
-    """The model finished. `text` is what this call said; `stop_reason` as the Messages API names it."""
+    """The model finished. `text` is what this call said; `stop_reason` as the Messages API names it.
+
+    `calls`: the tools that it asks for; `tools`: the list that it was shown, when that is not the session's pinned one.
+    """
 
     turn_id: str
     text: str
@@ -106,6 +111,8 @@ class ModelReplied:
     stop_reason: str
     model: str
     usage: Usage = Usage()
+    calls: tuple[Wanted, ...] = ()
+    tools: ToolList | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +274,46 @@ class MessageChanged:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolReturned:
+    """A tool call is over. `content` is the JSON text of the `tool_result` content, already capped."""
+
+    turn_id: str
+    call_id: str
+    content: str
+    is_error: bool = False
+    failure: str = ""  # stable code when the server was at fault (dead, hung, garbage ...)
+    hidden: int = 0  # a search: conversations that match and must not be shown here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalMissing:
+    """A tool call was not made: by now its tool needs the person's word, and it has not been given."""
+
+    turn_id: str
+    call_id: str
+    kind: ToolKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignInNeeded:
+    """A tool call could not be made: the asker has no usable login at its server."""
+
+    turn_id: str
+    call_id: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A login ended at the callback page: with a credential (already sealed), or with `failure`."""
+
+    source_keys: tuple[str, ...]
+    login_id: str
+    credential: Credential | None = None
+    failure: str = ""
+
+
 Arrival = MessageReceived | ButtonPressed | CommandIssued | ResumeAsked
 Outcome = (
     ModelReplied
@@ -280,9 +327,12 @@ Outcome = (
     | FileFetched
     | ThreadRead
     | Summarized
+    | ToolReturned
+    | SignInNeeded
+    | ApprovalMissing
     | EffectDone
     | EffectWaits
     | EffectStumbled
     | EffectRefused
 )
-Event = Arrival | Outcome | TimerDue | CaughtUp | MessageChanged
+Event = Arrival | Outcome | TimerDue | CaughtUp | MessageChanged | SignedIn

@@ -16,6 +16,8 @@ ROOM: dict[str, int] = {
     "AskModel": 1024,
     "Deliver": 2048,
     "ShowCard": 64,
+    "CallTool": 128,
+    "RefreshCredential": 16,
     "FetchFile": 16,
     "Mark": 32,
     "ReadThread": 8,
@@ -59,6 +61,11 @@ class Running:
     def moving(self, idle: Callable[[str], bool]) -> tuple[asyncio.Task[None], ...]:
         """The tasks of effects that are not `idle`."""
         return tuple(task for effect_id, (_, task) in self._tasks.items() if not idle(effect_id))
+
+    def interrupt(self, effect_id: str) -> None:
+        """End what runs for the effect: its outcome is decided already."""
+        if (found := self._tasks.get(effect_id)) is not None:
+            found[1].cancel()
 
     def end(self, session_ids: Collection[str], but: str) -> None:
         """End what runs for these sessions, except the effect `but`; nothing becomes of it."""

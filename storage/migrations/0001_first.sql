@@ -53,7 +53,8 @@ CREATE TABLE session (
     unsaid TEXT NOT NULL,
     asked_back INTEGER NOT NULL,
     retention_told_ms INTEGER,
-    retention_told_up_ms INTEGER
+    retention_told_up_ms INTEGER,
+    tools TEXT NOT NULL
 ) STRICT;
 CREATE INDEX session_owner ON session (owner);
 CREATE INDEX session_due ON session (due_ms) WHERE due_ms IS NOT NULL;
@@ -120,10 +121,17 @@ CREATE TABLE turn (
     told_waiting INTEGER NOT NULL,
     answer_seq INTEGER,
     model TEXT NOT NULL,
-    finish_note TEXT NOT NULL
+    finish_note TEXT NOT NULL,
+    before TEXT NOT NULL,
+    rounds INTEGER NOT NULL,
+    round_tokens INTEGER NOT NULL,
+    activity TEXT NOT NULL,
+    awaits_since_ms INTEGER,
+    step_id TEXT NOT NULL
 ) STRICT;
 CREATE INDEX turn_session ON turn (session_id, asker);
-CREATE UNIQUE INDEX turn_open ON turn (session_id) WHERE state IN ('open', 'stopping');
+CREATE UNIQUE INDEX turn_open ON turn (session_id) WHERE state IN ('open', 'stopping') AND step_id = '';
+CREATE INDEX turn_step ON turn (session_id) WHERE state IN ('open', 'stopping') AND step_id <> '';
 CREATE INDEX turn_refused ON turn (session_id) WHERE failure = 'model_refusal';
 
 CREATE TABLE part (
@@ -287,6 +295,92 @@ CREATE TABLE guesses (
     last_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX guesses_last ON guesses (last_ms);
+
+-- The tool loop: a model call that asked for tools, and its calls. "round" is a function's name in SQL, hence the table's.
+CREATE TABLE tool_round (
+    turn_id TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    session_id TEXT NOT NULL,
+    text TEXT NOT NULL,
+    blocks TEXT NOT NULL,
+    prefix TEXT NOT NULL,
+    tokens INTEGER NOT NULL,
+    PRIMARY KEY (turn_id, n)
+) STRICT;
+CREATE INDEX tool_round_session ON tool_round (session_id);
+
+CREATE TABLE tool_call (
+    id TEXT PRIMARY KEY,
+    turn_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    round INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    use_id TEXT NOT NULL,
+    server TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    input TEXT NOT NULL,
+    asker TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL,
+    approved INTEGER NOT NULL,
+    result TEXT NOT NULL,
+    is_error INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    failure TEXT NOT NULL,
+    hidden INTEGER NOT NULL
+) STRICT;
+CREATE INDEX tool_call_turn ON tool_call (turn_id, round, n);
+CREATE INDEX tool_call_session ON tool_call (session_id);
+CREATE INDEX tool_call_sign_in ON tool_call (server) WHERE state = 'sign_in';
+
+CREATE TABLE tool_list (
+    digest TEXT PRIMARY KEY,
+    tools TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE permit (
+    session_id TEXT NOT NULL,
+    account TEXT NOT NULL,
+    server TEXT NOT NULL,
+    tool TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    PRIMARY KEY (session_id, account, server, tool)
+) STRICT, WITHOUT ROWID;
+
+-- Logins at tool servers. sealed: AES-256-GCM, bound to owner, server and key id; the keys are not in here.
+CREATE TABLE credential (
+    id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    server TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    status TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    expires_ms INTEGER,
+    scopes TEXT NOT NULL,
+    account TEXT NOT NULL,
+    issuer TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    updated_ms INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX credential_owner ON credential (owner, server);
+CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND expires_ms IS NOT NULL;
+
+CREATE TABLE login (
+    id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    asker TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    server TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    credential_id TEXT NOT NULL,
+    failure TEXT NOT NULL
+) STRICT;
+CREATE INDEX login_owner ON login (owner, server);
+CREATE INDEX login_session ON login (session_id);
 
 -- The built-in web chat's own board, which stands for a platform's server.
 CREATE TABLE board_post (

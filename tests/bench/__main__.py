@@ -23,7 +23,20 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 
-from tests.bench import crowd, discord, exchange, heartbeat, idle, program, recall, restart, streams, token, turns
+from tests.bench import (
+    crowd,
+    discord,
+    exchange,
+    heartbeat,
+    idle,
+    program,
+    recall,
+    restart,
+    slack,
+    streams,
+    token,
+    turns,
+)
 from tests.bench.report import Bench, Report, Setup, show, show_gates, write
 
 BENCHES: dict[str, Bench] = {
@@ -38,6 +51,7 @@ BENCHES: dict[str, Bench] = {
     "heartbeat": heartbeat.run,
     "program": program.run,
     "discord": discord.run,
+    "slack": slack.run,
 }
 _WIDTH = 118  # where no terminal says how wide it is
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from core.domain.entities import Message, Role
@@ -121,15 +121,26 @@ def extract(messages: Sequence[Message], before: Notes | None = None) -> Notes:
     people = [each for each in messages if each.role is Role.USER]
     answers = [each for each in messages if each.role is Role.ASSISTANT]
     known = before.facts if before is not None else ()
-    found = {_plain(fact.words): fact for each in people for fact in _sentences(each)}
-    fresh = [fact for words, fact in found.items() if all(words != _plain(each.words) for each in known)]
+    fresh = _latest_facts(people, {_plain(each.words) for each in known})
     return Notes(
         goal=(before.goal if before is not None else "") or (_snippet(people[0].text) if people else ""),
         done=_snippet(answers[-1].text) if answers else "",
         last=_snippet(people[-1].text) if people else "",
         next="",
-        facts=(*known, *fresh[-max(FACTS_MAX - len(known), 0) :])[:FACTS_MAX],
+        facts=(*known, *fresh[max(len(known) + len(fresh) - FACTS_MAX, 0) :])[:FACTS_MAX],
     )
+
+
+def _latest_facts(people: Sequence[Message], known: Collection[str]) -> list[Fact]:
+    """The last sentences worth keeping that are not `known`, oldest first: a long history is not read to its start."""
+    found: dict[str, Fact] = {}
+    for message in reversed(people):
+        for fact in reversed(_sentences(message)):
+            if (words := _plain(fact.words)) not in known:
+                found.setdefault(words, fact)
+        if len(found) >= FACTS_MAX:
+            break
+    return list(found.values())[::-1]
 
 
 def notes_of(summary: Summary) -> Notes:

@@ -11,6 +11,7 @@ WORDS: dict[str, str] = {
     "answer.stopped": "Stopped. What was said so far is kept.",
     "answer.stopped_empty": "Stopped before I had said anything.",
     "answer.busy": "{model} is busy, I try again at {time} UTC.",
+    "answer.unreachable": "I cannot reach {model} just now, I try again at {time} UTC.",
     "answer.fresh": "I could not read our earlier conversation. It is kept, but this answer starts afresh.",
     "answer.cut_long": "This answer reached its longest length. Ask me to go on if you want more.",
     "answer.empty": "I have nothing to add to that.",
@@ -60,6 +61,13 @@ WORDS: dict[str, str] = {
     "command.new": "start a new conversation here; the earlier one is kept",
     # what is refused before anything is stored
     "refused.full": "My disk is full, so I cannot take new messages just now. Everything up to here is kept.",
+    "refused.outside": (
+        "Sorry, I am not here for you in this place: whoever runs me has chosen where and with whom I talk."
+        " I have kept nothing of what you wrote."
+    ),
+    "private.done_and_gone": "This was already done, and its answer is no longer kept. Nothing was done twice.",
+    "private.button_gone": "That button is no longer there: the message has changed since. It stands as you see it now.",
+    "private.answer_gone": "That private answer is no longer kept. Ask for it again.",
     "refused.closing": "I am restarting. Please send that again in a moment.",
     "answer.unread_thread": "I could not read what was said in this thread before.",
     "button.resume": "Resume",
@@ -242,4 +250,34 @@ WORDS: dict[str, str] = {
     # what a person can know and choose
     "button.correct": "Save",
     # the page that a link with a code leads to
+    # tools
+    "button.call_approve": "Approve",
+    "button.call_deny": "Deny",
+    "button.call_always": "Always here",
+    "button.call_ask_again": "Ask me again",
+    "button.call_happened": "It happened",
+    "button.call_rerun": "Run again",
+    "button.call_skip": "Skip",
+    "button.call_found": "Show me in private",
+    "answer.calling": "Using {tools} …",
+    "answer.awaits_asking": "I wait for your word: see the question below.",
+    "answer.awaits_sign_in": "I wait for you to sign in: see below.",
+    "answer.awaits_unknown": "I wait for your word: see the question below.",
+    "answer.rounds_max": "I stop here after many steps with tools. Ask me to go on if you want more.",
+    "answer.moved_on": "You went on before you had decided, so I left that undone.",
+    "answer.waited_long": "Nobody decided for a day, so I left that undone.",
+    "answer.tool_failed": "{server} did not work this time.",
+    "approval.ask": "May I use **{tool}** with this?",
+    "approval.approved": "Approved: **{tool}**",
+    "approval.denied": "Not allowed: **{tool}**",
+    "approval.always": "Allowed here from now on: **{tool}**",
+    "approval.asks_again": "From now on I ask before I use **{tool}**.",
+    "approval.over": "No longer needed: **{tool}**",
+    "unsure.ask": "I was interrupted while I used **{tool}**, and I do not know whether it happened. Please have a look.",
+    "unsure.happened": "It happened: **{tool}**",
+    "unsure.rerun": "Runs again: **{tool}**",
+    "unsure.skipped": "Left as it is: **{tool}**",
+    "found.hidden": "In your more private conversations I found {count} more. I do not show them here.",
+    "found.nothing": "Nothing of yours matches any more.",
+    "privacy.tools": "What tools get: what the model passes to them, at {servers}. Before anything is changed there you are asked.",
 }
