@@ -164,7 +164,7 @@ WORDS: dict[str, str] = {
     "resume.confirm": "Hier könnten dieses Gespräch lesen: {readers}. Hier weitermachen?",
     "resume.button.yes": "Ja, lesen dürfen es {readers}",
     "resume.button.no": "Nein",
-    "resume.carry": "Gib dort, wo du weitermachen willst, `/resume {code}` ein. Das geht einmal, {hours} Stunden lang. Wer ihn eingibt, gilt als du; behalte ihn also für dich.",
+    "resume.carry": "Gib dort, wo du weitermachen willst, `/resume {code}` ein. Das geht einmal, bis {until}. Wer ihn eingibt, gilt als du; behalte ihn also für dich.",
     "move.here": "Es geht hier weiter. {memory}",
     "move.moved": "Es geht jetzt hier weiter. {memory}",
     "move.everything": "Alles ist erhalten.",

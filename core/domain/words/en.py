@@ -175,7 +175,7 @@ WORDS: dict[str, str] = {
     "resume.confirm": "Here {readers} could read this conversation. Go on here?",
     "resume.button.yes": "Yes, {readers} can read it",
     "resume.button.no": "No",
-    "resume.carry": "Where you want to go on, type `/resume {code}`. It works once, within {hours} hours. Whoever types it is taken for you, so keep it to yourself.",
+    "resume.carry": "Where you want to go on, type `/resume {code}`. It works once, until {until}. Whoever types it is taken for you, so keep it to yourself.",
     "move.here": "It goes on here. {memory}",
     "move.moved": "It goes on here now. {memory}",
     "move.everything": "Everything is kept.",
