@@ -46,7 +46,7 @@ class Origin:
         """Inverse of `str`; nowhere, when it is not ours."""
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return cls()
         if not (isinstance(found, list) and len(found) == 2 and all(isinstance(each, str) for each in found)):  # noqa: PLR2004  (two fields)
             return cls()
