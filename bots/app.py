@@ -55,6 +55,7 @@ from storage.memory import SqliteMemory
 from storage.migrate import inspect, prepare
 from storage.reading import SessionDetail, SessionLine, counts, detail, export, open_reading, sessions
 from storage.restore import restore
+from storage.room import Room
 from storage.sealing import Keys, load_keys
 from storage.suggesting import lines_of
 
@@ -77,6 +78,7 @@ class App:
         self._running = AsyncExitStack()
         self._served: dict[str, Served] = {}
         self._engine: Engine | None = None
+        self._room: Room | None = None
         self._refusing = "starting"  # why /readyz says no; "" = it says yes
         self.url = ""
         self.model = ""
@@ -106,6 +108,7 @@ class App:
         store = await open_store(settings.database, code_keys=codes)
         self._running.push_async_callback(store.close)
         await store.bind_key(keys.key_id)
+        self._room = store.room
         clock = SystemClock(await store.board.time_offset_ms())
         model = chosen_model(settings, clock)
         self._running.push_async_callback(model.close)
@@ -226,7 +229,7 @@ class App:
         return told
 
     async def _ready(self) -> str:
-        return self._refusing
+        return self._refusing or (self._room.shortage() if self._room is not None else "")
 
     async def _ring(self) -> None:
         if self._engine is not None:

@@ -154,9 +154,13 @@ class ModelRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryLost:
-    """The stored conversation of a turn cannot be read; the originals stay."""
+    """The stored conversation of a turn cannot be read; the originals stay.
+
+    `messages`: the turn's own, from which it starts afresh; none when they are what cannot be read.
+    """
 
     turn_id: str
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ from core.domain.rules.making import Making
 from core.domain.rules.stitch import after, certain, stitch
 from core.domain.stamp import Stamp
 from core.domain.tokens import estimate
+from core.domain.tooling import NUDGING
 
 TELL_WAITING_MS = 20_000  # a shorter wait is not worth a word
 CONTINUED_MAX = 4  # how often an answer goes on after the model's length limit
@@ -50,7 +51,8 @@ def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
     elif event.stop_reason == "tool_use" and event.calls:
         _use_tools(making, turn, event, text)
     elif not event.text.strip() and not ((turn.said or turn.before) and event.stop_reason == "end_turn"):
-        _again(making, turn, turn.said, "model_empty")
+        nudged = replace(turn, activity=NUDGING if turn.rounds else "")
+        _again(making, nudged, turn.said, "model_empty")
     elif event.stop_reason in _LENGTH_LIMITS and turn.continued < CONTINUED_MAX and turn.state is TurnState.OPEN:
         more = replace(turn, said=text, stitched=True, stalls=0, continued=turn.continued + 1)
         _ask(making, more)
@@ -121,7 +123,11 @@ def on_history_lost(view: View, event: HistoryLost, stamp: Stamp) -> Decision:
     making, turn = _begin(view, stamp)
     making.settle(Usage())
     if event.turn_id == turn.id and turn.level is not Level.FRESH and turn.state is TurnState.OPEN:
-        making.session = replace(making.session, fresh_from_seq=turn.first_seq, level=Level.FRESH)
+        tokens = sum(each.tokens for each in event.messages)
+        making.session = replace(making.session, fresh_from_seq=turn.first_seq, level=Level.FRESH, tokens=tokens)
+        if event.messages:  # the model reads what the person reads
+            note = returning.level_line(view, making.session, Level.FRESH)
+            making.put(replace(event.messages[0], note=note))
         _ask(making, replace(turn, level=Level.FRESH, finish_note="fresh"))
     elif turn.state is TurnState.STOPPING:
         _end(making, turn, TurnState.STOPPED, turn.said)

@@ -132,6 +132,14 @@ def level_line(view: View, session: Session, level: Level) -> str:
             return say(language, "memory.fresh")
 
 
+def present_line(view: View, session: Session, level: Level) -> str:
+    """The same of a conversation that goes on: what was said since its return is all there."""
+    if level is Level.SUMMARY and session.phase is Phase.ACTIVE and session.summary_id:
+        count = session.next_seq - session.fresh_from_seq
+        return say(view.policy.language, "memory.summary", count=count)
+    return level_line(view, session, level)
+
+
 def memory_buttons(session: Session, language: str) -> tuple[Button, ...]:
     """`[Show summary] [That's wrong]`, for the owner, answered privately."""
     return tuple(

@@ -45,6 +45,7 @@ WORDS: dict[str, str] = {
     "edit.gone": "(This message was taken back by its author.)",
     # private answers
     "private.not_yours": "Only the person who asked can do that.",
+    "private.not_owner": "Only the person whose conversation this is can do that.",
     "private.already_finished": "This answer is already finished.",
     "private.one_at_a_time": "I am answering something else here. Please press that again when I am done.",
     "private.already_done": "That is done already.",
@@ -174,7 +175,7 @@ WORDS: dict[str, str] = {
     "resume.confirm": "Here {readers} could read this conversation. Go on here?",
     "resume.button.yes": "Yes, {readers} can read it",
     "resume.button.no": "No",
-    "resume.carry": "Where you want to go on, type `/resume {code}`. It works once, within {hours} hours. Whoever types it is taken for you, so keep it to yourself.",
+    "resume.carry": "Where you want to go on, type `/resume {code}`. It works once, until {until}. Whoever types it is taken for you, so keep it to yourself.",
     "move.here": "It goes on here. {memory}",
     "move.moved": "It goes on here now. {memory}",
     "move.everything": "Everything is kept.",
