@@ -54,6 +54,7 @@ from storage.reading import SessionDetail, SessionLine, counts, detail, export, 
 from storage.restore import restore
 from storage.sealing import Keys, load_keys
 from storage.suggesting import lines_of
+from storage.vault import SealedVault, change_key
 
 __all__ = ["App", "Reading", "SessionDetail", "SessionLine", "alone", "migrated", "reading", "restored"]
 
@@ -96,7 +97,7 @@ class App:
         settings = self._settings
         self._running.enter_context(locked(settings))
         keys = keys_of(settings)
-        codes = CodeKeys(derive=keys.derive("resume code"), lookup=keys.derive("resume code lookup"))
+        codes, seal = codes_of(keys), SealedVault(keys)
         store = await open_store(settings.database, code_keys=codes)
         self._running.push_async_callback(store.close)
         clock = SystemClock(await store.board.time_offset_ms())
@@ -127,7 +128,7 @@ class App:
         await engine.start()
         await self._listen(engine)
         await self._upkeep(alarm, store, clock)
-        chores = Chores(settings, store, keys, clock)
+        chores = Chores(settings, store, seal, clock)
         forgetting = partial(self._forget, store, clock, chores)
         door = Control(settings.data_dir, {**chores.commands, "forget": forgetting})
         self._running.push_async_callback(door.stop)
@@ -265,6 +266,12 @@ def keys_of(settings: Settings) -> Keys:
     return load_keys(settings.data_dir, None if secret is None else secret.get_secret_value())
 
 
+def codes_of(keys: Keys) -> CodeKeys:
+    """The keys of resume codes: of the oldest root key, so that a code that stands in a thread outlives a new one."""
+    oldest = keys.oldest
+    return CodeKeys(derive=oldest.derive("resume code"), lookup=oldest.derive("resume code lookup"))
+
+
 class Chores:
     """What an operator asks for and only the holder of the lock may do: the running program, or a command alone.
 
@@ -272,11 +279,15 @@ class Chores:
     `OSError`.
     """
 
-    def __init__(self, settings: Settings, store: SqliteStore, keys: Keys, clock: Clock) -> None:
-        self.commands: Mapping[str, Command] = {"forget": self.forget, "backup": self.backup}
+    def __init__(self, settings: Settings, store: SqliteStore, seal: SealedVault, clock: Clock) -> None:
+        self.commands: Mapping[str, Command] = {
+            "forget": self.forget,
+            "backup": self.backup,
+            "rotate-keys": self.rotate_keys,
+        }
         self._settings = settings
         self._store = store
-        self._keys = keys
+        self._seal = seal
         self._clock = clock
 
     async def forget(self, name: str, progress: Progress) -> str:
@@ -302,13 +313,25 @@ class Chores:
         def work() -> Contents:
             may_replace(path)
             now_ms = self._clock.now_ms()
-            made = backup(self._settings.database, path, self._keys, now_ms=now_ms, progress=on_loop)
-            verify(path, self._keys, self._settings.database.parent, progress=verifying)
+            made = backup(self._settings.database, path, self._seal.keys, now_ms=now_ms, progress=on_loop)
+            verify(path, self._seal.keys, self._settings.database.parent, progress=verifying)
             return made
 
         made = await asyncio.to_thread(work)
         where = "the setting REJOINDER_SECRET_KEY" if self._settings.secret_key else self._settings.data_dir / KEY_NAME
         return f"Backup {path}: {_inside(made)}, verified. It opens only with {where}: keep a copy of that elsewhere."
+
+    async def rotate_keys(self, argument: str, progress: Progress) -> str:
+        """Seal every login with the newest key; with a key file, put a new one in front first."""
+        del argument
+        folder = self._settings.data_dir if self._settings.secret_key is None else None
+        done = await change_key(self._store, self._seal, folder, progress)
+        where = KEY_NAME if folder else "REJOINDER_SECRET_KEY"
+        newest = (
+            f"Key {self._seal.keys.key_id.hex()} is the newest in {where}; {done.sealed} logins were sealed with it."
+        )
+        lost = f" {done.lost} opened with none of the keys: those people sign in anew." if done.lost else ""
+        return f"{newest}{lost} Older keys stay there: backups and resume codes that were made with them need them."
 
 
 def _inside(contents: Contents) -> str:
@@ -323,7 +346,8 @@ async def alone(settings: Settings, command: str, argument: str, progress: Progr
         store = await open_store(settings.database)
         try:
             clock = SystemClock(await store.board.time_offset_ms())
-            return await Chores(settings, store, keys_of(settings), clock).commands[command](argument, progress)
+            seal = SealedVault(keys_of(settings))
+            return await Chores(settings, store, seal, clock).commands[command](argument, progress)
         finally:
             await store.close()
 

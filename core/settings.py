@@ -108,6 +108,13 @@ def _long_enough(least_chars: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _each_long_enough(secret: SecretStr) -> SecretStr:
+    keys = _items(secret.get_secret_value())
+    if not keys or any(len(each) < _KEY_CHARS for each in keys):
+        raise ValueError(f"is shorter than {_KEY_CHARS} characters, or one of its keys between commas is")
+    return secret
+
+
 def _database(text: str) -> Path:
     if text.startswith(("postgres:", "postgresql:")):
         raise ValueError("names PostgreSQL, which this release cannot use yet")
@@ -127,7 +134,9 @@ Quiet = Annotated[QuietHours, NoDecode, _from_text(QuietHours.parse), Field(exam
 Database = Annotated[Path, _from_text(_database), Field(examples=["sqlite:///data/rejoinder.db"])]
 Tools = Annotated[Mapping[str, Mapping[str, object]], NoDecode]
 Language = Annotated[str, _from_text(_language), Field(examples=["en"])]
-Key = Annotated[SecretStr, _long_enough(_KEY_CHARS), Field(examples=["$(openssl rand -hex 32)"])]
+Key = Annotated[
+    SecretStr, _long_enough(_KEY_CHARS), AfterValidator(_each_long_enough), Field(examples=["$(openssl rand -hex 32)"])
+]
 Token = Annotated[SecretStr, _long_enough(_TOKEN_CHARS), Field(examples=["$(openssl rand -hex 16)"])]
 
 
@@ -160,7 +169,7 @@ class Settings(BaseSettings):
     database_url: Database | None = None
     """The database, if not `rejoinder.db` in the data directory: `sqlite:///path`."""
     secret_key: Key | None = None
-    """Seals credentials and backups; without it a key file is made in the data directory."""
+    """Seals logins and backups; without it a key file is made in the data directory. To change it: `new,old`."""
     http_host: Name = "127.0.0.1"
     """Where the web chat, health and metrics listen."""
     http_port: Annotated[int, Field(ge=0, le=65535, examples=["8080"])] = 8080

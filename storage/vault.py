@@ -12,12 +12,13 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from core.domain.errors import StoreDamaged
 from core.domain.secret import Secret
 from core.engine.vault import about_client, about_credential, about_login
 from storage.rows import Row
-from storage.sealing import Keys
+from storage.sealing import Keys, add_key
 from storage.sqlite import SqliteStore
 
 SLICE_ROWS = 200  # sealed anew in one unit of the writer: a few milliseconds
@@ -83,6 +84,18 @@ _TABLES = (
     ),
     _Sealed(table="oauth_client", key="key", columns="key", about=lambda row: about_client(row[0])),
 )
+
+
+async def change_key(
+    store: SqliteStore, vault: SealedVault, folder: Path | None, progress: Callable[[int, int], None]
+) -> Rotated:
+    """Put a new key in front of the key file in `folder`, and seal everything with it; None: the keys are settings.
+
+    Begun again after a crash it goes on: while something is sealed with an older key, no further key is made.
+    """
+    if folder is not None and not await behind(store, vault):
+        vault.take(await asyncio.to_thread(add_key, folder))
+    return await rotate(store, vault, progress)
 
 
 async def behind(store: SqliteStore, vault: SealedVault) -> bool:

@@ -22,6 +22,8 @@ from core.domain.events import (
     CardShown,
     CaughtUp,
     CommandIssued,
+    CredentialDue,
+    CredentialReady,
     Delivered,
     EffectDone,
     EffectRefused,
@@ -48,9 +50,10 @@ from core.domain.events import (
 from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
-from storage import leaving, lookups
+from storage import leaving, lookups, signing
 from storage.leaving import Named, key_of_session
 from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SPEND, TURN, WAITING, Scalar, Table, clean
+from storage.signing import Signing
 
 E = TypeVar("E")
 
@@ -93,6 +96,7 @@ class _Subject:
     turn: Turn | None = None
     card: Card | None = None
     named: Named = field(default_factory=Named)
+    signing: Signing = field(default_factory=Signing)
 
 
 def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, finishing: EffectRow | None) -> View:
@@ -133,6 +137,7 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         spoke=spoke,
         altered=lookups.altered(conn, event.place, event.ref) if isinstance(event, MessageChanged) else (),
     )
+    view = signing.complete(conn, view, event, subject.signing)
     return leaving.complete(conn, view, event, subject.named, key)
 
 
@@ -150,7 +155,7 @@ def _subject(  # noqa: C901, PLR0911 -- one arm for each event
             session_id = ticket.session_id if ticket is not None else event.session_id
             return _Subject(session=_session(conn, session_id), named=Named(ticket=ticket))
         case ButtonPressed():
-            return _subject_of_button(conn, clean(event.button.subject))
+            return _subject_of_button(conn, event, clean(event.button.subject))
         case (
             ModelReplied()
             | ModelCut()
@@ -177,7 +182,10 @@ def _subject(  # noqa: C901, PLR0911 -- one arm for each event
             return _Subject(session=_session(conn, event.session_id), card=card)
         case FileFetched() | TimerDue() | ThreadRead() | Summarized():
             return _Subject(session=_session(conn, event.session_id))
-        case MessageChanged() | SignedIn():
+        case SignedIn() | CredentialReady():
+            session, found = signing.named(conn, event)
+            return _Subject(session=session, signing=found)
+        case MessageChanged() | CredentialDue():
             return _Subject()
         case _:
             assert_never(event)
@@ -212,7 +220,7 @@ def _only_one(conn: sqlite3.Connection, event: Arrival, person: Person, key: Ses
     return _Subject(session=_session(conn, found[0].session_id)) if len(found) == 1 else None
 
 
-def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
+def _subject_of_button(conn: sqlite3.Connection, event: ButtonPressed, subject: str) -> _Subject:
     card = _one(conn, CARD, _CARD_BY_ID, subject)
     if card is not None:
         return _Subject(session=_session(conn, card.session_id), card=card)
@@ -226,6 +234,9 @@ def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
     link = leaving.find_link(conn, subject)
     if link is not None:
         return _Subject(session=_session(conn, link.session_id), named=Named(link=link))
+    session, found = signing.named(conn, event)
+    if found.login is not None or found.credential is not None:
+        return _Subject(session=session, signing=found)
     return _Subject(session=_session(conn, subject))
 
 

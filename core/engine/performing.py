@@ -25,6 +25,7 @@ from core.domain.events import Outcome
 from core.engine.asking import Asking
 from core.engine.delivering import Delivering
 from core.engine.erasing import Erasing
+from core.engine.refreshing import Refreshing
 from core.engine.summarizing import Summarizing
 
 
@@ -36,8 +37,9 @@ class Performers:
     delivering: Delivering
     summarizing: Summarizing
     erasing: Erasing
+    refreshing: Refreshing
 
-    async def carry_out(self, row: EffectRow) -> Outcome:  # noqa: PLR0911  (one arm for each effect)
+    async def carry_out(self, row: EffectRow) -> Outcome:  # noqa: C901, PLR0911  (one arm for each effect)
         """Perform the effect and return its outcome; raises what the outside raises."""
         match row.effect:
             case AskModel() as effect:
@@ -56,7 +58,9 @@ class Performers:
                 return await self.summarizing.read_thread(row, effect)
             case Erase() as effect:
                 return await self.erasing.erase(row, effect)
-            case CallTool() | RefreshCredential():
+            case RefreshCredential() as effect:
+                return await self.refreshing.refresh(row, effect)
+            case CallTool():
                 raise NotImplementedError  # the tools branch builds it
             case _:
                 assert_never(row.effect)

@@ -327,7 +327,7 @@ CREATE TABLE tool_call (
 ) STRICT;
 CREATE INDEX tool_call_turn ON tool_call (turn_id, round, n);
 CREATE INDEX tool_call_session ON tool_call (session_id);
-CREATE INDEX tool_call_sign_in ON tool_call (server) WHERE state = 'sign_in';
+CREATE INDEX tool_call_sign_in ON tool_call (session_id) WHERE state = 'sign_in';
 
 CREATE TABLE tool_list (
     digest TEXT PRIMARY KEY,

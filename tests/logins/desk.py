@@ -58,10 +58,9 @@ class Desk:
                 name="batch", url=house.url, own=True, client_id="the-program", client_secret=Secret(OWN_SECRET)
             ),
         }
-        self.vault = OAuthVault(servers, self.rows, self.seal, self.clock, self.wire, point=point)
-        self.logins = OAuthLogins(
-            servers, self.rows, self.seal, self.clock, self.wire, accept=self._accept, base=lambda: BASE, point=point
-        )
+        self.parts = (servers, self.rows, self.seal, self.clock, self.wire)
+        self.vault = OAuthVault(*self.parts, point=point)
+        self.logins = OAuthLogins(*self.parts, accept=self.accept, base=lambda: BASE, point=point)
 
     @classmethod
     async def open(
@@ -81,7 +80,8 @@ class Desk:
         await self.close()
         return await Desk.open(self.house, self.path, keys=keys or self.keys)
 
-    async def _accept(self, event: SignedIn) -> None:
+    async def accept(self, event: SignedIn) -> None:
+        """Save what the sign-in brought, as the engine would."""
         self.told.append(event)
         if event.credential is None:
             return

@@ -1,5 +1,7 @@
 """German, the proof that a language is one file."""
 
+from core.domain.words import logins_de
+
 WORDS: dict[str, str] = {
     "button.stop": "Stopp",
     "button.again": "Noch einmal",
@@ -225,3 +227,5 @@ WORDS: dict[str, str] = {
     "landing.noscript": "Diese Seite braucht JavaScript, um den Code aus dem Link zu lesen. Du kannst auch /resume und den Code eintippen.",
     "button.correct": "Speichern",
 }
+
+WORDS |= logins_de.WORDS

@@ -1,5 +1,7 @@
 """English, the language that all others are measured against."""
 
+from core.domain.words import logins_en
+
 WORDS: dict[str, str] = {
     # buttons
     "button.stop": "Stop",
@@ -241,3 +243,5 @@ WORDS: dict[str, str] = {
     "button.correct": "Save",
     # the page that a link with a code leads to
 }
+
+WORDS |= logins_en.WORDS

@@ -1,0 +1,50 @@
+"""Logins at tool servers, put together: the vault, the way to sign in with its pages, the job that keeps them fresh.
+
+Knows: who needs whom of these. Must not know: the store behind the rows, where the keys come from (`bots.app`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+
+from bots.web.connect import Connect
+from core.drivers.oauth_login import Accept, OAuthLogins
+from core.drivers.oauth_vault import OAuthVault
+from core.drivers.oauth_wire import Wire
+from core.engine.ports import Clock, Intake
+from core.engine.refreshing import Refreshing, look
+from core.engine.vault import CredentialRows, OAuthServer, Seal
+
+LOOK_S = 30.0  # logins that end within the next five minutes are looked for this often
+
+
+class Signing:
+    """Everything about logins. `close` it after the engine."""
+
+    def __init__(self, servers: Mapping[str, OAuthServer], rows: CredentialRows, seal: Seal, clock: Clock) -> None:
+        self._wire = Wire()
+        self._parts = (servers, rows, seal, clock, self._wire)
+        self._rows = rows
+        self._clock = clock
+        self.vault = OAuthVault(*self._parts)
+
+    @property
+    def refreshing(self) -> Refreshing:
+        """What carries RefreshCredential out."""
+        return Refreshing(vault=self.vault, rows=self._rows)
+
+    def routes(self, accept: Accept, base: Callable[[], str], language: str, *, secure: bool) -> list[web.RouteDef]:
+        """The pages of the sign-in."""
+        logins = OAuthLogins(*self._parts, accept=accept, base=base)
+        return Connect(logins, language, secure=secure).routes()
+
+    async def look(self, intake: Intake) -> None:
+        """The job: renew what ends soon."""
+        await look(self._rows, self._clock, intake)
+
+    async def close(self) -> None:
+        """Save what is being renewed, end the connections."""
+        await self.vault.close()
+        await self._wire.close()
