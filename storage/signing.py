@@ -25,7 +25,7 @@ from core.domain.events import (
 from core.domain.keys import PersonKey
 from core.domain.rules.returning import AWAY
 from core.domain.tooling import Credential, Login
-from storage.rows import CARD, CREDENTIAL, LOGIN, SESSION, TOOL_CALL, Scalar, Table
+from storage.rows import CARD, CREDENTIAL, LOGIN, SESSION, TOOL_CALL, Scalar, Table, clean
 
 E = TypeVar("E")
 
@@ -64,7 +64,7 @@ def named(conn: sqlite3.Connection, event: Event) -> tuple[Session | None, Signi
             credential = _one(conn, CREDENTIAL, _CREDENTIAL, event.credential_id)
             return _one(conn, SESSION, _SESSION, event.session_id), Signing(credential=credential)
         case ButtonPressed():
-            subject = event.button.subject
+            subject = clean(event.button.subject)
             login = _one(conn, LOGIN, _LOGIN, subject)
             if login is None:
                 return None, Signing(credential=_one(conn, CREDENTIAL, _CREDENTIAL, subject))

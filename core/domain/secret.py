@@ -6,18 +6,16 @@ to nowhere else.
 
 from __future__ import annotations
 
-import hmac
+from dataclasses import dataclass
 
 HIDDEN = "********"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """A secret string. Equal to another secret of the same value, compared without telling how far they agree."""
+    """A secret string."""
 
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
+    _value: str
 
     def reveal(self) -> str:
         """What it holds."""
@@ -25,14 +23,6 @@ class Secret:
 
     def __bool__(self) -> bool:
         return bool(self._value)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other.reveal().encode())
-
-    def __hash__(self) -> int:
-        return hash((Secret, self._value))
 
     def __repr__(self) -> str:
         return f"Secret({HIDDEN if self._value else ''})"
