@@ -30,7 +30,7 @@ from storage.rows import CARD, CREDENTIAL, LOGIN, SESSION, TOOL_CALL, Scalar, Ta
 E = TypeVar("E")
 
 LOGINS_MAX = 50  # of one person, the newest: those that are asked now are among them
-CONNECTIONS = "connections"
+CONNECTIONS, WHY = "connections", "why"
 
 _LOGIN = f"{LOGIN.select} WHERE id = ?"
 _LOGINS = f"{LOGIN.select} WHERE owner = ? ORDER BY created_ms DESC, id DESC LIMIT ?"
@@ -89,16 +89,30 @@ def complete(conn: sqlite3.Connection, view: View, event: Event, signing: Signin
         return dataclasses.replace(view, credential=signing.credential, sign_in_calls=calls)
     if isinstance(event, SignInNeeded) and view.turn is not None:
         return _about(conn, view, _identity(conn, view.turn.asker), None)
-    if isinstance(event, CommandIssued) and event.name.lower() == CONNECTIONS and view.person is not None:
+    if view.person is not None and _is_about_all(event):
         return dataclasses.replace(view, credentials=_all(conn, CREDENTIAL, _CREDENTIALS, view.person.identity))
     session = view.session
     if session is None:
         return view
-    if view.policy.login_servers and isinstance(event, Arrival) and session.phase in (*AWAY, Phase.CLOSED):
+    if view.policy.login_servers and _returns(event, session):
         view = _about_return(conn, view, session)
     if view.turn is not None and conn.execute(_WAITS, (session.id,)).fetchone()[0]:
         view = _about(conn, view, _identity(conn, view.turn.asker), None)
     return view
+
+
+def _is_about_all(event: Event) -> bool:
+    """Whether it is about everything of the acting person's."""
+    if isinstance(event, CommandIssued):
+        return event.name.lower() == CONNECTIONS
+    return isinstance(event, ButtonPressed) and event.button.verb == "forget_all"
+
+
+def _returns(event: Event, session: Session) -> bool:
+    """Whether somebody comes back, or asks how it stands."""
+    if isinstance(event, CommandIssued) and event.name.lower() == WHY:
+        return True
+    return isinstance(event, Arrival) and session.phase in (*AWAY, Phase.CLOSED)
 
 
 def _about(conn: sqlite3.Connection, view: View, owner: str, login: Login | None) -> View:

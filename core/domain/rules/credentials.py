@@ -250,7 +250,8 @@ def _not_me(making: Making, login: Login) -> Decision:
     if login.state is not LoginState.DONE:
         return making.done(Private(text=say(language, "private.already_done")))
     if credential is not None and credential.id == login.credential_id:
-        _end(credential, making.stamp, making.put)
+        ended, effects = end_all((credential,), making.stamp)
+        making.put(*ended, *effects)
     again = replace(login, state=LoginState.OPEN, credential_id="", created_ms=making.now_ms, link="", sealed="")
     making.put(again)
     _retell(making, again, "login.not_me", buttons=_asking_buttons(again, language))
@@ -264,24 +265,28 @@ def _disconnect(view: View, stamp: Stamp) -> Decision:
         return _private(language, "connections.gone")
     if view.person.identity != credential.owner:
         return _private(language, "private.not_yours")
-    rows: list[Credential | EffectRow] = []
-    _end(credential, stamp, rows.append)
+    ended, effects = end_all((credential,), stamp)
     reply = Private(text=say(language, "connections.done", server=quoted(credential.server)))
-    return Decision(changes=tuple(rows), reply=reply)
+    return Decision(changes=(*ended, *effects), reply=reply)
 
 
-def _end(credential: Credential, stamp: Stamp, put: Callable[[Credential | EffectRow], None]) -> None:
-    """Not used from now on; an effect revokes it at its server and deletes it here."""
-    ended = replace(credential, status=CredentialStatus.ENDING, version=credential.version + 1, updated_ms=stamp.now_ms)
-    put(ended)
-    put(
+def end_all(credentials: Iterable[Credential], stamp: Stamp) -> tuple[tuple[Credential, ...], tuple[EffectRow, ...]]:
+    """Logins that are not used from now on, and the effects that revoke each at its server and delete it here."""
+    ended = tuple(
+        replace(each, status=CredentialStatus.ENDING, version=each.version + 1, updated_ms=stamp.now_ms)
+        for each in credentials
+        if each.status is not CredentialStatus.ENDING
+    )
+    effects = tuple(
         EffectRow(
-            id=stamp.ulid("effect:end"),
+            id=stamp.ulid(f"effect:end:{each.id}"),
             session_id="",
-            effect=RefreshCredential(credential_id=ended.id, version=ended.version),
+            effect=RefreshCredential(credential_id=each.id, version=each.version),
             created_ms=stamp.now_ms,
         )
+        for each in ended
     )
+    return ended, effects
 
 
 _BUTTONS: Mapping[str, Callable[[Making, Login], Decision]] = {SIGN_IN: _sign_in, WITHOUT: _without, NOT_ME: _not_me}

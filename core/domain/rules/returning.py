@@ -16,7 +16,7 @@ from core.domain.entities import Button, Card, Level, Phase, Role, Session
 from core.domain.events import Summarized
 from core.domain.keys import ButtonId
 from core.domain.leaving import Summary
-from core.domain.rules import retention
+from core.domain.rules import credentials, retention
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.summary import as_text
@@ -63,6 +63,7 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
     if level is Level.SUMMARY:
         summary_id = _summary_for(making)
     line = level_line(view, session, level)
+    logins = credentials.preflight(view, making.now_ms)
     retention.take_back(making)
     making.human_act()
     making.session = replace(
@@ -75,7 +76,7 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
         keep_until_ms=None,
     )
     if tell:
-        _tell(making, level, line)
+        _tell(making, level, line, logins)
     return level
 
 
@@ -184,21 +185,28 @@ def write_summary(making: Making) -> None:
         making.effect(Summarize(to_seq=session.next_seq - 1, extract=extract))
 
 
-def _tell(making: Making, level: Level, line: str) -> None:
-    """Level full: the notice that stands is edited, nothing more is posted. Else: one line with its two buttons."""
+def _tell(making: Making, level: Level, line: str, logins: str) -> None:
+    """Level full: the notice that stands is edited, nothing more is posted. Else: one line with its two buttons.
+
+    `logins`: what of the person's logins is known, when tools were used here.
+    """
     view, language = making.view, making.view.policy.language
     notice = view.notice
     standing = notice is not None and notice.key == f"idle:{making.session.idle_epoch - 1}"
     if level is Level.FULL:
         if notice is not None and standing:
-            making.card(newest(notice, text=say(language, "idle.back_full"), buttons=()))
+            making.card(newest(notice, text=_lines(say(language, "idle.back_full"), logins), buttons=()))
         return
     buttons = memory_buttons(making.session, language)
-    text = say(language, "idle.back", memory=line)
+    text = _lines(say(language, "idle.back", memory=line), logins)
     if notice is not None and standing:
         making.card(newest(notice, text=text, buttons=buttons))
         return
     _show_memory(making, text, making.session.idle_epoch)
+
+
+def _lines(*lines: str) -> str:
+    return "\n".join(filter(None, lines))
 
 
 def _show_memory(making: Making, text: str, number: int) -> None:

@@ -1,6 +1,7 @@
 """German, about logins at tool servers."""
 
 WORDS: dict[str, str] = {
+    "privacy.logins": "Deine Anmeldungen bei Werkzeugen: verschlüsselt, nur für dich benutzt und niemandem gezeigt, auch dem Sprachmodell nicht. `/connections` zeigt sie und beendet sie.",
     "login.ask": "**{server}** braucht eine Anmeldung von dir, bevor ich weitermachen kann. Drück den Knopf; der Link ist nur für dich.",
     "login.ask_again": "**{server}** möchte, dass du dich neu anmeldest: Deine Anmeldung dort ist abgelaufen. Drück den Knopf; der Link ist nur für dich.",
     "login.joined": "Auch das wartet auf deine Anmeldung bei **{server}**.",

@@ -1,6 +1,7 @@
 """English, about logins at tool servers."""
 
 WORDS: dict[str, str] = {
+    "privacy.logins": "Your logins at tools: encrypted, used for you alone, and shown to nobody, the language model included. `/connections` lists them and ends them.",
     # the card
     "login.ask": "**{server}** needs a login of yours before I can go on. Press the button; the link is for you alone.",
     "login.ask_again": "**{server}** wants you to sign in again: your login there has ended. Press the button; the link is for you alone.",
