@@ -14,21 +14,25 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+
+from aiohttp import web
 
 from bots.control import Command, Control, Progress
 from bots.exporting import files_of
 from bots.local import ids
 from bots.metrics import registry
 from bots.served import PLATFORMS, Given, Local, Served, about_of, check_platforms
+from bots.signing import LOOK_S, Signing, servers_of
 from bots.web import landing
 from bots.web.guard import GuardPolicy
 from bots.web.server import WebServer
 from core.codec import Json
+from core.domain import links
 from core.domain.codes import CodeKeys, reveal
 from core.domain.effects import EraseKind
 from core.domain.errors import BadInput, StoreDamaged, StoreError, StoreLocked
@@ -37,6 +41,7 @@ from core.domain.rules.suggesting import suggestions
 from core.drivers.alarm import Alarm
 from core.drivers.claude import ClaudeModel
 from core.drivers.clock import SystemClock
+from core.drivers.mcp_tools import McpTools
 from core.drivers.offline import OfflineModel
 from core.engine.handover import File
 from core.engine.loop import Engine
@@ -44,6 +49,7 @@ from core.engine.ports import Clock, Platform
 from core.settings import Settings
 from storage import SqliteStore, open_store
 from storage.backup import Contents, backup, may_replace, verify
+from storage.credentials import SqliteCredentials
 from storage.exporting import kept
 from storage.faults import KEY_NAME, RESTORE_HINT
 from storage.forget import forget, resolve
@@ -106,6 +112,13 @@ class App:
         self.model = model.name
         platforms: dict[str, Platform] = {}
         alarm = Alarm(clock, self._ring)
+        signing = Signing(servers_of(settings), SqliteCredentials(store), seal, clock)
+        self._running.push_async_callback(signing.close)
+        memory = SqliteMemory(store)
+        tools = McpTools(settings.tools, clock, memory=memory, vault=signing.vault) if settings.tools else None
+        if tools is not None:
+            self._running.push_async_callback(tools.close)
+            await tools.recall()
         engine = Engine(
             store=store,
             model=model,
@@ -115,6 +128,9 @@ class App:
             boot=secrets.token_hex(_BOOT_BYTES),
             code_keys=codes,
             ring_at=alarm.ring_at,
+            tools=tools,
+            vault=signing.vault,
+            refreshing=signing.refreshing,
         )
         if settings.local_chat_on:
             self._served[ids.PLATFORM] = Local(
@@ -126,7 +142,11 @@ class App:
         self._engine = engine
         self._running.push_async_callback(engine.close)
         await engine.start()
-        await self._listen(engine)
+        alarm.every(LOOK_S, "logins", partial(signing.look, engine))
+        pages = signing.routes(engine.accept, self._base, settings.language, secure=self._base().startswith("https:"))
+        await self._listen(engine, pages)
+        if tools is not None:
+            tools.start()
         await self._upkeep(alarm, store, clock)
         chores = Chores(settings, store, seal, clock)
         forgetting = partial(self._forget, store, clock, chores)
@@ -143,7 +163,7 @@ class App:
             return await asyncio.to_thread(files_of, found)
 
         return Given(
-            reveal=partial(reveal, codes),
+            reveal=lambda text: links.reveal(self._base(), reveal(codes, text)),
             export=exported,
             homes=store.homes,
             time_travel=not self._settings.platforms,  # the clock of real people is not ours to move
@@ -165,7 +185,11 @@ class App:
         await alarm.start()
         self._running.push_async_callback(alarm.stop)
 
-    async def _listen(self, engine: Engine) -> None:
+    def _base(self) -> str:
+        """The address under which browsers find us."""
+        return self._settings.public_url or self.url
+
+    async def _listen(self, engine: Engine, pages: Sequence[web.RouteDef]) -> None:
         """Serve what waits on our own board, then the page, then connect outwards."""
         for served in self._served.values():
             self._running.push_async_callback(served.close)
@@ -174,7 +198,7 @@ class App:
             # Before the page: what was said before the stop comes before what is said now.
             await local.connect(engine)
             await engine.caught_up(ids.PLATFORM)
-        server = self._server(engine)
+        server = self._server(engine, pages)
         self._running.push_async_callback(server.stop)
         await server.start()
         self.url = server.url
@@ -183,14 +207,14 @@ class App:
                 await served.connect(engine)
                 await engine.caught_up(name)
 
-    def _server(self, engine: Engine) -> WebServer:
+    def _server(self, engine: Engine, pages: Sequence[web.RouteDef]) -> WebServer:
         settings = self._settings
         token = settings.local_chat_token.get_secret_value() if settings.local_chat_token else ""
         routes = [each for served in self._served.values() for each in served.routes()]
         return WebServer(
             settings.http_host,
             settings.http_port,
-            [*landing.routes(settings.language), *routes],
+            [*landing.routes(settings.language), *pages, *routes],
             guard_policy=GuardPolicy(token=token, public_url=settings.public_url or ""),
             ready=self._ready,
             registry=registry(engine.counts, {"version": version("rejoinder"), "model": self.model}),

@@ -10,14 +10,33 @@ from collections.abc import Callable, Mapping
 from aiohttp import web
 
 from bots.web.connect import Connect
+from core.domain.secret import Secret
+from core.domain.tooling import Auth
 from core.drivers.oauth_login import Accept, OAuthLogins
 from core.drivers.oauth_vault import OAuthVault
 from core.drivers.oauth_wire import Wire
 from core.engine.ports import Clock, Intake
 from core.engine.refreshing import Refreshing, look
 from core.engine.vault import CredentialRows, OAuthServer, Seal
+from core.settings import Settings
 
 LOOK_S = 30.0  # logins that end within the next five minutes are looked for this often
+
+
+def servers_of(settings: Settings) -> dict[str, OAuthServer]:
+    """The tool servers of the settings that want a login."""
+    return {
+        name: OAuthServer(
+            name=name,
+            url=each.url,
+            own=each.auth is Auth.CLIENT_CREDENTIALS,
+            client_id=each.client_id,
+            client_secret=Secret(each.client_secret.get_secret_value() if each.client_secret else ""),
+            scopes=tuple(each.scopes.split()),
+        )
+        for name, each in settings.tools.items()
+        if each.auth in (Auth.OAUTH, Auth.CLIENT_CREDENTIALS)
+    }
 
 
 class Signing:

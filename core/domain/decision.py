@@ -24,7 +24,7 @@ from core.domain.entities import (
 )
 from core.domain.keys import Audience, PersonKey, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Notices, Preference, Summary, Ticket
-from core.domain.tooling import Credential, Login, ToolCall
+from core.domain.tooling import Credential, Login, Permit, ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,8 @@ class Policy:
     bot_name: str = "Rejoinder"
     login_servers: tuple[str, ...] = ()  # tool servers at which each person signs in
     model_vendor: str = "Anthropic"  # who gets the words that the model gets; "" = they stay on this machine
+    tool_servers: tuple[str, ...] = ()  # names of the tool servers; they get what the model passes to their tools
+    tool_list_tokens: int = 0  # what the description of all tools adds to a model call at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,18 @@ class Altered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One of a person's conversations that a search has found; `words` are the places that match, best first."""
+
+    session_id: str
+    title: str
+    home: SessionKey
+    audience: Audience
+    last_human_ms: int
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A frozen bundle, loaded by event type; what an event does not need is None or empty."""
 
@@ -146,6 +160,10 @@ class View:
     credential: Credential | None = None  # that the event names, or that is there for the login's server
     credentials: tuple[Credential, ...] = ()  # of the caller, or of the acting person
     used_servers: tuple[str, ...] = ()  # whose tools the session has used with a person's login, for a return
+    calls: tuple[ToolCall, ...] = ()  # of `turn`, all its rounds, in order
+    call: ToolCall | None = None  # the call that the event names, by its id or its button
+    permits: tuple[Permit, ...] = ()  # of the session, for a reply that asks for tools
+    found: tuple[Found, ...] = ()  # what the search that a button names finds for the acting person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from dataclasses import replace
 from functools import partial
 
 import structlog
+from pydantic import SecretStr
 
 from core.domain.errors import BadInput, NotSent, Refused, StoreDamaged, StoreError
 from core.domain.secret import Secret
@@ -31,7 +32,8 @@ from core.drivers.oauth_tokens import Client, Grant
 from core.drivers.oauth_wire import Wire
 from core.engine.points import Point, nowhere
 from core.engine.ports import Clock
-from core.engine.vault import Bearer, CredentialRows, OAuthServer, Seal, about_credential
+from core.engine.tool_ports import Bearer
+from core.engine.vault import CredentialRows, OAuthServer, Seal, about_credential
 
 EARLY_MS = 60_000  # a token that ends sooner is refreshed first: a call takes a while, clocks differ
 EARLY_SHARE = 5  # ... of a token that lasts for minutes only: in the last fifth of its life
@@ -44,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 
 class OAuthVault:
-    """Implements `core.engine.vault.Vault` for the servers of the settings."""
+    """Implements `core.engine.vault.KeptVault` for the servers of the settings."""
 
     def __init__(
         self,
@@ -74,7 +76,7 @@ class OAuthVault:
         await asyncio.gather(*self._flights.values(), return_exceptions=True)
 
     async def bearer(self, owner: str, server: str) -> Bearer | None:
-        """See `Vault`."""
+        """See `KeptVault`."""
         known = self._servers.get(server)
         if known is None:
             return None
@@ -94,7 +96,7 @@ class OAuthVault:
             return await self._bearer(row)  # it still holds for a while
 
     async def renew(self, bearer: Bearer) -> Bearer | None:
-        """See `Vault`."""
+        """See `KeptVault`."""
         row = await self._rows.credential_by_id(bearer.credential_id)
         if row is None or row.status is not CredentialStatus.OK:
             return None
@@ -103,13 +105,13 @@ class OAuthVault:
         return await self._bearer(await self._once(row.id, self._renewed(row)))
 
     async def refresh(self, credential_id: str, version: int) -> None:
-        """See `Vault`."""
+        """See `KeptVault`."""
         row = await self._rows.credential_by_id(credential_id)
         if row is not None and row.version == version and row.status is CredentialStatus.OK:
             await self._once(row.id, self._renewed(row))
 
     async def end(self, credential_id: str) -> None:
-        """See `Vault`."""
+        """See `KeptVault`."""
         row = await self._rows.credential_by_id(credential_id)
         if row is None or row.status is not CredentialStatus.ENDING:
             return
@@ -214,7 +216,7 @@ class OAuthVault:
         if row is None or grant is None:
             return None
         await self._note_use(row)
-        return Bearer(token=grant.access, credential_id=row.id, version=row.version)
+        return Bearer(token=SecretStr(grant.access.reveal()), credential_id=row.id, version=row.version)
 
     async def _note_use(self, row: Credential) -> None:
         """When it was last used is worth knowing, not worth failing for."""

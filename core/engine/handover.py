@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from core.domain.entities import FileCopy, Message, Person, Session, Waiting
 from core.domain.leaving import Link, Preference, Summary
+from core.domain.tooling import Round, ToolCall
 
 MARKDOWN_NAME = "rejoinder-export.md"
 JSON_NAME = "rejoinder-export.json"
@@ -18,7 +19,10 @@ JSON_NAME = "rejoinder-export.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptSession:
-    """One conversation of the person's, oldest first. `notices` are the texts of our cards."""
+    """One conversation of the person's, oldest first. `notices` are the texts of our cards.
+
+    `rounds` and `calls`: what was said to tools in it, and what they gave.
+    """
 
     session: Session
     messages: tuple[Message, ...]
@@ -26,6 +30,8 @@ class KeptSession:
     summaries: tuple[Summary, ...]
     notices: tuple[str, ...]
     files: tuple[FileCopy, ...]
+    rounds: tuple[Round, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

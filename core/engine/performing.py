@@ -23,6 +23,7 @@ from core.domain.effects import (
 from core.domain.entities import EffectRow
 from core.domain.events import Outcome
 from core.engine.asking import Asking
+from core.engine.calling import Calling
 from core.engine.delivering import Delivering
 from core.engine.erasing import Erasing
 from core.engine.refreshing import Refreshing
@@ -34,6 +35,7 @@ class Performers:
     """All performers of one engine."""
 
     asking: Asking
+    calling: Calling
     delivering: Delivering
     summarizing: Summarizing
     erasing: Erasing
@@ -58,9 +60,9 @@ class Performers:
                 return await self.summarizing.read_thread(row, effect)
             case Erase() as effect:
                 return await self.erasing.erase(row, effect)
+            case CallTool() as effect:
+                return await self.calling.perform(row, effect)
             case RefreshCredential() as effect:
                 return await self.refreshing.refresh(row, effect)
-            case CallTool():
-                raise NotImplementedError  # the tools branch builds it
             case _:
                 assert_never(row.effect)

@@ -29,7 +29,10 @@ from core.domain.errors import Ambiguous
 from core.domain.events import Event, Usage
 from core.domain.keys import Audience, PersonKey, Place
 from core.domain.leaving import Summary
+from core.domain.rules.loops import NO_LOOPS, Loops
 from core.domain.stamp import Stamp
+from core.domain.tooling import ToolList
+from core.engine.tool_ports import ToolReads
 
 Decide = Callable[[View, Event, Stamp], Decision]
 
@@ -81,7 +84,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """What a model call needs. `messages` oldest first, the turn's own included; `whole`: nothing was left out."""
+    """What a model call needs. `messages` oldest first, the turn's own included; `whole`: nothing was left out.
+
+    `loops` has the rounds of the turn itself, and of the others whose messages are there while it is whole; `tools` is
+    the session's pinned list.
+    """
 
     session: Session
     turn: Turn
@@ -89,6 +96,8 @@ class Conversation:
     whole: bool
     summary: Summary | None
     files: Mapping[str, FileCopy]
+    loops: Loops = NO_LOOPS
+    tools: ToolList | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +135,7 @@ class Erased:
     hits: int
 
 
-class Store(Protocol):
+class Store(ToolReads, Protocol):
     """Everything durable. One writer; a returned await means: on the disk (WAL, synchronous=FULL)."""
 
     async def accept(
@@ -361,6 +370,7 @@ class ModelRequest:
     messages: tuple[Mapping[str, object], ...]
     max_tokens: int = 16_000
     effort: str = "medium"
+    tools: str = ""  # JSON text of the list of tools; "" = none
     asker: str = ""  # pseudonymous id of the asking person, for the provider's abuse tracing
 
 

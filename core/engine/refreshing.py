@@ -16,7 +16,7 @@ from core.domain.events import CredentialDue, CredentialReady, Outcome
 from core.domain.rules.attempts import ATTEMPTS_MAX
 from core.domain.tooling import CredentialStatus
 from core.engine.ports import Clock, Intake
-from core.engine.vault import CredentialRows, Vault
+from core.engine.vault import CredentialRows, KeptVault
 
 AHEAD_MS = 5 * 60_000  # logins that end sooner are renewed by the job
 USED_MS = 3 * 24 * 3_600_000  # ... while they are used: a refresh token that nobody needs is left alone
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 class Refreshing:
     """Carries the effect out; without a vault there is nothing to do."""
 
-    vault: Vault | None = None
+    vault: KeptVault | None = None
     rows: CredentialRows | None = None
 
     async def refresh(self, row: EffectRow, effect: RefreshCredential) -> Outcome:
@@ -45,7 +45,7 @@ class Refreshing:
         return ready
 
     @staticmethod
-    async def _end(vault: Vault, rows: CredentialRows, row: EffectRow, credential_id: str) -> None:
+    async def _end(vault: KeptVault, rows: CredentialRows, row: EffectRow, credential_id: str) -> None:
         """Revoke it there, delete it here. A server that does not answer three times does not keep it here."""
         try:
             await vault.end(credential_id)

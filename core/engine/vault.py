@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from core.domain.secret import Secret
 from core.domain.tooling import Credential, Login
+from core.engine.tool_ports import Vault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,29 +31,12 @@ class OAuthServer:
     scopes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bearer:
-    """A token for one call, and which version of which credential it is."""
+class KeptVault(Vault, Protocol):
+    """A vault whose logins are kept: renewed ahead of time, given back when they are not wanted.
 
-    token: Secret
-    credential_id: str
-    version: int
-
-
-class Vault(Protocol):
-    """Tokens that are fresh enough for a call. `owner` is the identity of whoever asks, "" for the program's own."""
-
-    async def bearer(self, owner: str, server: str) -> Bearer | None:
-        """The token of `owner` at `server`, refreshed when it is about to expire; None = sign-in needed.
-
-        However many ask at once, an expired token is refreshed once. Raises `NotSent` while the token endpoint is
-        down; the token is kept.
-        """
-        ...
-
-    async def renew(self, bearer: Bearer) -> Bearer | None:
-        """After a 401: the newer token if there is one by now, else one forced refresh; None = sign-in needed."""
-        ...
+    However many ask it for a bearer at once, an expired token is refreshed once. While the token endpoint is down the
+    token is kept.
+    """
 
     async def refresh(self, credential_id: str, version: int) -> None:
         """Refresh ahead of expiry, unless the credential has another version by now. Raises `NotSent`."""

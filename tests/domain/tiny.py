@@ -37,6 +37,7 @@ from core.domain.leaving import Adoption, Guesses, Link, MoveClaim, Preference, 
 from core.domain.phases import may_step
 from core.domain.rules.budget import accounts_of, day_of
 from core.domain.stamp import Stamp
+from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 from tests.domain.builders import NOW, THREAD, person
 
 Check = Callable[[View, Event, Stamp, Decision], None]
@@ -184,7 +185,7 @@ class Tiny:
                     del self.waiting[each]
             case Part() | FileCopy() | Summary() | Ticket() | MoveClaim() | Revocation() | Link() | Adoption():
                 pass
-            case Preference() | Guesses():
+            case Preference() | Guesses() | Round() | ToolCall() | ToolList() | Permit() | Credential() | Login():
                 pass
             case _:
                 assert_never(row)

@@ -10,7 +10,7 @@ import pytest
 
 from core.domain.errors import NotSent
 from core.domain.tooling import CredentialStatus
-from core.engine.vault import Bearer
+from core.engine.tool_ports import Bearer
 from storage.rows import CREDENTIAL
 from tests.kit.oauth_server import ToolHouse
 from tests.logins.desk import OWNER, Desk
@@ -25,7 +25,7 @@ async def bearer_of(desk: Desk, owner: str = OWNER, server: str = "jira") -> Bea
 
 async def works(desk: Desk, bearer: Bearer) -> bool:
     """Give whether the tool server takes the token."""
-    return await desk.house.provider.load_access_token(bearer.token.reveal()) is not None
+    return await desk.house.provider.load_access_token(bearer.token.get_secret_value()) is not None
 
 
 async def test_without_a_login_a_sign_in_is_needed(desk: Desk) -> None:

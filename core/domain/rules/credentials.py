@@ -8,7 +8,7 @@ Must not know: OAuth, pages, tokens (what is sealed in a credential is opened by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from core.domain import links
@@ -58,9 +58,10 @@ def ask(making: Making, turn: Turn, call: ToolCall) -> bool:
     return True
 
 
-def moved_on(making: Making, calls: Iterable[ToolCall]) -> None:
+def moved_on(making: Making, calls: Sequence[ToolCall]) -> None:
     """The person went on without these calls: what nothing else waits for is not asked any more."""
-    _let_go(making, calls, "login.moved_on")
+    if calls:
+        _let_go(making, calls, "login.moved_on")
 
 
 def _let_go(making: Making, calls: Iterable[ToolCall], code: str) -> None:
@@ -191,11 +192,9 @@ def on_ready(view: View, event: CredentialReady, stamp: Stamp) -> Decision:
 
 
 def _run(making: Making, calls: Iterable[ToolCall]) -> None:
-    from core.domain.rules import tooling  # noqa: PLC0415  (the loop asks for logins, and logins let the loop go on)
+    from core.domain.rules import looping  # noqa: PLC0415  (the loop asks for logins, and logins let the loop go on)
 
-    waiting = [each for each in calls if each.state is CallState.SIGN_IN]
-    if waiting:
-        tooling.go_on(making, waiting)
+    looping.go_on(making, tuple(each for each in calls if each.state is CallState.SIGN_IN))
 
 
 # ------------------------------------------------------------------------------------------ buttons
@@ -233,14 +232,14 @@ def _sign_in(making: Making, login: Login) -> Decision:
 
 def _without(making: Making, login: Login) -> Decision:
     """The person does not want to sign in: the calls are left, the answer goes on without them."""
-    from core.domain.rules import tooling  # noqa: PLC0415
+    from core.domain.rules import looping  # noqa: PLC0415
 
     view = making.view
     if login.state is not LoginState.OPEN:
         return making.done(Private(text=say(view.policy.language, "private.already_done")))
     here = [each for each in view.sign_in_calls if each.session_id == making.session.id]
     _let_go(making, here, "login.without")
-    tooling.leave(making, here)
+    looping.leave(making, tuple(here))
     return making.done()
 
 

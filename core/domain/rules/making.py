@@ -31,6 +31,7 @@ from core.domain.entities import (
 from core.domain.events import MessageReceived, Usage
 from core.domain.keys import SessionKey
 from core.domain.rules import budget
+from core.domain.rules.stitch import after
 from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
 from core.domain.tokens import estimate
@@ -157,7 +158,8 @@ class Making:
     def reopen(self, turn: Turn) -> Turn:
         """A turn that had failed is open again; its partial answer counts anew when it is stored anew."""
         if turn.answer_seq is not None:
-            tokens = max(self.session.tokens - estimate(turn.said), 0)
+            stored = estimate(after(turn.before, turn.said)) + turn.round_tokens
+            tokens = max(self.session.tokens - stored, 0)
             self.session = replace(self.session, tokens=tokens)
         return replace(turn, state=TurnState.OPEN, failure="", stalls=0, stripped=False)
 
@@ -202,7 +204,7 @@ class Making:
         """Ask the model for `turn`; it comes back as it was, or FAILED when today's budget cannot pay."""
         effect = AskModel(
             turn_id=turn.id,
-            reserved=budget.price_of_turn(self.view.policy, self.session.tokens),
+            reserved=budget.price_of_turn(self.view.policy, self.session.tokens, turn.round_tokens),
             accounts=budget.accounts_of(self.session),
             day=budget.day_of(self.now_ms),
         )

@@ -242,6 +242,36 @@ WORDS: dict[str, str] = {
     # what a person can know and choose
     "button.correct": "Save",
     # the page that a link with a code leads to
+    # tools
+    "button.approve": "Approve",
+    "button.deny": "Deny",
+    "button.always": "Always here",
+    "button.ask_again": "Ask me again",
+    "button.happened": "It happened",
+    "button.rerun": "Run again",
+    "button.skip": "Skip",
+    "button.found": "Show me in private",
+    "answer.calling": "Using {tools} …",
+    "answer.awaits_asking": "I wait for your word: see the question below.",
+    "answer.awaits_sign_in": "I wait for you to sign in: see below.",
+    "answer.awaits_unknown": "I wait for your word: see the question below.",
+    "answer.rounds_max": "I stop here after many steps with tools. Ask me to go on if you want more.",
+    "answer.moved_on": "You went on before you had decided, so I left that undone.",
+    "answer.waited_long": "Nobody decided for a day, so I left that undone.",
+    "answer.tool_failed": "{server} did not work this time.",
+    "approval.ask": "May I use **{tool}** with this?",
+    "approval.approved": "Approved: **{tool}**",
+    "approval.denied": "Not allowed: **{tool}**",
+    "approval.always": "Allowed here from now on: **{tool}**",
+    "approval.asks_again": "From now on I ask before I use **{tool}**.",
+    "approval.over": "No longer needed: **{tool}**",
+    "unsure.ask": "I was interrupted while I used **{tool}**, and I do not know whether it happened. Please have a look.",
+    "unsure.happened": "It happened: **{tool}**",
+    "unsure.rerun": "Runs again: **{tool}**",
+    "unsure.skipped": "Left as it is: **{tool}**",
+    "found.hidden": "In your more private conversations I found {count} more. I do not show them here.",
+    "found.nothing": "Nothing of yours matches any more.",
+    "privacy.tools": "What tools get: what the model passes to them, at {servers}. Before anything is changed there you are asked.",
 }
 
 WORDS |= logins_en.WORDS
