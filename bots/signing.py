@@ -15,6 +15,7 @@ from core.domain.tooling import Auth
 from core.drivers.oauth_login import Accept, OAuthLogins
 from core.drivers.oauth_vault import OAuthVault
 from core.drivers.oauth_wire import Wire
+from core.engine.points import Point, nowhere
 from core.engine.ports import Clock, Intake
 from core.engine.refreshing import Refreshing, look
 from core.engine.vault import CredentialRows, OAuthServer, Seal
@@ -42,22 +43,34 @@ def servers_of(settings: Settings) -> dict[str, OAuthServer]:
 class Signing:
     """Everything about logins. `close` it after the engine."""
 
-    def __init__(self, servers: Mapping[str, OAuthServer], rows: CredentialRows, seal: Seal, clock: Clock) -> None:
+    def __init__(
+        self,
+        servers: Mapping[str, OAuthServer],
+        rows: CredentialRows,
+        seal: Seal,
+        clock: Clock,
+        *,
+        point: Point = nowhere,
+    ) -> None:
+        self._point = point
         self._wire = Wire()
         self._parts = (servers, rows, seal, clock, self._wire)
         self._rows = rows
         self._clock = clock
-        self.vault = OAuthVault(*self._parts)
+        self.vault = OAuthVault(*self._parts, point=point)
 
     @property
     def refreshing(self) -> Refreshing:
         """What carries RefreshCredential out."""
         return Refreshing(vault=self.vault, rows=self._rows)
 
+    def logins(self, accept: Accept, base: Callable[[], str]) -> OAuthLogins:
+        """The way to sign in. `base` gives the address under which browsers find us."""
+        return OAuthLogins(*self._parts, accept=accept, base=base, point=self._point)
+
     def routes(self, accept: Accept, base: Callable[[], str], language: str, *, secure: bool) -> list[web.RouteDef]:
         """The pages of the sign-in."""
-        logins = OAuthLogins(*self._parts, accept=accept, base=base)
-        return Connect(logins, language, secure=secure).routes()
+        return Connect(self.logins(accept, base), language, secure=secure).routes()
 
     async def look(self, intake: Intake) -> None:
         """The job: renew what ends soon."""

@@ -348,12 +348,21 @@ def is_good(credential: Credential, now_ms: int) -> bool:
 def preflight(view: View, now_ms: int) -> str:
     """One line about the logins that this conversation has used, "" when it has used none."""
     language = view.policy.language
-    states = []
-    for server in view.used_servers:
-        known = next((each for each in view.credentials if each.server == server), None)
-        good = known is not None and is_good(known, now_ms)
-        states.append(say(language, "preflight.ok" if good else "preflight.needs_login", server=quoted(server)))
+    states = [
+        say(language, "preflight.ok" if good else "preflight.needs_login", server=quoted(server))
+        for server, good in _used(view, now_ms)
+    ]
     return f"{', '.join(states)}." if states else ""
+
+
+def all_good(view: View, now_ms: int) -> bool:
+    """Whether every login that this conversation has used is there."""
+    return all(good for _, good in _used(view, now_ms))
+
+
+def _used(view: View, now_ms: int) -> list[tuple[str, bool]]:
+    known = {each.server: each for each in view.credentials}
+    return [(each, each in known and is_good(known[each], now_ms)) for each in view.used_servers]
 
 
 def _private(language: str, code: str) -> Decision:

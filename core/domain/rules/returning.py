@@ -71,7 +71,7 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
         phase=Phase.ACTIVE,
         idle_epoch=session.idle_epoch + 1,
         level=level,
-        unsaid=line,
+        unsaid=_lines(line, logins),
         summary_id=summary_id,
         keep_until_ms=None,
         tools=session.tools if session.phase is Phase.WARNED else "",  # after a break the tools are looked at anew
@@ -150,7 +150,9 @@ def _outgrown(making: Making) -> None:
     """In the middle of a conversation the history no longer fits: said once, in the same words as on a return."""
     line = level_line(making.view, making.session, Level.SUMMARY)
     making.session = replace(making.session, level=Level.SUMMARY, unsaid=line)
-    _show_memory(making, say(making.view.policy.language, "idle.outgrown", memory=line), making.session.next_seq)
+    language = making.view.policy.language
+    text = say(language, "idle.outgrown", memory=line)
+    _show_memory(making, text, making.session.next_seq, memory_buttons(making.session, language))
 
 
 def _last_exchange(tail: tuple[Tail, ...], next_seq: int) -> int:
@@ -197,20 +199,22 @@ def _tell(making: Making, level: Level, line: str, logins: str) -> None:
     if level is Level.FULL:
         if notice is not None and standing:
             making.card(newest(notice, text=_lines(say(language, "idle.back_full"), logins), buttons=()))
+        elif logins and not credentials.all_good(view, making.now_ms):
+            _show_memory(making, logins, making.session.idle_epoch, buttons=())
         return
     buttons = memory_buttons(making.session, language)
     text = _lines(say(language, "idle.back", memory=line), logins)
     if notice is not None and standing:
         making.card(newest(notice, text=text, buttons=buttons))
         return
-    _show_memory(making, text, making.session.idle_epoch)
+    _show_memory(making, text, making.session.idle_epoch, buttons)
 
 
 def _lines(*lines: str) -> str:
     return "\n".join(filter(None, lines))
 
 
-def _show_memory(making: Making, text: str, number: int) -> None:
+def _show_memory(making: Making, text: str, number: int, buttons: tuple[Button, ...]) -> None:
     making.card(
         Card(
             id=making.stamp.ulid("card:memory"),
@@ -218,7 +222,7 @@ def _show_memory(making: Making, text: str, number: int) -> None:
             key=f"memory:{number}:{making.session.idle_epoch}",
             place=making.session.home.place,
             text=text,
-            buttons=memory_buttons(making.session, making.view.policy.language),
+            buttons=buttons,
             created_ms=making.now_ms,
         )
     )

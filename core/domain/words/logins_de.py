@@ -32,7 +32,6 @@ WORDS: dict[str, str] = {
     "connections.done": "Von **{server}** getrennt: Die Anmeldung ist dort widerrufen, soweit das geht, und hier gelöscht.",
     "preflight.ok": "{server} ist angemeldet",
     "preflight.needs_login": "{server} braucht eine neue Anmeldung",
-    "preflight.checking": "die Anmeldung bei {server} wird gerade erneuert",
     "connect.confirm.title": "Bei {server} anmelden?",
     "connect.confirm.text": "{holder} ({place}) bekommt diese Anmeldung. Danach benutze ich {server} für diese Person, mit dem Konto, das sich auf der nächsten Seite anmeldet.",
     "connect.confirm.warning": "Wenn du nicht {holder} bist, schließ diese Seite: Du würdest dieser Person dein Konto leihen.",

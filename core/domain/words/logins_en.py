@@ -36,7 +36,6 @@ WORDS: dict[str, str] = {
     # what is known at a return
     "preflight.ok": "{server} is signed in",
     "preflight.needs_login": "{server} needs a new login",
-    "preflight.checking": "{server}'s login is being renewed",
     # the pages of the sign-in
     "connect.confirm.title": "Sign in at {server}?",
     "connect.confirm.text": "{holder} ({place}) will hold this login. From then on I use {server} for that person, with the account that signs in on the next page.",
