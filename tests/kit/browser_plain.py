@@ -49,6 +49,11 @@ class PlainBrowser:
     ) -> None:
         await self._http.close()
 
+    @property
+    def cookie(self) -> str:
+        """The value of the sign-in's cookie, "" when there is none."""
+        return next((each.value for each in self._http.cookie_jar if each.key == "rejoinder_connect"), "")
+
     async def open(self, url: str) -> Seen:
         """Open an address."""
         return await self._ask("GET", url)
