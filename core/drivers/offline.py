@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncGenerator, Iterator
 
 from core.domain.events import Usage
+from core.drivers.offline_tools import Use, apart, told, wanted
 from core.drivers.offline_words import Talk, answer, read
 from core.engine.ports import Clock, Finished, ModelRequest, Said
 
@@ -43,8 +44,12 @@ class OfflineModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
         """Yield the answer in small pieces, then `Finished`. Raises nothing."""
-        talk = read(request.messages)
-        text = _rest(answer(talk), talk.partial)
+        messages, returned = apart(request.messages)
+        talk = read(messages)
+        if talk.asked and not returned and (use := wanted(talk.asked[-1], request.tools)) is not None:
+            yield self._asking(use, talk)
+            return
+        text = _rest(told(returned) or answer(talk), talk.partial)
         for piece in _pieces(text):
             await self._clock.sleep(self._pace_s)
             yield Said(text=piece)
@@ -53,6 +58,15 @@ class OfflineModel:
             blocks=json.dumps([{"type": "text", "text": text}] if text else [], ensure_ascii=False),
             model=self.name,
             usage=_usage(talk, text),
+        )
+
+    def _asking(self, use: Use, talk: Talk) -> Finished:
+        block = {"type": "tool_use", "id": f"toolu_{talk.heard_bytes}", "name": use.name, "input": dict(use.input)}
+        return Finished(
+            stop_reason="tool_use",
+            blocks=json.dumps([block], ensure_ascii=False),
+            model=self.name,
+            usage=_usage(talk, ""),
         )
 
 

@@ -120,9 +120,10 @@ def _add_writing(server: MCPServer, note: Note) -> None:
         return "never"
 
     @server.tool(annotations=HARMLESS_TWICE)
-    async def set_title(title: str) -> str:
+    async def set_title(title: str, seconds: float = 0.0) -> str:
         """Set the title."""
         note("set_title", title=title)
+        await asyncio.sleep(seconds)
         return f"title: {title}"
 
     @server.tool(annotations=DESTROYS)

@@ -67,7 +67,7 @@ class World:
         tools: Tools | None,
         servers: Mapping[str, OAuthServer],
     ) -> None:
-        self.tools = tools
+        self.tools: Tools | None = tools
         self.servers = servers
         self.signing = Signing(servers, SqliteCredentials(store), SealedVault(ROOT), clock, point=point)
         self.logins = self.signing.logins(self._finish, lambda: BASE)

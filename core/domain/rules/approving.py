@@ -20,7 +20,7 @@ from core.domain.rules.outcomes import newest
 from core.domain.tooling import CallState, Permit, ToolCall
 from core.domain.words import say
 
-APPROVE, DENY, ALWAYS, ASK_AGAIN = "approve", "deny", "always", "ask_again"
+APPROVE, DENY, ALWAYS, ASK_AGAIN = "call_approve", "call_deny", "call_always", "call_ask_again"
 ARGUMENTS_MAX_CHARS = 900
 _LABEL_MAX_CHARS = 48
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.-]+")
@@ -77,7 +77,7 @@ def ask_whether(making: Making, turn: Turn, call: ToolCall) -> None:
             key=key_of(call, unsure=True),
             place=turn.place,
             text=_text(language, "unsure.ask", call),
-            buttons=buttons(language, call, ("happened", "rerun", "skip")),
+            buttons=buttons(language, call, ("call_happened", "call_rerun", "call_skip")),
             created_ms=making.now_ms,
         )
     )

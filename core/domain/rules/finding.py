@@ -18,7 +18,7 @@ from core.domain.rules.telling import quoted, title, where
 from core.domain.tooling import ToolCall
 from core.domain.words import say
 
-SHOW = "found"
+SHOW = "call_found"
 FOUND_MAX = 8  # conversations that are told at once
 WORDS_MAX_CHARS = 300
 

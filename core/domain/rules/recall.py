@@ -18,7 +18,7 @@ from core.domain.leaving import Summary
 from core.domain.prompt_words import CONTINUE_PREFIX
 from core.domain.rules.loops import NO_LOOPS, Loops
 from core.domain.rules.summary import as_text
-from core.domain.tooling import Round
+from core.domain.tooling import NUDGING, Round
 
 Block = dict[str, object]
 
@@ -80,7 +80,7 @@ def compose(
         else:
             _append(merged, role, _human(each, files, named=named))
     _append_all(merged, rounds.get(turn.id, ()), keep=keep)
-    if turn.rounds and turn.stalls and not turn.said.strip():
+    if turn.activity == NUDGING and not turn.said.strip():
         _append(merged, "user", [_text(NUDGE)])
     if turn.said.strip():
         merged.append(("assistant", [_text(turn.said)]))

@@ -230,8 +230,8 @@ BUTTONS: Mapping[str, tuple[CallState, _Rule]] = {
     approving.APPROVE: (CallState.ASKING, _approve),
     approving.DENY: (CallState.ASKING, _deny),
     approving.ALWAYS: (CallState.ASKING, _always),
-    "happened": (CallState.UNKNOWN, _happened),
-    "rerun": (CallState.UNKNOWN, _rerun),
-    "skip": (CallState.UNKNOWN, _skip),
+    "call_happened": (CallState.UNKNOWN, _happened),
+    "call_rerun": (CallState.UNKNOWN, _rerun),
+    "call_skip": (CallState.UNKNOWN, _skip),
 }
 VERBS = frozenset({*BUTTONS, approving.ASK_AGAIN, finding.SHOW})
