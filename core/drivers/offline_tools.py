@@ -20,12 +20,15 @@ _TIME = re.compile(
 )
 _ZONE = re.compile(r"\b[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+\b")
 _ELSEWHERE = re.compile(
-    r"\b(?:search|look|find)\b.{0,30}\b(?:my|our|other|earlier|past)\b.{0,20}\bconversations?\b(?:\s+(?:for|about))?\s*(?P<words>.*)"
-    r"|\bwhat did i (?:say|tell you) (?:elsewhere|in (?:another|other|earlier) conversations?)\b(?:\s+about)?\s*(?P<more>.*)",
+    r"\b(?:search|look|find)\b.{0,30}\b(?:my|our|other|earlier|past)\b.{0,20}\bconversations?\b"
+    r"(?:\s+(?:for|about))?\s*(?P<words>.*)"
+    r"|\bwhat did i (?:say|tell you) (?:elsewhere|in (?:another|other|earlier) conversations?)\b"
+    r"(?:\s+about)?\s*(?P<more>.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _BY_NAME = re.compile(
-    r"\b(?:use|call|run)\s+(?:the\s+)?(?:tool\s+)?`?(?P<name>[\w-]+)`?(?:\s+with\s+(?P<input>\{.*\}))?", re.DOTALL
+    r"\b(?:use|call|run)\s+(?:the\s+)?(?:tool\s+)?`?(?P<name>[\w-]+)`?(?:\s+with\s+(?P<input>\{.*\}))?",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
