@@ -23,7 +23,7 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 
-from tests.bench import crowd, discord, exchange, heartbeat, idle, program, restart, streams, token, turns
+from tests.bench import crowd, discord, exchange, heartbeat, idle, logins, program, restart, streams, token, turns
 from tests.bench.report import Bench, Report, Setup, show, show_gates, write
 
 BENCHES: dict[str, Bench] = {
@@ -37,6 +37,7 @@ BENCHES: dict[str, Bench] = {
     "heartbeat": heartbeat.run,
     "program": program.run,
     "discord": discord.run,
+    "logins": logins.run,
 }
 _WIDTH = 118  # where no terminal says how wide it is
 

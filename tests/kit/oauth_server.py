@@ -103,7 +103,9 @@ class ToolHouse:
             required_scopes=[],
             validate_token_resource=False,
         )
-        server: MCPServer[Any] = MCPServer("tool-house", auth_server_provider=self.provider, auth=auth)
+        server: MCPServer[Any] = MCPServer(
+            "tool-house", log_level="CRITICAL", auth_server_provider=self.provider, auth=auth
+        )
 
         @server.tool(annotations=ToolAnnotations(read_only_hint=True))
         def open_issues() -> str:
