@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncGenerator, Iterator
 
 from core.domain.events import Usage
+from core.drivers.offline_texts import INTRO
 from core.drivers.offline_tools import Use, apart, told, wanted
 from core.drivers.offline_words import Talk, answer, read
 from core.engine.ports import Clock, Finished, ModelRequest, Said
@@ -49,7 +50,8 @@ class OfflineModel:
         if talk.asked and not returned and (use := wanted(talk.asked[-1], request.tools)) is not None:
             yield self._asking(use, talk)
             return
-        text = _rest(told(returned) or answer(talk), talk.partial)
+        whole = "\n\n".join([*([INTRO] if talk.first else []), told(returned)]) if returned else answer(talk)
+        text = _rest(whole, talk.partial)
         for piece in _pieces(text):
             await self._clock.sleep(self._pace_s)
             yield Said(text=piece)
