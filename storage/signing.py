@@ -86,7 +86,8 @@ def complete(conn: sqlite3.Connection, view: View, event: Event, signing: Signin
     if signing.credential is not None:
         view = _about(conn, view, signing.credential.owner, None)
         calls = tuple(each for each in view.sign_in_calls if each.server == signing.credential.server)
-        return dataclasses.replace(view, credential=signing.credential, sign_in_calls=calls)
+        cards = _return_cards(conn, view.session)
+        return dataclasses.replace(view, credential=signing.credential, sign_in_calls=calls, return_cards=cards)
     if isinstance(event, SignInNeeded) and view.turn is not None:
         return _about(conn, view, _identity(conn, view.turn.asker), None)
     if view.person is not None and _is_about_all(event):
@@ -130,6 +131,14 @@ def _about(conn: sqlite3.Connection, view: View, owner: str, login: Login | None
         sign_in_calls=tuple(each for each in waiting if identities[each.asker] == owner),
         credentials=_all(conn, CREDENTIAL, _CREDENTIALS, owner),
     )
+
+
+def _return_cards(conn: sqlite3.Connection, session: Session | None) -> tuple[Card, ...]:
+    if session is None:
+        return ()
+    keys = (f"idle:{session.idle_epoch - 1}", f"memory:{session.idle_epoch}:{session.idle_epoch}")
+    found = (_one(conn, CARD, _CARDS, session.id, key) for key in keys)
+    return tuple(each for each in found if each is not None)
 
 
 def _newest(logins: Iterable[Login]) -> tuple[Login, ...]:

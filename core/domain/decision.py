@@ -159,6 +159,7 @@ class View:
     sign_in_calls: tuple[ToolCall, ...] = ()  # of the caller, waiting for these logins, in every session
     credential: Credential | None = None  # that the event names, or that is there for the login's server
     credentials: tuple[Credential, ...] = ()  # of the caller, or of the acting person
+    return_cards: tuple[Card, ...] = ()  # of the session's last return, when a login that was told there was looked at
     used_servers: tuple[str, ...] = ()  # whose tools the session has used with a person's login, for a return
     calls: tuple[ToolCall, ...] = ()  # of `turn`, all its rounds, in order
     call: ToolCall | None = None  # the call that the event names, by its id or its button

@@ -216,3 +216,20 @@ async def test_at_a_return_it_is_said_how_the_logins_are(people: People) -> None
     await people.world.settle()
     texts = [each.text for each in await people.world.posts(here)]
     assert "Back: everything kept.\njira needs a new login." in texts
+
+
+async def test_what_is_said_at_a_return_is_looked_at(people: People) -> None:
+    """It says that a login is there, and the first call shows that it is not."""
+    here = "home/dm:alice/t1"
+    people.script([CONNECT], ["Connected."], ["Welcome back."])
+    await people.world.say("alice", "connect", thread=here)
+    await people.world.run(3)
+    await people.sign_in(thread=here)
+    await people.world.settle()
+    people.house.provider.revoke_refresh()
+    await people.gone_for_an_hour()
+    await people.world.say("alice", "back again", thread=here)
+    await people.world.settle()
+    texts = [each.text for each in await people.world.posts(here)]
+    assert "Back: everything kept.\njira needs a new login." in texts
+    assert people.house.provider.counts["refreshes"] == 1

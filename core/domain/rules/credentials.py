@@ -40,7 +40,7 @@ def ask(making: Making, turn: Turn, call: ToolCall) -> bool:
     fresh = known is not None and making.now_ms - known.created_ms < QUIET_MS
     if known is not None and (known.state is LoginState.OPEN or (fresh and known.state is LoginState.CANCELLED)):
         making.put(replace(known, state=LoginState.OPEN, failure=""))
-        _show(making, known, "login.ask" if known.session_id == turn.session_id else "login.joined")
+        _show(making, known, call, "login.ask" if known.session_id == turn.session_id else "login.joined")
         return True
     if fresh:
         return False
@@ -54,14 +54,14 @@ def ask(making: Making, turn: Turn, call: ToolCall) -> bool:
     )
     making.put(login)
     had_one = any(each.server == call.server for each in view.credentials)
-    _show(making, login, "login.ask_again" if had_one else "login.ask")
+    _show(making, login, call, "login.ask_again" if had_one else "login.ask")
     return True
 
 
-def moved_on(making: Making, calls: Sequence[ToolCall]) -> None:
-    """The person went on without these calls: what nothing else waits for is not asked any more."""
+def left(making: Making, calls: Sequence[ToolCall], code: str) -> None:
+    """The answer goes on, or ends, without these calls: what nothing else waits for is not asked any more."""
     if calls:
-        _let_go(making, calls, "login.moved_on")
+        _let_go(making, calls, f"login.{code}" if code in ("moved_on", "waited_long") else "login.dropped")
 
 
 def _let_go(making: Making, calls: Iterable[ToolCall], code: str) -> None:
@@ -71,20 +71,20 @@ def _let_go(making: Making, calls: Iterable[ToolCall], code: str) -> None:
         waits = [each for each in left if (each.server, each.asker) == (login.server, login.asker)]
         if login.state is LoginState.OPEN and not waits:
             making.put(replace(login, state=LoginState.CANCELLED))
-            _retell(making, login, code)
+            _retell(making, login, _words(making, login, code))
         elif login.state is LoginState.OPEN and not any(each.session_id == making.session.id for each in waits):
-            _retell(making, login, code, only=making.session.id)
+            _retell(making, login, _words(making, login, code), only=making.session.id)
 
 
 # ------------------------------------------------------------------------------------------ the card
 
 
-def _show(making: Making, login: Login, code: str) -> None:
-    """The question in this session, new or standing already."""
+def _show(making: Making, login: Login, call: ToolCall, code: str) -> None:
+    """The question in this session, new or standing already, for the account that asked here."""
     language, session = making.view.policy.language, making.session
     text = say(language, code, server=quoted(login.server))
     stands = next((each for each in making.view.login_cards if _is_of(each, login, session.id)), None)
-    buttons = _asking_buttons(login, language)
+    buttons = _buttons(login, language, call.asker.user, SIGN_IN, WITHOUT)
     if stands is not None:
         if (stands.text, stands.buttons) != (text, buttons):
             making.card(newest(stands, text=text, buttons=buttons))
@@ -106,26 +106,29 @@ def _is_of(card: Card, login: Login, session_id: str) -> bool:
     return card.key == f"login:{login.id}" and card.session_id == session_id
 
 
-def _asking_buttons(login: Login, language: str) -> tuple[Button, ...]:
-    return (
-        _button(SIGN_IN, login, say(language, "login.button.sign_in"), ButtonStyle.PRIMARY),
-        _button(WITHOUT, login, say(language, "login.button.without")),
+def _buttons(login: Login, language: str, user: str, *verbs: str) -> tuple[Button, ...]:
+    return tuple(
+        Button(
+            id=str(ButtonId(verb=verb, subject=login.id)),
+            label=say(language, f"login.button.{verb}"),
+            style=ButtonStyle.PRIMARY if verb == SIGN_IN else ButtonStyle.PLAIN,
+            for_user=user,
+        )
+        for verb in verbs
     )
 
 
-def _button(verb: str, login: Login, label: str, style: ButtonStyle = ButtonStyle.PLAIN) -> Button:
-    return Button(id=str(ButtonId(verb=verb, subject=login.id)), label=label, style=style, for_user=login.asker.user)
-
-
-def _retell(
-    making: Making, login: Login, code: str, *, buttons: tuple[Button, ...] = (), account: str = "", only: str = ""
-) -> None:
-    """Every card of the question says what became of it."""
+def _retell(making: Making, login: Login, text: str, *verbs: str, only: str = "") -> None:
+    """Every card of the question says what became of it, each with its buttons for the account that it is for."""
     language = making.view.policy.language
-    text = say(language, code, server=quoted(login.server), account=quoted(account))
     for card in making.view.login_cards:
         if card.key == f"login:{login.id}" and only in ("", card.session_id):
-            making.card(newest(card, text=text, buttons=buttons))
+            user = card.buttons[0].for_user if card.buttons else login.asker.user
+            making.card(newest(card, text=text, buttons=_buttons(login, language, user, *verbs)))
+
+
+def _words(making: Making, login: Login, code: str, **more: str) -> str:
+    return say(making.view.policy.language, code, server=quoted(login.server), **more)
 
 
 # ------------------------------------------------------------------------------------- the callback
@@ -137,7 +140,7 @@ def on_signed_in(view: View, event: SignedIn, stamp: Stamp) -> Decision:
     if login is None or session is None or session.phase is Phase.ERASED:
         return Decision()
     making = Making(view, stamp, session)
-    making.human_act()
+    _act(making)
     if event.credential is None:
         _did_not_work(making, login, event.failure)
         return making.done()
@@ -146,10 +149,11 @@ def on_signed_in(view: View, event: SignedIn, stamp: Stamp) -> Decision:
         credential,
         replace(login, state=LoginState.DONE, credential_id=credential.id, link="", sealed="", failure=""),
     )
-    language = view.policy.language
-    not_me = _button(NOT_ME, login, say(language, "login.button.not_me"))
     code = "login.done_as" if credential.account else "login.done"
-    _retell(making, login, code, buttons=(not_me,), account=credential.account)
+    told = [_words(making, login, code, account=quoted(credential.account))]
+    if view.sign_in_calls:
+        told.append(say(view.policy.language, "login.goes_on"))
+    _retell(making, login, " ".join(told), NOT_ME)
     _go_on(making, credential)
     return making.done()
 
@@ -159,7 +163,7 @@ def _did_not_work(making: Making, login: Login, failure: str) -> None:
         return
     making.put(replace(login, failure=failure))
     code = f"login.{failure}" if failure in ("declined", "down") else "login.failed"
-    _retell(making, login, code, buttons=_asking_buttons(login, making.view.policy.language))
+    _retell(making, login, _words(making, login, code), SIGN_IN, WITHOUT)
 
 
 def _replacing(view: View, credential: Credential) -> Credential:
@@ -183,12 +187,34 @@ def _go_on(making: Making, credential: Credential) -> None:
 def on_ready(view: View, event: CredentialReady, stamp: Stamp) -> Decision:
     """A login that was got elsewhere is there: the calls of this session that wait for it go on."""
     session, credential = view.session, view.credential
-    if session is None or session.phase is Phase.ERASED or credential is None or not is_good(credential, stamp.now_ms):
+    if session is None or session.phase is Phase.ERASED or credential is None:
         return Decision()
     del event
     making = Making(view, stamp, session)
-    _run(making, [each for each in view.sign_in_calls if each.session_id == session.id])
+    if is_good(credential, stamp.now_ms):
+        _run(making, [each for each in view.sign_in_calls if each.session_id == session.id])
+    else:
+        _correct(making, credential)
     return making.done()
+
+
+def check(making: Making) -> None:
+    """Somebody comes back: logins that this conversation has used and that have run out are renewed now, not later."""
+    for each in making.view.credentials:
+        stale = each.renewable and each.expires_ms is not None and each.expires_ms <= making.now_ms
+        if each.server in making.view.used_servers and each.status is CredentialStatus.OK and stale:
+            making.effect(
+                RefreshCredential(credential_id=each.id, version=each.version), deadline_ms=making.now_ms + REFRESH_MS
+            )
+
+
+def _correct(making: Making, credential: Credential) -> None:
+    """What was said of a login at the return turns out to be wrong: the card says so."""
+    language, server = making.view.policy.language, quoted(credential.server)
+    before, now = (say(language, f"preflight.{each}", server=server) for each in ("ok", "needs_login"))
+    for card in making.view.return_cards:
+        if before in card.text:
+            making.card(newest(card, text=card.text.replace(before, now)))
 
 
 def _run(making: Making, calls: Iterable[ToolCall]) -> None:
@@ -211,8 +237,14 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     if view.person.identity != login.owner and view.person.key != login.asker:
         return _private(language, "login.not_yours")
     making = Making(view, stamp, session)
-    making.human_act()
+    _act(making)
     return _BUTTONS[verb](making, login)
+
+
+def _act(making: Making) -> None:
+    """Whoever signs in is here. A conversation that is parked does not come back by it: a message brings it back."""
+    if making.session.phase in (Phase.ACTIVE, Phase.WARNED):
+        making.human_act()
 
 
 def _sign_in(making: Making, login: Login) -> Decision:
@@ -253,7 +285,7 @@ def _not_me(making: Making, login: Login) -> Decision:
         making.put(*ended, *effects)
     again = replace(login, state=LoginState.OPEN, credential_id="", created_ms=making.now_ms, link="", sealed="")
     making.put(again)
-    _retell(making, again, "login.not_me", buttons=_asking_buttons(again, language))
+    _retell(making, again, _words(making, again, "login.not_me"), SIGN_IN, WITHOUT)
     return making.done(Private(text=say(language, "login.not_me_reply")))
 
 

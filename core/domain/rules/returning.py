@@ -64,6 +64,7 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
         summary_id = _summary_for(making)
     line = level_line(view, session, level)
     logins = credentials.preflight(view, making.now_ms)
+    credentials.check(making)
     retention.take_back(making)
     making.human_act()
     making.session = replace(

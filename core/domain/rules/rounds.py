@@ -116,7 +116,7 @@ def close(making: Making, turn: Turn, code: str, calls: tuple[ToolCall, ...]) ->
         turn = replace(turn, round_tokens=turn.round_tokens + ended.tokens)
         if call.state in FOR_PERSON:
             approving.withdraw(making, call)
-    credentials.moved_on(making, [call for call in calls if call.state is CallState.SIGN_IN])
+    credentials.left(making, [call for call in calls if call.state is CallState.SIGN_IN], code)
     return turn, tuple(stopped)
 
 
