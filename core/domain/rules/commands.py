@@ -14,6 +14,7 @@ from core.domain.entities import EffectState, Phase, Session, Turn, TurnState
 from core.domain.events import ButtonPressed, CommandIssued
 from core.domain.rules import (
     answer,
+    credentials,
     forgetting,
     idle,
     looping,
@@ -44,8 +45,12 @@ OWNERS_VERBS: dict[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
     "stay": retention.on_stay,
 }
 
-# Buttons about the person themself: their subject is the identity, or the rule looks at the owner.
-OWN_VERBS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {**notices.BUTTONS, **forgetting.BUTTONS}
+# Buttons about the person themself: their subject is the identity, or the rule looks at whose it is.
+OWN_VERBS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
+    **notices.BUTTONS,
+    **forgetting.BUTTONS,
+    **credentials.BUTTONS,
+}
 
 
 def on_command(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
@@ -172,6 +177,7 @@ COMMANDS: Mapping[str, Callable[[View, CommandIssued, Stamp], Decision]] = {
     "new": _on_new,
     "stop": _on_stop,
     "why": mine.on_why,
+    "connections": credentials.on_connections,
     "notices": notices.on_notices,
     "export": mine.on_export,
     "forget": forgetting.on_forget,
