@@ -279,14 +279,13 @@ async def test_a_page_instead_of_a_server() -> None:
         await tools.close()
 
 
-async def test_a_socket_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_socket_that_says_nothing() -> None:
     """A server that takes the connection and is silent is left after the time to connect."""
-    monkeypatch.setattr("core.drivers.mcp_link.CONNECT_S", 0.5)
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
         deaf.listen()
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/mcp"
-        tools = McpTools({"kit": ToolServer(url=url)}, SystemClock())
+        tools = McpTools({"kit": ToolServer(url=url, timeout=timedelta(seconds=0.5))}, SystemClock())
         assert (await failed(tools, "any")).code == "tool_unreachable"
         await tools.close()
 
