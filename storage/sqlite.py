@@ -17,7 +17,7 @@ from core.domain.codes import CodeKeys
 from core.domain.decision import Decision, Found, Policy
 from core.domain.effects import EraseKind
 from core.domain.entities import Card, Draft, EffectRow, Message, Part
-from core.domain.events import Arrival, Event, TimerDue
+from core.domain.events import Arrival, Event, MessageReceived, TimerDue
 from core.domain.keys import Place
 from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
@@ -30,6 +30,7 @@ from storage.claims import Starting
 from storage.faults import other_key
 from storage.files import Peephole
 from storage.readers import Readers
+from storage.room import Room
 from storage.rows import clean, put
 from storage.search import search
 from storage.writer import DRAFT, OnPoint, Unit, Writer
@@ -67,8 +68,9 @@ class SqliteStore:
     ) -> None:
         self.path = path
         self.peephole = peephole
+        self.room = Room(path)
         self._code_keys = code_keys
-        self.board = SqliteBoard(writer, readers)
+        self.board = SqliteBoard(writer, readers, self.room)
         self._writer = writer
         self._readers = readers
         self._horizon_ms = horizon_ms
@@ -141,6 +143,8 @@ class SqliteStore:
         room: Mapping[str, int] | None = None,
     ) -> Accepted:
         """See `Store.accept`."""
+        if isinstance(event, MessageReceived):
+            self.room.ask()
         self._horizon_ms = max(self._horizon_ms, stamp.now_ms)
         starting = Starting(boot=boot, now_ms=stamp.now_ms, room=dict(room or {}))
 
@@ -223,6 +227,10 @@ class SqliteStore:
     async def homes(self, platform: str, since_ms: int) -> tuple[Place, ...]:
         """Where conversations of a platform live that people have used since then, latest first: for catching up."""
         return await self._readers.run(partial(lookups.homes, platform=platform, since_ms=since_ms, limit=HOMES_MAX))
+
+    async def queued(self) -> int:
+        """See `Store.queued`."""
+        return await self._readers.run(lookups.queued)
 
     async def holding(self, platform: str) -> tuple[str, ...]:
         """See `Store.holding`."""
