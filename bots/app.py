@@ -20,6 +20,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+import structlog
 from aiohttp import web
 
 from bots.control import Command, Control, Progress
@@ -58,6 +59,7 @@ from storage.memory import SqliteMemory
 from storage.migrate import inspect, prepare
 from storage.reading import SessionDetail, SessionLine, counts, detail, export, open_reading, sessions
 from storage.restore import restore
+from storage.room import Room
 from storage.sealing import Keys, load_keys
 from storage.suggesting import lines_of
 from storage.vault import SealedVault, change_key
@@ -69,6 +71,8 @@ _BOOT_BYTES = 8
 _RING_S = 5.0  # the safety net under the ring at the earliest due time; reads the wall clock anew
 _HOUSEKEEPING_S = 10.0  # a slice is some milliseconds; a million source keys are walked through in 90 minutes
 
+log = structlog.get_logger("rejoinder")
+
 
 class App:
     """The program. `start`, then `stop`; `url` and `model` are known once it is started."""
@@ -79,6 +83,7 @@ class App:
         self._running = AsyncExitStack()
         self._served: dict[str, Served] = {}
         self._engine: Engine | None = None
+        self._room: Room | None = None
         self._refusing = "starting"  # why /readyz says no; "" = it says yes
         self.url = ""
         self.model = ""
@@ -102,10 +107,13 @@ class App:
     async def _start(self) -> None:
         settings = self._settings
         self._running.enter_context(locked(settings))
+        begun = await asyncio.to_thread(begin, settings)
         keys = keys_of(settings)
         codes, seal = codes_of(keys), SealedVault(keys)
         store = await open_store(settings.database, code_keys=codes)
         self._running.push_async_callback(store.close)
+        await store.bind_key(keys.key_id, [each.key_id for each in keys.older])
+        self._room = store.room
         clock = SystemClock(await store.board.time_offset_ms())
         model = chosen_model(settings, clock)
         self._running.push_async_callback(model.close)
@@ -154,6 +162,8 @@ class App:
         self._running.push_async_callback(door.stop)
         await door.start()
         self._refusing = ""
+        if begun:
+            log.info("a new and empty history begins", database=str(settings.database))
         warming = asyncio.create_task(model.warm(), name="warm")
         self._running.callback(warming.cancel)
 
@@ -228,12 +238,14 @@ class App:
         if doomed is not None and self._engine is not None:
             self._engine.quiet(doomed.sessions)
         told = await chores.forget(name, progress)
+        if self._engine is not None:
+            await self._engine.recount()
         for served in self._served.values():
             await served.platform.forgotten(doomed.places if doomed else (), clock.now_ms())
         return told
 
     async def _ready(self) -> str:
-        return self._refusing
+        return self._refusing or (self._room.shortage() if self._room is not None else "")
 
     async def _ring(self) -> None:
         if self._engine is not None:
@@ -294,6 +306,31 @@ def codes_of(keys: Keys) -> CodeKeys:
     """The keys of resume codes: of the oldest root key, so that a code that stands in a thread outlives a new one."""
     oldest = keys.oldest
     return CodeKeys(derive=oldest.derive("resume code"), lookup=oldest.derive("resume code lookup"))
+
+
+def begin(settings: Settings) -> bool:
+    """Make the database of a first start, before its key: a key without a database tells that one was lost.
+
+    Returns whether it was a first start. Raises `StoreDamaged` for a lost one, for an empty history never begins in
+    silence; otherwise as `prepare`.
+    """
+    if lost := lost_database(settings):
+        raise StoreDamaged(code="store_lost", detail=lost)
+    if settings.database.exists():
+        return False
+    prepare(settings.database)
+    return True
+
+
+def lost_database(settings: Settings) -> str:
+    """What to do when a database was here and is gone; "" when all is well."""
+    key = settings.data_dir / KEY_NAME
+    if settings.database.exists() or settings.secret_key is not None or not key.exists():
+        return ""
+    return (
+        f"{settings.database} is gone, but {key} shows that there was one: bring it back, or a backup with "
+        f"`rejoinder restore FILE`; to begin with an empty history, put {KEY_NAME} elsewhere first"
+    )
 
 
 class Chores:
@@ -367,11 +404,12 @@ async def alone(settings: Settings, command: str, argument: str, progress: Progr
     """Do a chore without a running program. Raises `StoreLocked` when there is one."""
     _must_exist(settings)
     with locked(settings):
+        keys = keys_of(settings)
         store = await open_store(settings.database)
         try:
+            await store.bind_key(keys.key_id, [each.key_id for each in keys.older])
             clock = SystemClock(await store.board.time_offset_ms())
-            seal = SealedVault(keys_of(settings))
-            return await Chores(settings, store, seal, clock).commands[command](argument, progress)
+            return await Chores(settings, store, SealedVault(keys), clock).commands[command](argument, progress)
         finally:
             await store.close()
 

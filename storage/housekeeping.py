@@ -6,6 +6,7 @@ Knows: how long bookkeeping rows are kept. Must not know: what a timer means. No
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.domain.stamp import Stamp
@@ -15,7 +16,7 @@ DAY_MS = 24 * 3_600_000
 SOURCE_KEPT_MS = 30 * DAY_MS  # a redelivery or a catch-up older than that is not expected (DESIGN section 2)
 EFFECT_KEPT_MS = 30 * DAY_MS  # finished effects, for `show` and for questions of operators
 TICKET_KEPT_MS = 30 * DAY_MS  # tickets that open nothing any more, and answered claims; a later code is unknown
-GUESS_KEPT_MS = 3_600_000  # wrong codes, for the longest lock-out (core.domain.rules.lockout)
+GUESS_KEPT_MS = DAY_MS  # wrong codes outlive the longest lock-out, and who was turned away is told once a day
 SLICE_ROWS = 2_000  # of one sweep: a few milliseconds of the writer
 
 _DUE = "SELECT id, idle_epoch, due_ms FROM session WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ?"
@@ -103,7 +104,11 @@ def _sweep_codes(conn: sqlite3.Connection, now_ms: int) -> int:
     return tickets + claims + conn.execute(_OLD_GUESSES, (now_ms - GUESS_KEPT_MS, SLICE_ROWS)).rowcount
 
 
-def bind_key(conn: sqlite3.Connection, key_id: str) -> str:
-    """The id of the root key that the database is used with; `key_id` if none was noted yet."""
+def bind_key(conn: sqlite3.Connection, key_id: str, older: Sequence[str]) -> str:
+    """The id of the root key that the database is used with; `key_id` if none was noted yet, or one of the `older`."""
     conn.execute("INSERT INTO meta (key, value) VALUES ('key_id', ?) ON CONFLICT (key) DO NOTHING", (key_id,))
-    return str(conn.execute("SELECT value FROM meta WHERE key = 'key_id'").fetchone()[0])
+    known = str(conn.execute("SELECT value FROM meta WHERE key = 'key_id'").fetchone()[0])
+    if known not in older:
+        return known
+    conn.execute("UPDATE meta SET value = ? WHERE key = 'key_id'", (key_id,))
+    return key_id

@@ -50,7 +50,7 @@ _HOLDING = (
     " AND s.home >= ? AND s.home < ? ORDER BY s.id"
 )
 _HOMES = (
-    "SELECT s.home FROM binding AS b JOIN session AS s ON s.id = b.session_id"
+    "SELECT b.key FROM binding AS b JOIN session AS s ON s.id = b.session_id"
     " WHERE b.key >= ? AND b.key < ? AND s.last_human_ms >= ? AND s.phase <> 'erased'"
     " ORDER BY s.last_human_ms DESC LIMIT ?"
 )
@@ -187,6 +187,11 @@ def holding(conn: sqlite3.Connection, platform: str) -> tuple[str, ...]:
     """See `Store.holding`."""
     home = quote(platform, safe="")
     return tuple([row[0] for row in conn.execute(_HOLDING, (f"{home}/", f"{home}0")).fetchall()])
+
+
+def queued(conn: sqlite3.Connection) -> int:
+    """See `Store.queued`."""
+    return int(conn.execute("SELECT count(*) FROM waiting").fetchone()[0])
 
 
 def homes(conn: sqlite3.Connection, platform: str, since_ms: int, limit: int) -> tuple[Place, ...]:

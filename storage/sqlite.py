@@ -17,7 +17,7 @@ from core.domain.codes import CodeKeys
 from core.domain.decision import Decision, Found, Policy
 from core.domain.effects import EraseKind
 from core.domain.entities import Card, Draft, EffectRow, Message, Part
-from core.domain.events import Arrival, CredentialDue, Event, SignedIn, TimerDue
+from core.domain.events import Arrival, CredentialDue, Event, MessageReceived, SignedIn, TimerDue
 from core.domain.keys import Place
 from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
@@ -30,6 +30,7 @@ from storage.claims import Starting
 from storage.faults import other_key
 from storage.files import Peephole
 from storage.readers import Readers
+from storage.room import Room
 from storage.rows import clean, put
 from storage.search import search
 from storage.writer import DRAFT, OnPoint, Unit, Writer
@@ -67,8 +68,9 @@ class SqliteStore:
     ) -> None:
         self.path = path
         self.peephole = peephole
+        self.room = Room(path)
         self._code_keys = code_keys
-        self.board = SqliteBoard(writer, readers)
+        self.board = SqliteBoard(writer, readers, self.room)
         self._writer = writer
         self._readers = readers
         self._horizon_ms = horizon_ms
@@ -117,13 +119,14 @@ class SqliteStore:
         """Fold the log into the database and cut it to zero; False while a reader is in the way for so long."""
         return await self._writer.fold(patience_ms=patience_ms)
 
-    async def bind_key(self, key_id: bytes) -> None:
-        """Note which root key this database is used with, or refuse another one.
+    async def bind_key(self, key_id: bytes, older: Sequence[bytes] = ()) -> None:
+        """Note which root key this database is used with, or refuse another one; one that was added takes over.
 
         Raises:
-            StoreDamaged: it was used with another key (`seal_other_key`): what is sealed in it would not open.
+            StoreDamaged: it was used with a key that is not here (`seal_other_key`): what it sealed would not open.
         """
-        known = await self._writer.submit(partial(housekeeping.bind_key, key_id=key_id.hex()))
+        ids = [each.hex() for each in older]
+        known = await self._writer.submit(partial(housekeeping.bind_key, key_id=key_id.hex(), older=ids))
         if known != key_id.hex():
             raise other_key(bytes.fromhex(known), key_id)
 
@@ -141,6 +144,8 @@ class SqliteStore:
         room: Mapping[str, int] | None = None,
     ) -> Accepted:
         """See `Store.accept`."""
+        if isinstance(event, MessageReceived):
+            self.room.ask()
         self._horizon_ms = max(self._horizon_ms, stamp.now_ms)
         starting = Starting(boot=boot, now_ms=stamp.now_ms, room=dict(room or {}))
 
@@ -223,6 +228,10 @@ class SqliteStore:
     async def homes(self, platform: str, since_ms: int) -> tuple[Place, ...]:
         """Where conversations of a platform live that people have used since then, latest first: for catching up."""
         return await self._readers.run(partial(lookups.homes, platform=platform, since_ms=since_ms, limit=HOMES_MAX))
+
+    async def queued(self) -> int:
+        """See `Store.queued`."""
+        return await self._readers.run(lookups.queued)
 
     async def holding(self, platform: str) -> tuple[str, ...]:
         """See `Store.holding`."""

@@ -9,11 +9,14 @@ shows nobody the headers (facts/discord.md section 3).
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Literal
+from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -24,7 +27,8 @@ from core.codec import Json
 from core.domain.errors import Ambiguous, NotSent, Refused
 from core.engine.ports import Clock
 
-API = "https://discord.com/api/v10"
+VERSION_PATH = "/api/v10"
+API = f"https://discord.com{VERSION_PATH}"
 AGENT = "DiscordBot (https://github.com/rejoinder/rejoinder, 1)"
 TIMEOUT_S = 15.0  # a healthy answer takes 50 to 300 ms
 PATIENCE_S = 15.0  # so long a call waits for its turn before it gives the effect back
@@ -42,16 +46,18 @@ log = structlog.get_logger("rejoinder.discord")
 
 
 class Rest:
-    """Opens itself with the first request; `close` ends it. `api`: where the API is, for tests."""
+    """Opens itself with the first request; `close` ends it. `api`: where the API is, for tests and proxies."""
 
     def __init__(self, token: str, clock: Clock, *, api: str = API) -> None:
-        self.api = api
+        self.api = api.rstrip("/")
         self.buckets = Buckets()
         self._token = token
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
         self._refused = False
+        self._finding = asyncio.Lock()
+        self._base_found = bool(urlsplit(self.api).path)
 
     async def close(self) -> None:
         """Send nothing more."""
@@ -70,6 +76,7 @@ class Rest:
         patience_s: float = PATIENCE_S,
     ) -> Json:
         """One request; waits up to `patience_s` for its turn and repeats only what Discord has put off by 429."""
+        await self._find_base()
         route, major = _route(method, path)
         start = self._clock.monotonic()
         while True:
@@ -130,6 +137,17 @@ class Rest:
                 connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": AGENT}
             )
         return self._session
+
+    async def _find_base(self) -> None:
+        """An address that is only a host may want the API's version; it is asked once, before anything is sent."""
+        async with self._finding:
+            if not self._base_found:
+                headers = {"Authorization": f"Bot {self._token}"}
+                with suppress(aiohttp.ClientError, OSError, TimeoutError):
+                    async with self._open_session().get(f"{self.api}/users/@me", headers=headers) as response:
+                        self._base_found = True
+                        if response.status == HTTPStatus.NOT_FOUND:
+                            self.api += VERSION_PATH
 
     async def _turn(self, route: str, major: str, until: float, spare: int) -> None:
         """Return when the request may go."""

@@ -26,10 +26,11 @@ class Address(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who did it, as the platform names them."""
+    """Who did it, as the platform names them. `guest`: let into some places of the workspace only, as it knows now."""
 
     key: PersonKey
     name: str
+    guest: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +154,13 @@ class ModelRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryLost:
-    """The stored conversation of a turn cannot be read; the originals stay."""
+    """The stored conversation of a turn cannot be read; the originals stay.
+
+    `messages`: the turn's own, from which it starts afresh; none when they are what cannot be read.
+    """
 
     turn_id: str
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

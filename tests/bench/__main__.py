@@ -23,7 +23,21 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 
-from tests.bench import crowd, discord, exchange, heartbeat, idle, logins, program, restart, streams, token, turns
+from tests.bench import (
+    crowd,
+    discord,
+    exchange,
+    heartbeat,
+    idle,
+    logins,
+    program,
+    recall,
+    restart,
+    slack,
+    streams,
+    token,
+    turns,
+)
 from tests.bench.report import Bench, Report, Setup, show, show_gates, write
 
 BENCHES: dict[str, Bench] = {
@@ -33,11 +47,13 @@ BENCHES: dict[str, Bench] = {
     "token": token.run,
     "streams": streams.run,
     "idle": idle.run,
+    "recall": recall.run,
     "restart": restart.run,
     "heartbeat": heartbeat.run,
     "program": program.run,
     "discord": discord.run,
     "logins": logins.run,
+    "slack": slack.run,
 }
 _WIDTH = 118  # where no terminal says how wide it is
 

@@ -78,6 +78,8 @@ def test_the_running_process_does_it(talked: Program) -> None:
 def test_the_settings_name_the_new_key_first(talked: Program) -> None:
     """Whoever keeps the key in the settings cannot change it."""
     plant(talked.data_dir, load_keys(talked.data_dir, OLD))
+    with closing(sqlite3.connect(talked.data_dir / "rejoinder.db")) as conn, conn:
+        conn.execute("DELETE FROM meta WHERE key = 'key_id'")  # as if it had been used with the setting all along
     done = talked.do("rotate-keys", REJOINDER_SECRET_KEY=f"{NEW},{OLD}")
     assert done.code == 0, done.err
     assert "REJOINDER_SECRET_KEY" in done.out
@@ -86,3 +88,14 @@ def test_the_settings_name_the_new_key_first(talked: Program) -> None:
     short = talked.do_here("rotate-keys", REJOINDER_SECRET_KEY=f"{NEW},short")
     assert short.code == 1
     assert "shorter than 32" in short.err
+
+
+def test_doctor_says_where_people_sign_in(talked: Program) -> None:
+    """Links lead to a machine that nobody can reach, and the operator learns it from annoyed people."""
+    config = talked.folder / "rejoinder.toml"
+    config.write_text('[tools.jira]\nurl = "https://jira.example.com/mcp"\nauth = "oauth"\n')
+    here = talked.do_here("doctor", REJOINDER_CONFIG=str(config))
+    assert "people sign in at jira by links to http://127.0.0.1:0/connect/" in here.out
+    tokens = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "SLACK_API_URL": "http://127.0.0.1:9"}
+    there = talked.do_here("doctor", REJOINDER_CONFIG=str(config), **tokens)
+    assert "which others cannot open; set REJOINDER_PUBLIC_URL" in there.out

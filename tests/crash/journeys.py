@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from core.domain.decision import Policy
 from core.domain.rules.budget import price_of_turn
 from tests.crash.acts import Act, Away, Command, Drain, Mishaps, Press, Say, Wait, Wobbles
+from tests.crash.leaving import HOUSES, LEAVING
 from tests.crash.life import House
 from tests.crash.shaky import Wobble
 from tests.crash.talker import Busy, Cut, No
@@ -105,6 +106,7 @@ _HOUSES: dict[str, House] = {
     "a_tool_that_nobody_decides": _WITH_TOOLS,
     "a_tool_and_a_stop": _WITH_TOOLS,
     "a_tool_and_a_cut": _WITH_TOOLS,
+    **HOUSES,
 }
 
-JOURNEYS = {name: Journey(acts=acts, house=_HOUSES.get(name, House())) for name, acts in _ACTS.items()}
+JOURNEYS = {name: Journey(acts=acts, house=_HOUSES.get(name, House())) for name, acts in (_ACTS | LEAVING).items()}

@@ -22,8 +22,8 @@ async def test_no_death_loses_or_doubles_anything(journey: str, new_file: NewFil
     assert result.never_reached <= result.stories // 20
 
 
-# Their journeys are in tests/engine (test_idle, test_forgetting), not swept yet, and in tests/logins (test_deaths).
-ELSEWHERE = ("summary.", "erase.", "refresh.", "login.")
+# Their journeys are in tests/logins (test_deaths).
+ELSEWHERE = ("refresh.", "login.")
 
 
 async def test_the_journeys_pass_every_point(new_file: NewFile) -> None:

@@ -19,6 +19,7 @@ from tests.kit.claude_script import Behaviour
 from tests.kit.claude_server import ClaudeServer
 from tests.kit.discord_program import Installation, installed
 from tests.kit.discord_server import DiscordServer
+from tests.kit.discord_world import Channel
 from tests.kit.slack_people import MENTION
 from tests.kit.slack_server import SlackServer
 from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, Message
@@ -140,6 +141,7 @@ class InTheWebChat:
 
 
 SETTINGS = {"REJOINDER_IDLE_WARNING": "3s", "REJOINDER_IDLE_PARK": "2h"}
+CALM = {"REJOINDER_IDLE_WARNING": "1h"}  # from the second process on: each notice has a new code, and ends the older
 
 
 async def test_from_slack_to_discord_and_back(discord: DiscordServer, tmp_path: Path) -> None:
@@ -158,6 +160,11 @@ async def test_from_the_web_chat_to_discord_and_back(discord: DiscordServer, tmp
         await across(discord, bot, claude, InTheWebChat(bot))
 
 
+def whole(discord: DiscordServer, thread: Channel, text: str) -> bool:
+    """Whether an answer stands that does not grow any more: it has no Stop button."""
+    return any(each["content"] == text and not each["components"] for each in discord.ours(thread))
+
+
 async def across(discord: DiscordServer, bot: Installation, claude: ClaudeServer, there: Elsewhere) -> None:
     """The journey, killed after each of its steps."""
 
@@ -172,6 +179,7 @@ async def across(discord: DiscordServer, bot: Installation, claude: ClaudeServer
     await there.say("My app is called Lumen.")
     await there.says("Noted.")
     code = await there.code()
+    bot.program.more.update(CALM)
     await killed()
 
     await there.press("Resume")
@@ -190,14 +198,14 @@ async def across(discord: DiscordServer, bot: Installation, claude: ClaudeServer
 
     claude.push(Behaviour(text="It is Lumen."))
     discord.people.say("ally", thread, "What is my app called?")
-    await discord.until(lambda: "It is Lumen." in discord.texts(thread))
+    await discord.until(lambda: whole(discord, thread, "It is Lumen."))
     assert "My app is called Lumen." in str(claude.log[-1].body)
     await killed()
 
     await there.press("Bring it back here")
-    await discord.until(lambda: discord.texts(thread)[-1] != "It is Lumen.")  # the thread says where it went
-    claude.push(Behaviour(text="Still Lumen."))
+    await discord.until(lambda: "continues in" in discord.texts(thread)[-1])  # the thread says where it went
     await killed()
+    claude.push(Behaviour(text="Still Lumen."))
     await there.say("And now?")
     await there.says("Still Lumen.")
     assert "What is my app called?" in str(claude.log[-1].body)

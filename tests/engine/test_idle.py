@@ -71,6 +71,21 @@ async def test_a_quiet_thread_gets_one_notice_that_is_edited_later(world: World)
     assert len(await world.posts()) == 3  # the question, the answer, the notice
 
 
+async def test_a_notice_comes_also_after_an_answer_that_took_longer_than_the_warning(world: World) -> None:
+    """Whoever waited half an hour for an answer, and was asked about in between, never got a notice at all."""
+    gate = asyncio.Event()
+    assert isinstance(world.model, ScriptedModel)
+    world.model.scripts = [["Here it is.", gate]]
+    await world.say("alice", "Think about it.")
+    await world.run(2.0)
+    await world.clock.leap(31 * MINUTE)
+    await world.engine.ring()  # it works: the step is postponed
+    gate.set()
+    await world.settle()
+    await pass_time(world, MINUTE)
+    assert "park this conversation" in (await notice(world)).text
+
+
 async def test_a_message_brings_it_back_with_everything(world: World) -> None:
     """Coming back within a day, nothing is lost, and the notice says so without a new post."""
     await talk(world, "My app is called Lumen.")

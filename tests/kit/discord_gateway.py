@@ -89,6 +89,7 @@ class Gateway:
 
     def __init__(self, world: World, messages: Messages, faults: Faults, token: str) -> None:
         self.url = ""
+        self.packs = True  # compress, for whoever asks for it
         self.down = False  # refuse every connection
         self.heartbeat_ms = 41_250
         self.shards = 1
@@ -96,6 +97,7 @@ class Gateway:
         self.resume_window_s = 600.0
         self.identifies = 0
         self.resumes = 0
+        self.refused_intents = 0  # closed with 4014
         self.closed_with: list[int | None] = []  # codes of the client's own closes
         self.sessions: dict[str, Session] = {}
         self.sockets: set[Socket] = set()
@@ -194,7 +196,7 @@ class Gateway:
             return web.Response(status=503)
         response = web.WebSocketResponse(autoping=True, max_msg_size=0)
         await response.prepare(request)
-        socket = Socket(response, compress=request.query.get("compress") == "zlib-stream")
+        socket = Socket(response, compress=self.packs and request.query.get("compress") == "zlib-stream")
         self.sockets.add(socket)
         socket.send(HELLO, {"heartbeat_interval": self.heartbeat_ms})
         sends: list[float] = []
@@ -242,6 +244,7 @@ class Gateway:
         if data.get("token") != self._token:
             return socket.close(4004)
         if data["intents"] & MESSAGE_CONTENT and not self._messages.content_allowed:
+            self.refused_intents += 1
             return socket.close(4014)
         number, count = data.get("shard") or (0, 1)
         if not 0 <= number < count:
@@ -262,7 +265,11 @@ class Gateway:
         return {
             "v": 10,
             "user": self._world.bot.payload(),
-            "guilds": [{"id": each.id, "unavailable": True} for each in self._world.bot_guilds()],
+            "guilds": [
+                {"id": each.id, "unavailable": True}
+                for each in self._world.bot_guilds()
+                if self._of_shard(session, each.id)
+            ],
             "session_id": session.id,
             "resume_gateway_url": self.url,
             "shard": list(session.shard),

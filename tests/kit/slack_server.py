@@ -180,7 +180,12 @@ class SlackServer:
 
     def _refused(self, method: str, args: Json, error: SlackError) -> web.Response:
         self._note(method, args, error.code)
-        if error.code in ("invalid_arguments", "unknown_method", "invalid_blocks", "invalid_blocks_format"):
+        if "kind" not in error.more and error.code in (
+            "invalid_arguments",
+            "unknown_method",
+            "invalid_blocks",
+            "invalid_blocks_format",
+        ):
             self.slack.violations.append(f"{method}: {error.code} {error.more.get('detail', '')}".strip())
         return web.json_response({"ok": False, "error": error.code, **error.more})
 

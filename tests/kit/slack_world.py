@@ -57,6 +57,7 @@ class SlackWorld:
         self.point: Point = nowhere
         self.rule: Decide = decide
         self.more: dict[str, object] = {}
+        self.ping_s = PING_S  # real time: connections that do not answer for four of these are given up
         self.store: SqliteStore
         self.engine: Engine
         self.slack: Slack
@@ -102,7 +103,7 @@ class SlackWorld:
             reveal=partial(reveal, KEYS),
             export=exported,
             homes=partial(store.homes, "slack"),
-            ping_s=PING_S,
+            ping_s=self.ping_s,
         )
         self.local = LocalPlatform(store.board, self.clock, partial(reveal, KEYS))
         self.engine = Engine(
@@ -158,6 +159,8 @@ class SlackWorld:
             if answer._pacing is not None:  # noqa: SLF001
                 answer._pacing.cancel()  # noqa: SLF001
         self.slack.platform.answers._live.clear()  # noqa: SLF001
+        if self.slack._proving is not None:  # noqa: SLF001
+            self.slack._proving.cancel()  # noqa: SLF001
         if self.slack.sockets is not None:
             await self.slack.sockets.close()
         await self.slack.replies.close()

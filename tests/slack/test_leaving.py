@@ -120,7 +120,7 @@ async def test_a_wrong_code_says_nothing_in_public(world: SlackWorld) -> None:
     assert world.answers(root) == before
     told = [each.shown for each in world.server.slack.bots_messages() if each.channel == "D0BOB"]
     assert len(told) == 1
-    assert "/sessions" in told[0]
+    assert "/rejoinder sessions" in told[0]
 
 
 async def test_resume_in_a_composer_opens_a_thread_for_it(world: SlackWorld) -> None:
@@ -136,6 +136,16 @@ async def test_resume_in_a_composer_opens_a_thread_for_it(world: SlackWorld) -> 
     await world.settle()
     assert world.answers(begun.ts, SECRET)[-1] == "Hello."
     assert len(await world.sessions()) == 1
+
+
+async def test_a_code_typed_as_a_message_of_its_own(world: SlackWorld) -> None:
+    """`resume CODE` written into a channel, as one does where the slash was forgotten: it goes on in a thread there."""
+    root = await parked(world)
+    code = code_in(world.with_button(root, "Resume").shown)
+    typed = world.people.say(ALICE, SECRET, f"resume {code}")
+    await world.settle()
+    (session,) = await world.sessions()
+    assert (session.home.channel, session.home.thread) == (SECRET, typed)
 
 
 async def test_a_wrong_code_in_a_composer_leaves_nothing_behind(world: SlackWorld) -> None:

@@ -102,3 +102,8 @@ async def test_a_database_knows_its_key(store: SqliteStore) -> None:
     await store.bind_key(KEYS.key_id)
     with pytest.raises(StoreDamaged, match="seal_other_key"):
         await store.bind_key(Keys(b"\x01" * 32).key_id)
+    newer = Keys(b"\x01" * 32, [KEYS])
+    await store.bind_key(newer.key_id, [each.key_id for each in newer.older])
+    await store.bind_key(newer.key_id)
+    with pytest.raises(StoreDamaged, match="seal_other_key"):
+        await store.bind_key(KEYS.key_id)

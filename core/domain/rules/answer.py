@@ -98,7 +98,9 @@ def on_busy(view: View, event: ModelBusy, stamp: Stamp) -> Decision:
         told = before.told_waiting or waiting.not_before_ms - since_ms >= TELL_WAITING_MS
         making.put(
             waiting,
-            replace(turn, waiting_since_ms=since_ms, retry_ms=waiting.not_before_ms, told_waiting=told),
+            replace(
+                turn, waiting_since_ms=since_ms, retry_ms=waiting.not_before_ms, told_waiting=told, failure=event.code
+            ),
         )
     return making.done()
 
@@ -121,7 +123,11 @@ def on_history_lost(view: View, event: HistoryLost, stamp: Stamp) -> Decision:
     making, turn = _begin(view, stamp)
     making.settle(Usage())
     if event.turn_id == turn.id and turn.level is not Level.FRESH and turn.state is TurnState.OPEN:
-        making.session = replace(making.session, fresh_from_seq=turn.first_seq, level=Level.FRESH)
+        tokens = sum(each.tokens for each in event.messages)
+        making.session = replace(making.session, fresh_from_seq=turn.first_seq, level=Level.FRESH, tokens=tokens)
+        if event.messages:  # the model reads what the person reads
+            note = returning.level_line(view, making.session, Level.FRESH)
+            making.put(replace(event.messages[0], note=note))
         _ask(making, replace(turn, level=Level.FRESH, finish_note="fresh"))
     elif turn.state is TurnState.STOPPING:
         _end(making, turn, TurnState.STOPPED, turn.said)
@@ -132,7 +138,7 @@ def on_history_lost(view: View, event: HistoryLost, stamp: Stamp) -> Decision:
 
 def stop(making: Making, turn: Turn) -> None:
     """End a turn whose model call is not running."""
-    _end(making, turn, TurnState.STOPPED, turn.said)
+    _end(making, replace(turn, failure=""), TurnState.STOPPED, turn.said)
 
 
 def go_on(making: Making, turn: Turn) -> None:
@@ -179,7 +185,7 @@ def _use_tools(making: Making, turn: Turn, event: ModelReplied, text: str) -> No
 def _begin(view: View, stamp: Stamp) -> tuple[Making, Turn]:
     assert view.session is not None  # noqa: S101  (an outcome's session and turn exist: it finishes their effect)
     assert view.turn is not None  # noqa: S101
-    turn = replace(view.turn, waiting_since_ms=None, retry_ms=None, told_waiting=False)
+    turn = replace(view.turn, waiting_since_ms=None, retry_ms=None, told_waiting=False, failure="")
     return Making(view, stamp, view.session), turn
 
 

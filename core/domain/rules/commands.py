@@ -75,13 +75,13 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # no
         if view.card is None:
             return _private(view, "gone")
         if not people.owns(view.person, session):
-            return _private(view, "not_yours")
+            return _private(view, "not_owner")
         return mailbag.on_choice(view, session, view.card, event, stamp)
     if verb in tooling.VERBS:
         return tooling.on_button(view, event, stamp)
     if verb in OWNERS_VERBS:
         if not people.owns(view.person, session):
-            return _private(view, "not_yours")
+            return _private(view, "not_owner")
         return OWNERS_VERBS[verb](view, event, stamp)
     steer: dict[str, Callable[[View, Turn, Stamp], Decision]] = {"stop": _stop, "again": _repeat}
     if verb not in steer or view.turn is None or view.turn.id != event.button.subject:
@@ -155,7 +155,7 @@ def _new(view: View, stamp: Stamp) -> Decision:
     if view.session is None or view.session.phase in (Phase.CLOSED, Phase.ERASED):
         return _private(view, "new")
     if view.person is None or not people.owns(view.person, view.session):
-        return _private(view, "not_yours")
+        return _private(view, "not_owner")
     making = Making(view, stamp, view.session)
     making.session = replace(making.session, phase=Phase.CLOSED, due_ms=None)
     return making.done(Private(text=say(view.policy.language, "private.new")))

@@ -38,7 +38,7 @@ def on_forget(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     if session is None or session.phase is Phase.ERASED:
         return _private(view, "forget.nothing_here")
     if not people.owns(view.person, session):
-        return _private(view, "private.not_yours")
+        return _private(view, "private.not_owner")
     return _ask_this(view, session)
 
 
@@ -49,7 +49,7 @@ def on_this(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     if view.person is None or session is None or session.phase is Phase.ERASED:
         return _private(view, "forget.done_already")
     if not people.owns(view.person, session):
-        return _private(view, "private.not_yours")
+        return _private(view, "private.not_owner")
     making = Making(view, stamp, session)
     erase(making)
     return making.done(Private(text=say(view.policy.language, "forget.done_this")))

@@ -34,7 +34,7 @@ from core.domain.rules import budget
 from core.domain.rules.stitch import after
 from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
-from core.domain.tokens import estimate
+from core.domain.tokens import estimate, weigh
 
 TITLE_MAX_CHARS = 80
 READ_THREAD_MS = 20_000  # nobody waits longer for an answer because a thread cannot be read
@@ -79,6 +79,7 @@ class Making:
         self.spends = view.spends
         self._rows: list[Entity] = []
         self.delivery = ""  # the newest delivery of an answer that this decision begins
+        self._before_answer: tuple[str, ...] = ()  # what has to be shown before that
         self._effects = 0
         self._showing: set[tuple[str, str]] = set()
         self._postponed_ms: int | None = None
@@ -131,7 +132,7 @@ class Making:
             created_ms=each.received_ms,
             author=each.author,
             ref=each.ref,
-            tokens=estimate(each.text),
+            tokens=weigh(each.text, each.files),
             turn_id=turn_id,
             note=self.session.unsaid,
             files=each.files,
@@ -225,6 +226,7 @@ class Making:
             Deliver(turn_id=turn.id),
             not_before_ms=not_before_ms,
             order_key=f"answer:{turn.session_id}",
+            waits=self._before_answer,
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
         )
 
@@ -289,12 +291,17 @@ class Making:
         if not showing:
             self.show(card)
 
-    def show(self, card: Card) -> None:
-        """Bring the card up to its wanted version; once in a decision."""
+    def first(self, card: Card) -> None:
+        """A new card that has to be read before the answer that this decision may begin."""
+        self.put(card)
+        self._before_answer = (self.show(card),)
+
+    def show(self, card: Card) -> str:
+        """Bring the card up to its wanted version; once in a decision. Returns the effect, "" when it is under way."""
         if (card.session_id, card.key) in self._showing:
-            return
+            return ""
         self._showing.add((card.session_id, card.key))
-        self.effect(
+        return self.effect(
             ShowCard(card_key=card.key),
             order_key=f"card:{card.place}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,

@@ -14,7 +14,7 @@ from core.domain.events import CommandIssued
 from core.domain.keys import ButtonId
 from core.domain.rules import connections, moving, people, returning
 from core.domain.rules.telling import WORDS_CHARS, ago, clock, quoted, short, title, where
-from core.domain.rules.timeline import next_due
+from core.domain.rules.timeline import idle_since, next_due
 from core.domain.stamp import Stamp
 from core.domain.words import say
 
@@ -93,10 +93,10 @@ def on_why(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     if session is None or session.phase is Phase.ERASED or view.person is None:
         return Decision(reply=Private(text=say(language, "why.none")))
     if session.home.user and not people.owns(view.person, session):
-        return Decision(reply=Private(text=say(language, "private.not_yours")))
+        return Decision(reply=Private(text=say(language, "private.not_owner")))
     level = returning.level_of(session, view.policy, stamp.now_ms)
     parts = (
-        returning.level_line(view, session, level),
+        returning.present_line(view, session, level),
         _recovered(session, language, stamp.now_ms),
         _next(view, session, stamp.now_ms),
         connections.preflight(view, stamp.now_ms),
@@ -117,11 +117,10 @@ def _next(view: View, session: Session, now_ms: int) -> str:
     language, policy = view.policy.language, view.policy
     match session.phase:
         case Phase.ACTIVE | Phase.WARNED:
-            kept_ms = session.keep_until_ms or 0
-            park_ms = max(session.last_human_ms + policy.idle_park_ms, kept_ms)
+            park_ms = max(idle_since(session, policy) + policy.idle_park_ms, next_due(session, policy) or 0)
             return say(language, "why.parks", time=clock(park_ms, now_ms))
         case Phase.PARKED:
-            expires_ms = session.last_human_ms + policy.session_ttl_ms
+            expires_ms = idle_since(session, policy) + policy.session_ttl_ms
             return say(language, "why.expires", time=clock(expires_ms, now_ms))
         case Phase.EXPIRED | Phase.CLOSED | Phase.ERASED:
             due_ms = next_due(session, policy)

@@ -31,7 +31,7 @@ from core.domain.rules.claiming import Wish
 from core.domain.rules.making import Making
 from core.domain.rules.returning import AWAY
 from core.domain.rules.spots import plain
-from core.domain.rules.telling import ago, short, where
+from core.domain.rules.telling import ago, clock, short, where
 from core.domain.stamp import Stamp
 from core.domain.words import say
 
@@ -177,7 +177,7 @@ class _Asked:
         """Look the wish up. Who bears a code that its owner fetched in private counts as linked, and becomes so."""
         person: Person | None = view.person
         assert person is not None  # noqa: S101  (an arrival has its person)
-        actor = actor_of(person, session, view.accounts, spoke=view.spoke, guest=False)
+        actor = actor_of(person, session, view.accounts, spoke=view.spoke, guest=event.author.guest)
         if bears_private_code:
             actor = Actor.LINKED
         destination = destination_of(session.home, event.place, event.audience)
@@ -221,9 +221,10 @@ def _on_carry(view: View, _event: ButtonPressed, stamp: Stamp) -> Decision:
         return _private(view, "resume.not_yours")
     making = Making(view, stamp, session)
     ticket = issue(making, private=True)
-    hours = view.policy.code_ttl_ms // 3_600_000
     shown = placeholder(ticket.id, ticket.generation)
-    return making.done(Private(text=say(language, "resume.carry", code=shown, hours=max(hours, 1))))
+    return making.done(
+        Private(text=say(language, "resume.carry", code=shown, until=clock(ticket.expires_ms, stamp.now_ms)))
+    )
 
 
 def _owners(rule: Callable[[View, ButtonPressed, Stamp], Decision]) -> Callable[[View, ButtonPressed, Stamp], Decision]:

@@ -55,7 +55,7 @@ def tail_start(tail: tuple[Tail, ...], policy: Policy, next_seq: int) -> int:
 def come_back(making: Making, *, tell: bool = True) -> Level:
     """The session lives again; whoever returns is told how much we still have (here, or by the caller)."""
     view, session = making.view, making.session
-    if session.phase not in AWAY and session.phase is not Phase.CLOSED:
+    if session.phase not in (*AWAY, Phase.CLOSED) and not _overslept(making):
         making.human_act()
         return session.level
     level = level_of(session, view.policy, making.now_ms)
@@ -80,6 +80,12 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
     if tell:
         _tell(making, level, line, logins)
     return level
+
+
+def _overslept(making: Making) -> bool:
+    """Whether it should have expired by now, and nobody rang: we were down, or the person was faster."""
+    session, policy = making.session, making.view.policy
+    return making.view.running is None and making.now_ms - idle_since(session, policy) >= policy.session_ttl_ms
 
 
 def on_summarized(view: View, event: Summarized, stamp: Stamp) -> Decision:
@@ -109,6 +115,7 @@ def on_summarized(view: View, event: Summarized, stamp: Stamp) -> Decision:
     outgrown = session.tokens > view.policy.recall_budget_tokens
     if waited_for or outgrown:
         send_from(making, summary.id, summary.tokens)
+        making.session = replace(making.session, level=Level.SUMMARY)  # while it sleeps, its return tells
     if outgrown and not waited_for and session.phase is Phase.ACTIVE:
         _outgrown(making)
     return making.done()
@@ -125,6 +132,14 @@ def level_line(view: View, session: Session, level: Level) -> str:
             return say(language, "memory.summary", count=max(session.next_seq - start, 1))
         case Level.FRESH:
             return say(language, "memory.fresh")
+
+
+def present_line(view: View, session: Session, level: Level) -> str:
+    """The same of a conversation that goes on: what was said since its return is all there."""
+    if level is Level.SUMMARY and session.phase is Phase.ACTIVE and session.summary_id:
+        count = session.next_seq - session.fresh_from_seq
+        return say(view.policy.language, "memory.summary", count=count)
+    return level_line(view, session, level)
 
 
 def memory_buttons(session: Session, language: str) -> tuple[Button, ...]:
@@ -150,7 +165,7 @@ def send_from(making: Making, summary_id: str, summary_tokens: int) -> None:
 def _outgrown(making: Making) -> None:
     """In the middle of a conversation the history no longer fits: said once, in the same words as on a return."""
     line = level_line(making.view, making.session, Level.SUMMARY)
-    making.session = replace(making.session, level=Level.SUMMARY, unsaid=line)
+    making.session = replace(making.session, unsaid=line)
     language = making.view.policy.language
     text = say(language, "idle.outgrown", memory=line)
     _show_memory(making, text, making.session.next_seq, memory_buttons(making.session, language))
@@ -216,7 +231,7 @@ def _lines(*lines: str) -> str:
 
 
 def _show_memory(making: Making, text: str, number: int, buttons: tuple[Button, ...]) -> None:
-    making.card(
+    making.first(
         Card(
             id=making.stamp.ulid("card:memory"),
             session_id=making.session.id,
