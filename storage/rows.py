@@ -269,7 +269,7 @@ TOOL_CALL = Table(ToolCall, "tool_call", key=("id",), fixed=("turn_id", "session
 TOOL_LIST = Table(ToolList, "tool_list", key=("digest",))
 PERMIT = Table(Permit, "permit", key=("session_id", "account", "server", "tool"))
 CREDENTIAL = Table(Credential, "credential", key=("id",), fixed=("server", "created_ms"))
-LOGIN = Table(Login, "login", key=("id",), fixed=("session_id", "server", "created_ms"))
+LOGIN = Table(Login, "login", key=("id",), fixed=("session_id", "server"))
 MESSAGE = Table(Message, "message", key=("id",), omit=("session_id", "seq"))
 POST = Table(Post, "board_post", key=("id",), omit=("n",))
 BOARD_FILE = Table(FileCopy, "board_file", key=("file_id",))

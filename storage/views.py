@@ -23,6 +23,8 @@ from core.domain.events import (
     CardShown,
     CaughtUp,
     CommandIssued,
+    CredentialDue,
+    CredentialReady,
     Delivered,
     EffectDone,
     EffectRefused,
@@ -50,7 +52,7 @@ from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
 from core.domain.tooling import ToolCall
-from storage import leaving, lookups
+from storage import leaving, lookups, signing
 from storage.leaving import Named, key_of_session
 from storage.rows import (
     CARD,
@@ -67,6 +69,7 @@ from storage.rows import (
     Table,
     clean,
 )
+from storage.signing import Signing
 
 E = TypeVar("E")
 
@@ -114,6 +117,7 @@ class _Subject:
     card: Card | None = None
     call: ToolCall | None = None
     named: Named = field(default_factory=Named)
+    signing: Signing = field(default_factory=Signing)
 
 
 def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, finishing: EffectRow | None) -> View:
@@ -156,6 +160,7 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         call=subject.call,
     )
     view = _about_tools(conn, view, event)
+    view = signing.complete(conn, view, event, subject.signing)
     return leaving.complete(conn, view, event, subject.named, key)
 
 
@@ -173,7 +178,7 @@ def _subject(  # noqa: C901, PLR0911, PLR0912 -- one arm for each event
             session_id = ticket.session_id if ticket is not None else event.session_id
             return _Subject(session=_session(conn, session_id), named=Named(ticket=ticket))
         case ButtonPressed():
-            return _subject_of_button(conn, clean(event.button.subject))
+            return _subject_of_button(conn, event, clean(event.button.subject))
         case ModelReplied() | ModelCut() | ModelStopped() | ModelBusy() | ModelRefused() | HistoryLost() | Delivered():
             return _subject_of_turn(conn, event.turn_id)
         case ToolReturned() | SignInNeeded() | ApprovalMissing():
@@ -193,7 +198,10 @@ def _subject(  # noqa: C901, PLR0911, PLR0912 -- one arm for each event
             return _Subject(session=_session(conn, event.session_id), card=card)
         case FileFetched() | TimerDue() | ThreadRead() | Summarized():
             return _Subject(session=_session(conn, event.session_id))
-        case MessageChanged() | SignedIn():
+        case SignedIn() | CredentialReady():
+            session, found = signing.named(conn, event)
+            return _Subject(session=session, signing=found)
+        case MessageChanged() | CredentialDue():
             return _Subject()
         case _:
             assert_never(event)
@@ -247,7 +255,9 @@ def _only_one(conn: sqlite3.Connection, event: Arrival, person: Person, key: Ses
     return _Subject(session=_session(conn, found[0].session_id)) if len(found) == 1 else None
 
 
-def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
+def _subject_of_button(  # noqa: PLR0911 -- one way out for each kind of subject
+    conn: sqlite3.Connection, event: ButtonPressed, subject: str
+) -> _Subject:
     card = _one(conn, CARD, _CARD_BY_ID, subject)
     if card is not None:
         return _Subject(session=_session(conn, card.session_id), card=card)
@@ -264,6 +274,9 @@ def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
     link = leaving.find_link(conn, subject)
     if link is not None:
         return _Subject(session=_session(conn, link.session_id), named=Named(link=link))
+    session, found = signing.named(conn, event)
+    if found.login is not None or found.credential is not None:
+        return _Subject(session=session, signing=found)
     return _Subject(session=_session(conn, subject))
 
 

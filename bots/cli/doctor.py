@@ -16,6 +16,7 @@ from bots.app import chosen_model, examined, holder, key_told, lost_database
 from bots.served import EXAMINE, check_platforms
 from core.configure import Problem, SettingsWrong, load
 from core.domain.errors import OutsideError, RejoinderError
+from core.domain.tooling import Auth
 from core.drivers.clock import SystemClock
 from core.settings import Settings
 
@@ -55,12 +56,28 @@ async def examine(environ: Mapping[str, str]) -> AsyncIterator[Finding]:
             yield _settings_problem(problem)
         return
     yield Finding(about="settings", state="ok", said=_told(settings))
+    for finding in _logins(settings):
+        yield finding
     for finding in _files(settings):
         yield finding
     for name in settings.platforms:
         if name in EXAMINE:
             yield await _platform(name, settings)
     yield await _model(settings)
+
+
+def _logins(settings: Settings) -> Iterator[Finding]:
+    """Where people sign in at tools."""
+    names = ", ".join(name for name, each in settings.tools.items() if each.auth is Auth.OAUTH)
+    if not names:
+        return
+    if settings.public_url is None and settings.platforms:
+        said = f"people sign in at {names} by links to this machine, which others cannot open"
+        fix = "set REJOINDER_PUBLIC_URL to the address under which a proxy passes /connect/ and /oauth/ on"
+        yield Finding(about="logins", state="note", said=f"{said}; {fix}")
+    else:
+        where = settings.public_url or f"http://{settings.http_host}:{settings.http_port}"
+        yield Finding(about="logins", state="ok", said=f"people sign in at {names} by links to {where}/connect/")
 
 
 def _settings_problem(problem: Problem) -> Finding:

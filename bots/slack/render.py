@@ -210,7 +210,7 @@ def session_status(given: Card) -> str:
         if not verbs:
             return "active"
         return "closed" if verbs == {"resume"} else "suspended"
-    if kind in ("mailbag", "approval", "login", "task", "claim", "moved"):
+    if kind in ("mailbag", "approval", "unsure", "login", "task", "claim", "moved"):
         return "suspended" if verbs else "active"
     return ""
 

@@ -80,6 +80,7 @@ def bare() -> DiscordServer:
     """Start with `async with`."""
     server = DiscordServer(gateway=BareGateway)
     server.gateway.packs = False
+    server.rest.tells_starts = False
     server.rest.keep_only(ROUTES)
     server.rest.limits = _NoLimits()
     server.oracle = None

@@ -14,6 +14,8 @@ from core.domain.entities import EffectState, Phase, Session, Turn, TurnState
 from core.domain.events import ButtonPressed, CommandIssued
 from core.domain.rules import (
     answer,
+    connections,
+    credentials,
     forgetting,
     idle,
     looping,
@@ -44,8 +46,13 @@ OWNERS_VERBS: dict[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
     "stay": retention.on_stay,
 }
 
-# Buttons about the person themself: their subject is the identity, or the rule looks at the owner.
-OWN_VERBS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {**notices.BUTTONS, **forgetting.BUTTONS}
+# Buttons about the person themself: their subject is the identity, or the rule looks at whose it is.
+OWN_VERBS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
+    **notices.BUTTONS,
+    **forgetting.BUTTONS,
+    **credentials.BUTTONS,
+    connections.DISCONNECT: connections.on_disconnect,
+}
 
 
 def on_command(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
@@ -172,6 +179,7 @@ COMMANDS: Mapping[str, Callable[[View, CommandIssued, Stamp], Decision]] = {
     "new": _on_new,
     "stop": _on_stop,
     "why": mine.on_why,
+    "connections": connections.on_connections,
     "notices": notices.on_notices,
     "export": mine.on_export,
     "forget": forgetting.on_forget,

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from core.domain.decision import View
 from core.domain.entities import Turn
-from core.domain.rules import answer, approving, rounds
+from core.domain.rules import answer, rounds
 from core.domain.rules.making import Making
 from core.domain.rules.tool_texts import SERVER_FAULTS, instead
 from core.domain.tooling import CallState, ToolCall
@@ -48,14 +48,28 @@ def fail(making: Making, turn: Turn, call: ToolCall, code: str, *, result: str =
 
 def go_on(making: Making, calls: tuple[ToolCall, ...]) -> None:
     """What these calls waited for is there (a login): they are made now."""
-    for call in calls:
-        if call.state is CallState.SIGN_IN:
-            pending = replace(call, state=CallState.PENDING)
-            rounds.issue(making, pending)
-            making.put(pending)
-            turn = making.view.turn
-            if turn is not None and turn.id == call.turn_id:
-                making.put(replace(turn, activity=f"calling:{approving.label(call)}", awaits_since_ms=None))
+    pending = tuple(replace(call, state=CallState.PENDING) for call in calls)
+    for call in pending:
+        rounds.issue(making, call)
+    _changed(making, pending)
+
+
+def leave(making: Making, calls: tuple[ToolCall, ...]) -> None:
+    """The person goes on without these calls: nothing was done, and the model is told so."""
+    told = instead("without_login")
+    _changed(
+        making,
+        tuple(rounds.over(call, CallState.SKIPPED, told, is_error=True, failure="without_login") for call in calls),
+    )
+
+
+def _changed(making: Making, calls: tuple[ToolCall, ...]) -> None:
+    """Calls have changed that may be of several turns; only the one that the view holds can be looked at whole."""
+    turn = making.view.turn
+    mine = tuple(call for call in calls if turn is not None and call.turn_id == turn.id)
+    making.put(*(call for call in calls if call not in mine))
+    if turn is not None and mine:
+        step(making, turn, *mine)
 
 
 def make_way(making: Making) -> bool:

@@ -1,5 +1,7 @@
 """German, the proof that a language is one file."""
 
+from core.domain.words import logins_de
+
 WORDS: dict[str, str] = {
     "button.stop": "Stopp",
     "button.again": "Noch einmal",
@@ -265,3 +267,5 @@ WORDS: dict[str, str] = {
     "found.nothing": "Davon passt nichts mehr.",
     "privacy.tools": "Was Werkzeuge bekommen: was das Modell ihnen übergibt, bei {servers}. Bevor dort etwas geändert wird, wirst du gefragt.",
 }
+
+WORDS |= logins_de.WORDS

@@ -1,5 +1,7 @@
 """English, the language that all others are measured against."""
 
+from core.domain.words import logins_en
+
 WORDS: dict[str, str] = {
     # buttons
     "button.stop": "Stop",
@@ -281,3 +283,5 @@ WORDS: dict[str, str] = {
     "found.nothing": "Nothing of yours matches any more.",
     "privacy.tools": "What tools get: what the model passes to them, at {servers}. Before anything is changed there you are asked.",
 }
+
+WORDS |= logins_en.WORDS
