@@ -35,6 +35,7 @@ from tests.bench import (
     slack,
     streams,
     token,
+    tools,
     turns,
 )
 from tests.bench.report import Bench, Report, Setup, show, show_gates, write
@@ -51,6 +52,7 @@ BENCHES: dict[str, Bench] = {
     "heartbeat": heartbeat.run,
     "program": program.run,
     "discord": discord.run,
+    "tools": tools.run,
     "slack": slack.run,
 }
 _WIDTH = 118  # where no terminal says how wide it is
