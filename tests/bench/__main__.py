@@ -36,6 +36,7 @@ from tests.bench import (
     slack,
     streams,
     token,
+    tools,
     turns,
 )
 from tests.bench.report import Bench, Report, Setup, show, show_gates, write
@@ -52,6 +53,7 @@ BENCHES: dict[str, Bench] = {
     "heartbeat": heartbeat.run,
     "program": program.run,
     "discord": discord.run,
+    "tools": tools.run,
     "slack": slack.run,
     "logins": logins.run,
 }
