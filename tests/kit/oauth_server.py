@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -233,3 +234,15 @@ async def tool_house() -> AsyncIterator[ToolHouse]:
         yield house
     finally:
         await house.stop()
+
+
+async def _run(port: int) -> None:
+    house = ToolHouse()
+    house.port = port
+    await house.start()
+    print(f"ready {house.url}", flush=True)  # noqa: T201  (its output is the point)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_run(int(sys.argv[1])))
