@@ -112,7 +112,7 @@ class App:
         codes, seal = codes_of(keys), SealedVault(keys)
         store = await open_store(settings.database, code_keys=codes)
         self._running.push_async_callback(store.close)
-        await store.bind_key(keys.key_id, [each.key_id for each in keys.older])
+        await store.bind_key(keys)
         self._room = store.room
         clock = SystemClock(await store.board.time_offset_ms())
         model = chosen_model(settings, clock)
@@ -302,12 +302,6 @@ def keys_of(settings: Settings) -> Keys:
     return load_keys(settings.data_dir, None if secret is None else secret.get_secret_value())
 
 
-def codes_of(keys: Keys) -> CodeKeys:
-    """The keys of resume codes: of the oldest root key, so that a code that stands in a thread outlives a new one."""
-    oldest = keys.oldest
-    return CodeKeys(derive=oldest.derive("resume code"), lookup=oldest.derive("resume code lookup"))
-
-
 def begin(settings: Settings) -> bool:
     """Make the database of a first start, before its key: a key without a database tells that one was lost.
 
@@ -331,6 +325,12 @@ def lost_database(settings: Settings) -> str:
         f"{settings.database} is gone, but {key} shows that there was one: bring it back, or a backup with "
         f"`rejoinder restore FILE`; to begin with an empty history, put {KEY_NAME} elsewhere first"
     )
+
+
+def codes_of(keys: Keys) -> CodeKeys:
+    """The keys of resume codes: of the oldest root key, so that a code that stands in a thread outlives a new one."""
+    oldest = keys.oldest
+    return CodeKeys(derive=oldest.derive("resume code"), lookup=oldest.derive("resume code lookup"))
 
 
 class Chores:
@@ -407,9 +407,10 @@ async def alone(settings: Settings, command: str, argument: str, progress: Progr
         keys = keys_of(settings)
         store = await open_store(settings.database)
         try:
-            await store.bind_key(keys.key_id, [each.key_id for each in keys.older])
+            await store.bind_key(keys)
             clock = SystemClock(await store.board.time_offset_ms())
-            return await Chores(settings, store, SealedVault(keys), clock).commands[command](argument, progress)
+            chores = Chores(settings, store, SealedVault(keys), clock)
+            return await chores.commands[command](argument, progress)
         finally:
             await store.close()
 

@@ -106,19 +106,19 @@ def _long_enough(least_chars: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _each_long_enough(secret: SecretStr) -> SecretStr:
-    keys = _items(secret.get_secret_value())
-    if not keys or any(len(each) < _KEY_CHARS for each in keys):
-        raise ValueError(f"is shorter than {_KEY_CHARS} characters, or one of its keys between commas is")
-    return secret
-
-
 def _one_line(secret: SecretStr) -> SecretStr:
     """A key as it goes into a request's header; blank space around it is a slip of copying."""
     text = secret.get_secret_value().strip()
     if not all("!" <= each <= "~" for each in text):
         raise ValueError("holds a line break, a blank or a letter that no key has")
     return SecretStr(text)
+
+
+def _each_long_enough(secret: SecretStr) -> SecretStr:
+    keys = _items(secret.get_secret_value())
+    if not keys or any(len(each) < _KEY_CHARS for each in keys):
+        raise ValueError(f"is shorter than {_KEY_CHARS} characters, or one of its keys between commas is")
+    return secret
 
 
 def _database(text: str) -> Path:
@@ -140,10 +140,10 @@ Quiet = Annotated[QuietHours, NoDecode, _from_text(QuietHours.parse), Field(exam
 Database = Annotated[Path, _from_text(_database), Field(examples=["sqlite:///data/rejoinder.db"])]
 Tools = Annotated[Mapping[str, ToolServer], NoDecode]
 Language = Annotated[str, _from_text(_language), Field(examples=["en"])]
+Credential = Annotated[SecretStr, AfterValidator(_one_line)]
 Key = Annotated[
     SecretStr, _long_enough(_KEY_CHARS), AfterValidator(_each_long_enough), Field(examples=["$(openssl rand -hex 32)"])
 ]
-Credential = Annotated[SecretStr, AfterValidator(_one_line)]
 Token = Annotated[SecretStr, _long_enough(_TOKEN_CHARS), Field(examples=["$(openssl rand -hex 16)"])]
 
 

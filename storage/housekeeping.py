@@ -6,7 +6,6 @@ Knows: how long bookkeeping rows are kept. Must not know: what a timer means. No
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.domain.stamp import Stamp
@@ -104,11 +103,12 @@ def _sweep_codes(conn: sqlite3.Connection, now_ms: int) -> int:
     return tickets + claims + conn.execute(_OLD_GUESSES, (now_ms - GUESS_KEPT_MS, SLICE_ROWS)).rowcount
 
 
-def bind_key(conn: sqlite3.Connection, key_id: str, older: Sequence[str]) -> str:
-    """The id of the root key that the database is used with; `key_id` if none was noted yet, or one of the `older`."""
+def bind_key(conn: sqlite3.Connection, key_id: str) -> str:
+    """The id of the root key that the database is used with; `key_id` if none was noted yet."""
     conn.execute("INSERT INTO meta (key, value) VALUES ('key_id', ?) ON CONFLICT (key) DO NOTHING", (key_id,))
-    known = str(conn.execute("SELECT value FROM meta WHERE key = 'key_id'").fetchone()[0])
-    if known not in older:
-        return known
+    return str(conn.execute("SELECT value FROM meta WHERE key = 'key_id'").fetchone()[0])
+
+
+def rebind_key(conn: sqlite3.Connection, key_id: str) -> None:
+    """From now on the database is used with this root key."""
     conn.execute("UPDATE meta SET value = ? WHERE key = 'key_id'", (key_id,))
-    return key_id

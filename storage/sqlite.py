@@ -27,11 +27,11 @@ from storage import claims, erasing, forget, housekeeping, lookups, views
 from storage.apply import apply
 from storage.board import SqliteBoard
 from storage.claims import Starting
-from storage.faults import other_key
 from storage.files import Peephole
 from storage.readers import Readers
 from storage.room import Room
 from storage.rows import clean, put
+from storage.sealing import Keys
 from storage.search import search
 from storage.writer import DRAFT, OnPoint, Unit, Writer
 
@@ -119,16 +119,18 @@ class SqliteStore:
         """Fold the log into the database and cut it to zero; False while a reader is in the way for so long."""
         return await self._writer.fold(patience_ms=patience_ms)
 
-    async def bind_key(self, key_id: bytes, older: Sequence[bytes] = ()) -> None:
-        """Note which root key this database is used with, or refuse another one; one that was added takes over.
+    async def bind_key(self, keys: Keys) -> None:
+        """Note which root key this database is used with, or refuse keys of which none is that one.
 
         Raises:
             StoreDamaged: it was used with a key that is not here (`seal_other_key`): what it sealed would not open.
         """
-        ids = [each.hex() for each in older]
-        known = await self._writer.submit(partial(housekeeping.bind_key, key_id=key_id.hex(), older=ids))
-        if known != key_id.hex():
-            raise other_key(bytes.fromhex(known), key_id)
+        known = await self._writer.submit(partial(housekeeping.bind_key, key_id=keys.key_id.hex()))
+        keys.named(bytes.fromhex(known))
+
+    async def rebind_key(self, keys: Keys) -> None:
+        """Nothing needs the older keys any more: note the newest as the one that this database is used with."""
+        await self._writer.submit(partial(housekeeping.rebind_key, key_id=keys.key_id.hex()))
 
     # --- core.engine.ports.Store --------------------------------------------------------------------
 

@@ -122,6 +122,7 @@ async def rotate(store: SqliteStore, vault: SealedVault, progress: Callable[[int
                 break
             after = last
             await asyncio.sleep(0)
+    await store.rebind_key(vault.keys)
     return done
 
 

@@ -93,7 +93,7 @@ class Engine:
         self._asking = Asking(store, model, policy, self._live, toolbox, point=point)
         self._performers = Performers(
             asking=self._asking,
-            calling=Calling(store, toolbox, vault, point),
+            calling=Calling(store, toolbox, vault, policy, point),
             delivering=Delivering(store, platforms, policy, self._live, clock, point),
             summarizing=Summarizing(store, model, platforms, policy, point),
             erasing=Erasing(store, platforms, policy, self.quiet, point),

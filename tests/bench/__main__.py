@@ -36,6 +36,7 @@ from tests.bench import (
     slack,
     streams,
     token,
+    tools,
     turns,
 )
 from tests.bench.report import Bench, Report, Setup, show, show_gates, write
@@ -52,8 +53,9 @@ BENCHES: dict[str, Bench] = {
     "heartbeat": heartbeat.run,
     "program": program.run,
     "discord": discord.run,
-    "logins": logins.run,
+    "tools": tools.run,
     "slack": slack.run,
+    "logins": logins.run,
 }
 _WIDTH = 118  # where no terminal says how wide it is
 

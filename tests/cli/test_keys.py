@@ -10,6 +10,7 @@ from pathlib import Path
 from core.domain.secret import Secret
 from core.domain.tooling import Credential
 from core.engine.vault import about_credential
+from storage.housekeeping import rebind_key
 from storage.rows import CREDENTIAL
 from storage.sealing import Keys, load_keys
 from storage.vault import SealedVault
@@ -19,12 +20,13 @@ OLD, NEW = "an old secret of the settings: long enough", "a new secret of the se
 ABOUT = about_credential("owner", "jira")
 
 
-def plant(folder: Path, keys: Keys) -> None:
-    """Put a sealed login into the database."""
+def plant(folder: Path, keys: Keys, used_with: Keys | None = None) -> None:
+    """Put a sealed login into the database, which is used with these keys unless others are named."""
     sealed = SealedVault(keys).seal(Secret("the tokens"), ABOUT)
     row = CREDENTIAL.encode(Credential(id="c1", owner="owner", server="jira", sealed=sealed))
     with closing(sqlite3.connect(folder / "rejoinder.db")) as conn, conn:
         conn.execute(CREDENTIAL.upsert, row)
+        rebind_key(conn, (used_with or keys).key_id.hex())
 
 
 def found(folder: Path) -> str:
@@ -55,7 +57,8 @@ def test_the_key_file_gets_a_new_key(talked: Program) -> None:
 def test_an_interrupted_change_goes_on(talked: Program) -> None:
     """Each try after a crash makes one more key."""
     folder = talked.data_dir
-    plant(folder, Keys(b"\x07" * 32))  # sealed with a key that is not the newest: the change has stopped before it
+    other = Keys(b"\x07" * 32)  # sealed with a key that is not the newest: the change has stopped before it
+    plant(folder, other, used_with=load_keys(folder))
     assert talked.do("rotate-keys").code == 0
     assert not load_keys(folder).older
 
@@ -78,8 +81,6 @@ def test_the_running_process_does_it(talked: Program) -> None:
 def test_the_settings_name_the_new_key_first(talked: Program) -> None:
     """Whoever keeps the key in the settings cannot change it."""
     plant(talked.data_dir, load_keys(talked.data_dir, OLD))
-    with closing(sqlite3.connect(talked.data_dir / "rejoinder.db")) as conn, conn:
-        conn.execute("DELETE FROM meta WHERE key = 'key_id'")  # as if it had been used with the setting all along
     done = talked.do("rotate-keys", REJOINDER_SECRET_KEY=f"{NEW},{OLD}")
     assert done.code == 0, done.err
     assert "REJOINDER_SECRET_KEY" in done.out
