@@ -15,6 +15,7 @@ from core.domain.errors import BadInput, HistoryUnreadable
 from core.domain.keys import Place, SessionKey
 from core.domain.leaving import Summary
 from core.engine.ports import Conversation, Delivery
+from storage import tasking
 from storage.rows import (
     CARD,
     FILE_COPY,
@@ -70,14 +71,18 @@ def conversation(conn: sqlite3.Connection, turn_id: str, budget_tokens: int) -> 
     try:
         turn = _turn(conn, turn_id)
         num, session = _session(conn, turn.session_id)
-        history, whole = _tail(conn, num, session, turn, budget_tokens)
+        work = tasking.work_of(conn, turn)
+        alone = work is not None and work.step(turn.step_id) is not None
+        history, whole = ((), True) if alone else _tail(conn, num, session, turn, budget_tokens)
         for each in history:
             _check_blocks(each)
         files = _files(conn, history)
-        summary = _one_summary(conn, session.summary_id) if session.summary_id else None
+        summary = _one_summary(conn, session.summary_id) if session.summary_id and not alone else None
     except (BadInput, sqlite3.DatabaseError) as error:
         raise HistoryUnreadable(code="history_unreadable", detail=str(error)) from error
-    return Conversation(session=session, turn=turn, messages=history, whole=whole, summary=summary, files=files)
+    return Conversation(
+        session=session, turn=turn, messages=history, whole=whole, summary=summary, files=files, work=work
+    )
 
 
 def history(conn: sqlite3.Connection, session_id: str, from_seq: int, to_seq: int, limit: int) -> tuple[Message, ...]:

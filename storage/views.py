@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar, assert_never
+from typing import TypedDict, TypeVar, assert_never
 
 from core.domain.decision import Policy, View
 from core.domain.effects import AskModel, ShowCard
@@ -48,7 +48,8 @@ from core.domain.events import (
 from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
-from storage import leaving, lookups
+from core.domain.tasking import Work
+from storage import leaving, lookups, tasking
 from storage.leaving import Named, key_of_session
 from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SPEND, TURN, WAITING, Scalar, Table, clean
 
@@ -85,6 +86,16 @@ _WROTE = "SELECT 1 FROM message WHERE id > ? AND id < ? AND role = 'user' AND au
 _LOOK_BACK_MESSAGES = 1_000  # of a shared thread, when a person without a turn of their own writes there
 
 
+class _Tasks(TypedDict):
+    """The fields of a view that are about tasks."""
+
+    work: Work | None
+    works: tuple[Work, ...]
+    task_cards: tuple[Card, ...]
+    task_turns: tuple[Turn, ...]
+    busy_tasks: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Subject:
     """The rows that an event is about."""
@@ -92,6 +103,7 @@ class _Subject:
     session: Session | None = None
     turn: Turn | None = None
     card: Card | None = None
+    work: Work | None = None
     named: Named = field(default_factory=Named)
 
 
@@ -131,6 +143,7 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         spends=_spends(conn, _accounts(session, person, places, (finishing, *open_effects), stamp)),
         addressed_before=addressed,
         spoke=spoke,
+        **_tasks(conn, event, subject, person),
         altered=lookups.altered(conn, event.place, event.ref) if isinstance(event, MessageChanged) else (),
     )
     return leaving.complete(conn, view, event, subject.named, key)
@@ -219,6 +232,9 @@ def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
     turn = _one(conn, TURN, _TURN, subject)
     if turn is not None:
         return _Subject(session=_session(conn, turn.session_id), turn=turn)
+    work = tasking.find(conn, subject)
+    if work is not None:
+        return _Subject(session=_session(conn, work.task.session_id), work=work)
     claim = leaving.find_claim(conn, subject)
     if claim is not None:
         card = _one(conn, CARD, _CARD_BY_KEY, claim.session_id, f"claim:{claim.id}")
@@ -257,6 +273,26 @@ def _addressed_before(conn: sqlite3.Connection, event: MessageReceived, session:
 def _asked(conn: sqlite3.Connection, account: PersonKey, session: Session) -> bool:
     """Whether this account, whatever its name is, has asked something in this session."""
     return bool(conn.execute(_ASKED, (session.id, str(account), session.id, str(account))).fetchone()[0])
+
+
+def _tasks(conn: sqlite3.Connection, event: Event, subject: _Subject, person: Person | None) -> _Tasks:
+    works: tuple[Work, ...] = ()
+    if subject.session is not None and isinstance(event, Arrival | TimerDue):
+        works = tasking.open_works(conn, subject.session.id)
+    work = subject.work or tasking.work_of(conn, subject.turn)
+    concerned = works if work is None else (work,)
+    return _Tasks(
+        work=work,
+        works=works,
+        task_cards=tasking.cards_of(conn, concerned),
+        task_turns=tasking.turns_of(conn, concerned),
+        busy_tasks=tasking.busy_of(conn, person.identity) if _may_begin(event) and person is not None else 0,
+    )
+
+
+def _may_begin(event: Event) -> bool:
+    """Whether a task may begin to run because of it."""
+    return isinstance(event, CommandIssued | ButtonPressed)
 
 
 # --- money ------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncGenerator, Iterator
 
 from core.domain.events import Usage
+from core.drivers.offline_tasks import task_answer
 from core.drivers.offline_words import Talk, answer, read
 from core.engine.ports import Clock, Finished, ModelRequest, Said
 
@@ -44,7 +45,7 @@ class OfflineModel:
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
         """Yield the answer in small pieces, then `Finished`. Raises nothing."""
         talk = read(request.messages)
-        text = _rest(answer(talk), talk.partial)
+        text = _rest(task_answer(request.messages) or answer(talk), talk.partial)
         for piece in _pieces(text):
             await self._clock.sleep(self._pace_s)
             yield Said(text=piece)

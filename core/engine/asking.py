@@ -25,7 +25,9 @@ from core.domain.events import (
     Outcome,
     Usage,
 )
+from core.domain.rules import briefing, tasks
 from core.domain.rules.budget import ANSWER_TOKENS_MAX
+from core.domain.rules.planning import SCHEMA
 from core.domain.rules.recall import SYSTEM, compose
 from core.domain.rules.stitch import stitch, undecided
 from core.engine.live import LiveAnswer, LiveAnswers
@@ -119,12 +121,14 @@ class Asking:
             whole=told.whole,
             summary=told.summary,
             named=told.session.home.user == "",
+            last="" if told.work is None else briefing.told(told.turn, told.work, self._policy.recall_budget_tokens),
         )
         request = ModelRequest(
             model=self._policy.model,
             system=SYSTEM,
             messages=messages,
             max_tokens=ANSWER_TOKENS_MAX,
+            schema=SCHEMA if tasks.plans(told.turn) and not told.turn.stripped else "",
             asker=hashlib.sha256(told.session.owner.encode()).hexdigest()[:32],
         )
         return request, live

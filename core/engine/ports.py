@@ -30,6 +30,7 @@ from core.domain.events import Event, Usage
 from core.domain.keys import Audience, PersonKey, Place
 from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
+from core.domain.tasking import Work
 
 Decide = Callable[[View, Event, Stamp], Decision]
 
@@ -89,6 +90,7 @@ class Conversation:
     whole: bool
     summary: Summary | None
     files: Mapping[str, FileCopy]
+    work: Work | None = None  # the task that the turn is for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,7 @@ class Store(Protocol):
 
         The turn's own messages are always there; messages of other turns that failed with "model_refusal" never.
         Reads a bounded tail, never the whole history. `files` are those of the messages returned.
+        A turn that works on a step of a task has its task, and no messages.
         Raises `HistoryUnreadable` when rows cannot be decoded, `KeyError` for an unknown turn.
         """
         ...
@@ -361,6 +364,7 @@ class ModelRequest:
     messages: tuple[Mapping[str, object], ...]
     max_tokens: int = 16_000
     effort: str = "medium"
+    schema: str = ""  # JSON text of the schema that the answer has to follow, "" for free text
     asker: str = ""  # pseudonymous id of the asking person, for the provider's abuse tracing
 
 

@@ -18,7 +18,18 @@ from bots.local.adapter import LocalPlatform
 from bots.local.chat import LocalChat
 from core.domain.decide import decide
 from core.domain.decision import Policy
-from core.domain.effects import AskModel, Deliver, Erase, FetchFile, Mark, ReadThread, ShowCard, Summarize
+from core.domain.effects import (
+    AskModel,
+    CallTool,
+    Deliver,
+    Erase,
+    FetchFile,
+    Mark,
+    ReadThread,
+    RefreshCredential,
+    ShowCard,
+    Summarize,
+)
 from core.domain.entities import EffectRow
 from core.domain.events import CardShown, Delivered, EffectDone, FileFetched, ModelReplied, Outcome, ThreadRead
 from core.engine.loop import Engine
@@ -125,7 +136,7 @@ def late_outcome(row: EffectRow) -> Outcome:
             return FileFetched(session_id=row.session_id, file_id=file_id, media_type="", problem="zombie")
         case ReadThread(turn_id=turn_id):
             return ThreadRead(session_id=row.session_id, turn_id=turn_id, unreadable=True)
-        case Mark() | Summarize() | Erase():
+        case Mark() | Summarize() | Erase() | CallTool() | RefreshCredential():
             return EffectDone(session_id=row.session_id)
         case _:
             assert_never(row.effect)

@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from core.domain.decision import Policy
-from core.domain.effects import AskModel, Deliver, Erase, FetchFile, Mark, ReadThread, ShowCard, Summarize
+from core.domain.effects import (
+    AskModel,
+    CallTool,
+    Deliver,
+    Erase,
+    FetchFile,
+    Mark,
+    ReadThread,
+    RefreshCredential,
+    ShowCard,
+    Summarize,
+)
 from core.domain.entities import EffectRow, EffectState, Phase, Role, TurnState
 from core.domain.events import (
     Address,
@@ -232,7 +243,7 @@ class Story(RuleBasedStateMachine):
                 return CardShown(session_id=row.session_id, card_key=key, version=version, ref="r")
             case FetchFile(file_id=file_id):
                 return FileFetched(session_id=row.session_id, file_id=file_id, media_type="image/png", data="")
-            case Mark() | AskModel() | ReadThread() | Summarize() | Erase():
+            case Mark() | AskModel() | ReadThread() | Summarize() | Erase() | CallTool() | RefreshCredential():
                 return EffectDone(session_id=row.session_id)
 
     # ---------------------------------------------------------------------------------- what is always true

@@ -27,7 +27,7 @@ from core.domain.events import (
     Usage,
 )
 from core.domain.prices import cost
-from core.domain.rules import attempts, returning
+from core.domain.rules import attempts, returning, tasks
 from core.domain.rules.making import Making
 from core.domain.rules.stitch import certain, stitch
 from core.domain.stamp import Stamp
@@ -35,24 +35,25 @@ from core.domain.tokens import estimate
 
 TELL_WAITING_MS = 20_000  # a shorter wait is not worth a word
 CONTINUED_MAX = 4  # how often an answer goes on after the model's length limit
+_ASKED_OTHERWISE = ("model_bound_thinking", "model_invalid")
 _LENGTH_LIMITS = ("max_tokens", "model_context_window_exceeded", "pause_turn")
 
 
 def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
     """The model finished: the turn is answered, or goes on after a length limit."""
     making, turn = _begin(view, stamp)
-    making.settle(event.usage)
+    turn = _paid(making, turn, event.usage)
     text = stitch(turn.said, event.text)
     if event.stop_reason == "refusal":
         _fail(making, replace(turn, said=""), "model_refusal")
     elif not event.text.strip() and not (turn.said and event.stop_reason == "end_turn"):
         _again(making, turn, turn.said, "model_empty")
-    elif event.stop_reason in _LENGTH_LIMITS and turn.continued < CONTINUED_MAX and turn.state is TurnState.OPEN:
+    elif _goes_on(turn, event):
         more = replace(turn, said=text, stitched=True, stalls=0, continued=turn.continued + 1)
         _ask(making, more)
     else:
         long = "cut_long" if event.stop_reason in _LENGTH_LIMITS else turn.finish_note
-        verbatim = "" if turn.stitched or turn.said else event.blocks
+        verbatim = "" if turn.stitched or turn.said or turn.task_id else event.blocks
         final = replace(turn, finish_note=long, model=event.model or turn.model)
         _end(making, final, TurnState.ANSWERED, text, blocks=verbatim, prefix=event.prefix if verbatim else "")
     return making.done()
@@ -61,7 +62,7 @@ def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
 def on_cut(view: View, event: ModelCut, stamp: Stamp) -> Decision:
     """The call ended early: go on from what was said."""
     making, turn = _begin(view, stamp)
-    making.settle(event.usage if event.usage.cost else _guess(view, making.session, event.text))
+    turn = _paid(making, turn, event.usage if event.usage.cost else _guess(view, making.session, event.text))
     _again(making, turn, _so_far(turn, event.text), event.code, blameless=event.blameless)
     return making.done()
 
@@ -69,7 +70,7 @@ def on_cut(view: View, event: ModelCut, stamp: Stamp) -> Decision:
 def on_stopped(view: View, event: ModelStopped, stamp: Stamp) -> Decision:
     """The person pressed Stop: what was said is kept."""
     making, turn = _begin(view, stamp)
-    making.settle(event.usage if event.usage.cost else _guess(view, making.session, event.text))
+    turn = _paid(making, turn, event.usage if event.usage.cost else _guess(view, making.session, event.text))
     _end(making, turn, TurnState.STOPPED, _so_far(turn, event.text))
     return making.done()
 
@@ -103,7 +104,7 @@ def on_refused(view: View, event: ModelRefused, stamp: Stamp) -> Decision:
     making.settle(Usage())
     if turn.state is TurnState.STOPPING:
         _end(making, turn, TurnState.STOPPED, turn.said)
-    elif event.code == "model_bound_thinking" and not turn.stripped:
+    elif event.code in _ASKED_OTHERWISE and not turn.stripped and tasks.may_strip(turn, event.code):
         _ask(making, replace(turn, stripped=True))
     else:
         _fail(making, turn, event.code)
@@ -142,8 +143,22 @@ def _begin(view: View, stamp: Stamp) -> tuple[Making, Turn]:
     return Making(view, stamp, view.session), turn
 
 
+def _goes_on(turn: Turn, event: ModelReplied) -> bool:
+    """Whether the answer only reached the model's length limit. A plan is whole or nothing."""
+    limited = event.stop_reason in _LENGTH_LIMITS and turn.continued < CONTINUED_MAX
+    return limited and turn.state is TurnState.OPEN and not tasks.plans(turn)
+
+
+def _paid(making: Making, turn: Turn, usage: Usage) -> Turn:
+    """The call that ends is paid for, and the turn knows it."""
+    making.settle(usage)
+    return replace(turn, cost=turn.cost + usage.cost)
+
+
 def _so_far(turn: Turn, more: str) -> str:
-    """What a call that did not finish leaves behind; blank space alone is nothing."""
+    """What a call that did not finish leaves behind; blank space alone is nothing, and so is half a plan."""
+    if tasks.plans(turn):
+        return ""
     text = certain(turn.said, more)
     return text if text.strip() else ""
 
@@ -178,6 +193,10 @@ def _fail(making: Making, turn: Turn, code: str) -> None:
 def _end(making: Making, turn: Turn, state: TurnState, text: str, *, blocks: str = "", prefix: str = "") -> None:
     """The turn is over: its text becomes a message of the history, what waited becomes the next turn."""
     turn = replace(turn, state=state, said="" if state is TurnState.ANSWERED else text)
+    if turn.step_id:
+        making.put(turn)
+        tasks.on_step_over(making, turn, text)
+        return
     if text:
         turn = _store_answer(making, turn, text, blocks, prefix)
     if state is TurnState.ANSWERED:
@@ -191,6 +210,8 @@ def _end(making: Making, turn: Turn, state: TurnState, text: str, *, blocks: str
         if making.session.tokens > making.view.policy.recall_budget_tokens:
             returning.write_summary(making)
     making.put(turn)
+    if turn.task_id:
+        tasks.on_answer_over(making, turn)
     making.next_turn()
 
 

@@ -23,13 +23,14 @@ from core.domain.entities import Button, ButtonStyle, Card, Phase, Session
 from core.domain.events import TimerDue
 from core.domain.keys import ButtonId, PersonKey
 from core.domain.leaving import Notices, Preference, Ticket
-from core.domain.rules import retention, returning
+from core.domain.rules import progress, retention, returning
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.resume import issue
 from core.domain.rules.telling import clock
 from core.domain.rules.timeline import idle_since, next_due
 from core.domain.stamp import Stamp
+from core.domain.tasking import ASKS, Work
 from core.domain.words import say
 
 KEEP_MS = 24 * 3_600_000
@@ -77,7 +78,12 @@ def at_stake(view: View, session: Session) -> bool:
     least = policy.idle_min_exchanges
     if least is None:
         least = 2 if session.crowded else 1
-    return session.asked_back or session.exchanges >= least
+    return session.asked_back or bool(_asking(view)) or session.exchanges >= least
+
+
+def _asking(view: View) -> tuple[Work, ...]:
+    """The tasks that wait for the person."""
+    return tuple(each for each in view.works if each.task.state in ASKS)
 
 
 def _step(making: Making, due_ms: int) -> None:
@@ -142,6 +148,7 @@ def _text(making: Making, code: str, ticket: Ticket | None) -> str:
     language, policy = making.view.policy.language, making.view.policy
     park_ms = idle_since(making.session, policy) + policy.idle_park_ms
     lines = [say(language, code, time=clock(park_ms, making.now_ms))]
+    lines += [progress.short(each, language) for each in _asking(making.view)]
     if ticket is not None and ticket.expires_ms > making.now_ms:
         shown = placeholder(ticket.id, ticket.generation)
         lines.append(say(language, "idle.code", code=shown, until=clock(ticket.expires_ms, making.now_ms)))

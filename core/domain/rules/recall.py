@@ -47,6 +47,7 @@ def compose(
     whole: bool,
     summary: Summary | None = None,
     named: bool = False,
+    last: str = "",
 ) -> tuple[Mapping[str, object], ...]:
     """The Messages-API messages of a call for `turn`: history, then the turn, then what was already said.
 
@@ -54,6 +55,7 @@ def compose(
     `prefix` is the hash of the system prompt and tools that will be sent; `whole` says that no earlier message is
     left out. A `summary` stands in front of everything. The last message is always a user's: a partial answer is
     quoted and continued, never prefilled. `named`: several people write here, so each message says who.
+    `last` is what the program itself asks for, after everything else (see `briefing`).
     """
     before = _heard_first([each for each in messages if each.seq <= turn.last_seq or each.turn_id == turn.id])
     before = [each for each in before if each.seq != turn.answer_seq]
@@ -70,6 +72,10 @@ def compose(
             merged[-1][1].extend(blocks)
         else:
             merged.append((role, blocks))
+    if last and merged and merged[-1][0] == "user":
+        merged[-1][1].append(_text(last))
+    elif last:
+        merged.append(("user", [_text(last)]))
     if turn.said.strip():
         merged.append(("assistant", [_text(turn.said)]))
         merged.append(("user", [_text(CONTINUE)]))
