@@ -240,5 +240,5 @@ def _guess(view: View, session: Session, text: str) -> Usage:
     """What a call that died has cost: the prompt was read, the text was written."""
     tokens_in = min(session.tokens, view.policy.recall_budget_tokens)
     tokens_out = estimate(text)
-    price = cost(view.policy.model, tokens_in, tokens_out, 0, 0)
+    price = cost(view.policy.model, tokens_in, tokens_out, 0, 0) if view.policy.model_vendor else 0
     return Usage(tokens_in=tokens_in, tokens_out=tokens_out, cost=price)

@@ -105,6 +105,16 @@ class Making:
             retention_told_up_ms=None,
         )
 
+    def _next_due(self) -> int | None:
+        """When the next idle step is due; a later look that a ring has asked for stands while nothing is changed.
+
+        Else the timer would ring again under a key that it has rung under, which is taken for the same ring.
+        """
+        due_ms, before = next_due(self.session, self.view.policy), self.view.session
+        if due_ms is None or before is None or before.due_ms is None or before.id != self.session.id:
+            return due_ms
+        return max(due_ms, before.due_ms) if next_due(before, self.view.policy) == due_ms else due_ms
+
     def interrupt(self, effect_id: str) -> None:
         """End a running effect after the commit."""
         self._stops.append(effect_id)
@@ -131,7 +141,7 @@ class Making:
         """The decision: all rows, then the session and the spends as they ended."""
         for deed in self._last.values():
             deed()
-        due_ms = self._postponed_ms or next_due(self.session, self.view.policy)
+        due_ms = self._postponed_ms or self._next_due()
         if due_ms is not None:
             due_ms = min(due_ms, self.now_ms + RING_MAX_MS)
         self.session = replace(self.session, due_ms=due_ms)
