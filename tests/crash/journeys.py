@@ -68,6 +68,22 @@ _ACTS: dict[str, tuple[Act, ...]] = {
     ),
     "a_tight_budget": (Say(text="one"), Wait(seconds=2.4), Say(text="two"), Wait(seconds=0.9), Say(text="three")),
     "a_shaky_platform": (Wobbles(of=(Wobble.UNHEARD, Wobble.NOT_SENT)), Say(text="one"), Wait(seconds=1.5)),
+    "a_task_beside_a_chat": (
+        Say(text="one"),
+        Wait(seconds=0.6),
+        Command(text="/task the goal"),
+        Wait(seconds=4.0),
+        Say(text="two"),
+    ),
+    "a_task_paused_and_resumed": (
+        Say(text="one"),
+        Wait(seconds=2.4),
+        Command(text="/task the goal"),
+        Wait(seconds=2.1),
+        Press(label="Pause"),
+        Wait(seconds=2.4),
+        Press(label="Resume at step"),
+    ),
     "drain": (Say(text="one"), Wait(seconds=1.5), Say(text="two"), Drain()),
 }
 

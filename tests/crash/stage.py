@@ -32,6 +32,7 @@ from tests.crash.talker import Talker
 STEP_S = 0.3  # of the clock; a draft tick comes every second step
 SETTLE_S = 200.0
 CHANNEL = "general"
+TASK = "/task "
 
 
 @dataclass(slots=True, kw_only=True)
@@ -119,6 +120,7 @@ class Stage:
             for each in self.spoken:
                 each.held = each.held or each.key in self.life.untaken
         self.wrong += [f"a dead process's {kind} was taken" for kind in taken]
+        self.model.recorded(await self.life.results())
         self._alive()
 
     def die(self) -> None:
@@ -205,6 +207,13 @@ class Stage:
         self.spoken.append(Spoken(say=say, key=key))
         return self.spoken[-1]
 
+    def _note_goal(self, command: Command, key: str) -> None:
+        """A goal becomes a message when its steps are over, whatever is said meanwhile."""
+        say = Say(text=command.text.removeprefix(TASK), person=command.person, thread=command.thread)
+        if all(each.say != say for each in self.spoken):
+            key = ids.command_key(ids.person_key(ids.WORKSPACES[0], say.person), key)
+            self.spoken.append(Spoken(say=say, key=key, swapped=True))
+
     def _root(self, thread: str) -> str | None:
         """The id of a thread: the id of the first message in it."""
         for each in self.spoken:
@@ -241,6 +250,8 @@ class Stage:
     async def _command(self, act: Command, n: int) -> None:
         root = self._root(act.thread)
         self.stops += act.text == "/stop"
+        if root is not None and act.text.startswith(TASK):
+            self._note_goal(act, f"c{n}")
         if root is not None:
             await self.chat.say(Saying(person=act.person, channel=CHANNEL, text=act.text, thread=root, key=f"c{n}"))
 
@@ -249,12 +260,12 @@ class Stage:
         if pressed is None:
             for post in reversed(await self.local.posts(self.place(act.thread))):
                 for button in post.buttons:
-                    if button.label == act.label and pressed is None:
+                    if button.label.startswith(act.label) and pressed is None:
                         pressed = _Pressed(message=post.id, button=button.id, key=f"p{n}")
         if pressed is None:
             return
         self._presses[n] = pressed
-        self.stops += act.label == "Stop"
+        self.stops += act.label in ("Stop", "Pause")
         await self.chat.press(
             Pressing(person=act.person, message=pressed.message, button=pressed.button, key=pressed.key)
         )
