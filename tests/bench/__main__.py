@@ -23,7 +23,7 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 
-from tests.bench import crowd, discord, exchange, heartbeat, idle, program, restart, streams, token, turns
+from tests.bench import crowd, discord, exchange, heartbeat, idle, program, restart, streams, tasks, token, turns
 from tests.bench.report import Bench, Report, Setup, show, show_gates, write
 
 BENCHES: dict[str, Bench] = {
@@ -32,6 +32,7 @@ BENCHES: dict[str, Bench] = {
     "turns": turns.run,
     "token": token.run,
     "streams": streams.run,
+    "tasks": tasks.run,
     "idle": idle.run,
     "restart": restart.run,
     "heartbeat": heartbeat.run,

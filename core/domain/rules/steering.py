@@ -61,7 +61,7 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     if not people.owns(person, session) and person.key != work.task.asker:
         return _private(view, "private.not_yours")
     verb = event.button.verb
-    if work.task.state not in _WHEN[verb] or not _still_meant(work, event.button):
+    if work.task.state not in WHEN[verb] or not _still_meant(work, event.button):
         return Decision(reply=Private(text=progress.state(work, view.policy.language)))
     if verb == "task_change":
         return Decision(reply=_wish_form(work, view.policy.language))
@@ -239,7 +239,7 @@ def _private(view: View, code: str, **values: object) -> Decision:
 
 
 _ANY_TIME = tuple(OPEN)
-_WHEN: Mapping[str, tuple[TaskState, ...]] = {
+WHEN: Mapping[str, tuple[TaskState, ...]] = {
     "task_start": (TaskState.PROPOSED,),
     "task_change": (TaskState.PROPOSED,),
     "task_changed": (TaskState.PROPOSED,),
@@ -261,4 +261,4 @@ _STEER: Mapping[str, Callable[[Making, Work, ButtonPressed], str]] = {
     "task_stop": _stop,
 }
 _GO_ON = ("task_start", "task_changed", "task_resume", "task_retry", "task_skip")
-BUTTONS = tuple(_WHEN)
+BUTTONS = tuple(WHEN)
