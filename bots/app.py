@@ -37,6 +37,7 @@ from core.domain.rules.suggesting import suggestions
 from core.drivers.alarm import Alarm
 from core.drivers.claude import ClaudeModel
 from core.drivers.clock import SystemClock
+from core.drivers.mcp_tools import McpTools
 from core.drivers.offline import OfflineModel
 from core.engine.handover import File
 from core.engine.loop import Engine
@@ -105,6 +106,10 @@ class App:
         self.model = model.name
         platforms: dict[str, Platform] = {}
         alarm = Alarm(clock, self._ring)
+        tools = McpTools(settings.tools, clock, memory=SqliteMemory(store)) if settings.tools else None
+        if tools is not None:
+            self._running.push_async_callback(tools.close)
+            await tools.recall()
         engine = Engine(
             store=store,
             model=model,
@@ -114,6 +119,7 @@ class App:
             boot=secrets.token_hex(_BOOT_BYTES),
             code_keys=codes,
             ring_at=alarm.ring_at,
+            tools=tools,
         )
         if settings.local_chat_on:
             self._served[ids.PLATFORM] = Local(
@@ -126,6 +132,8 @@ class App:
         self._running.push_async_callback(engine.close)
         await engine.start()
         await self._listen(engine)
+        if tools is not None:
+            tools.start()
         await self._upkeep(alarm, store, clock)
         chores = Chores(settings, store, keys, clock)
         forgetting = partial(self._forget, store, clock, chores)

@@ -67,6 +67,10 @@ def _session(kept: KeptSession) -> Iterator[str]:
     if kept.notices:
         yield from ("", "## Notices", "")
         yield from (f"- {_line(each)}" for each in kept.notices)
+    for call in kept.calls:
+        tool = f"{call.server}: {call.tool}" if call.server else call.tool
+        yield from ("", f"## Tool {_line(tool)}, {_moment(call.created_ms)}, {call.state.value}", "", call.input)
+        yield from (("", call.result) if call.result else ())
     for file in kept.files:
         yield from ("", f"File `{file.file_id}` ({_line(file.media_type)}): its content is in the JSON file.")
 

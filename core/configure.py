@@ -20,6 +20,7 @@ from typing import cast
 from pydantic import SecretStr, ValidationError
 
 from core.settings import PREFIX, Settings, environment_name, example
+from core.tool_settings import read_servers
 from core.units import format_duration
 
 CONFIG = "REJOINDER_CONFIG"  # names the file; not a setting itself
@@ -60,6 +61,10 @@ def load(environ: Mapping[str, str], folder: Path = Path()) -> Settings:
     written = {name: name if name in in_file else environment_name(name) for name in Settings.model_fields}
     written |= {name: environment_name(name) for name in in_environment}
     given = {**in_file, **in_environment}
+    if "tools" in given:
+        servers, wrong = read_servers(given["tools"], environ)
+        problems += (Problem(name=each.name, what=each.what, fix=each.fix) for each in wrong)
+        given["tools"] = servers
     settings, unusable = _validated(given, written, problems)
     for needs, problem in _contradictions(settings, written):
         if unusable.isdisjoint(needs):

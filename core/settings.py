@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from core.domain.decision import Policy
 from core.domain.leaving import Notices
 from core.domain.words import LANGUAGES
+from core.tool_settings import ToolServer
 from core.units import QuietHours, parse_dollars, parse_duration
 
 PREFIX = "REJOINDER_"
@@ -32,10 +33,12 @@ _TOKEN_CHARS = 16  # tried over the network only
 # Their part is not built yet: they are read and checked, and whoever sets one is told that it changes nothing.
 # fmt: off
 LATER = frozenset({
-    "allow_workspaces", "allow_channels", "allow_people", "tools",
+    "allow_workspaces", "allow_channels", "allow_people",
 })
 # fmt: on
 _SQLITE = "sqlite:///"
+_BUILTIN_TOKENS = 500  # what the built-in tools add to each call of the model
+_TOOLS_TOKENS = 16_000  # ... and the most that tool servers do
 
 
 class ThreadSessions(StrEnum):
@@ -125,7 +128,7 @@ Name = Annotated[str, _from_text(_name)]
 Url = Annotated[str, _from_text(_url), Field(examples=["https://bot.example.com"])]
 Quiet = Annotated[QuietHours, NoDecode, _from_text(QuietHours.parse), Field(examples=["22:00-07:00"])]
 Database = Annotated[Path, _from_text(_database), Field(examples=["sqlite:///data/rejoinder.db"])]
-Tools = Annotated[Mapping[str, Mapping[str, object]], NoDecode]
+Tools = Annotated[Mapping[str, ToolServer], NoDecode]
 Language = Annotated[str, _from_text(_language), Field(examples=["en"])]
 Key = Annotated[SecretStr, _long_enough(_KEY_CHARS), Field(examples=["$(openssl rand -hex 32)"])]
 Token = Annotated[SecretStr, _long_enough(_TOKEN_CHARS), Field(examples=["$(openssl rand -hex 16)"])]
@@ -258,7 +261,8 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """Every secret that is set; for the log's second net only."""
         values: Iterable[object] = (getattr(self, name) for name in type(self).model_fields)
-        return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+        own = (value.get_secret_value() for value in values if isinstance(value, SecretStr))
+        return (*own, *(secret for server in self.tools.values() for secret in server.secrets))
 
     @property
     def _vendor(self) -> str:
@@ -290,6 +294,8 @@ class Settings(BaseSettings):
             budget_workspace_day=self.budget_workspace_day,
             language=self.language,
             shared_threads=self.thread_sessions is ThreadSessions.SHARED,
+            tool_servers=tuple(self.tools),
+            tool_list_tokens=_TOOLS_TOKENS if self.tools else _BUILTIN_TOKENS,
         )
 
 

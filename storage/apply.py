@@ -78,6 +78,7 @@ _PUT_MESSAGE = (
     f"INSERT INTO message (id, {', '.join(MESSAGE.fields)}) VALUES (?{', ?' * len(MESSAGE.fields)})"
     f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{each} = excluded.{each}' for each in MESSAGE.fields)}"
 )
+_UNPERMIT = "DELETE FROM permit WHERE session_id = ? AND account = ? AND server = ? AND tool = ?"
 _PUT_TICKET = (
     f"INSERT INTO ticket ({', '.join(TICKET.columns)}, digest) VALUES ({', '.join('?' * len(TICKET.columns))}, ?)"
     " ON CONFLICT (id) DO UPDATE SET state = excluded.state, expires_ms = excluded.expires_ms, owner = excluded.owner"
@@ -150,6 +151,7 @@ def _write(
             conn.executemany("DELETE FROM waiting WHERE id = ?", [(each,) for each in change.waiting])
             conn.executemany("DELETE FROM binding WHERE key = ?", [(str(each),) for each in change.binding])
             conn.executemany("DELETE FROM step WHERE id = ?", [(each,) for each in change.steps])
+            conn.executemany(_UNPERMIT, [tuple(PERMIT.encode(each)[:4]) for each in change.permits])
         case _:
             assert_never(change)
 

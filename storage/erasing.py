@@ -34,6 +34,9 @@ _OF_SESSION = (  # table and the column that must not be found afterwards
     ("summary", "goal"),
     ("ticket", "digest"),
     ("move_claim", "id"),
+    ("tool_round", "text"),
+    ("tool_call", "input"),
+    ("permit", ""),
     ("binding", ""),
 )
 _PLACES = (
@@ -100,6 +103,7 @@ class Eraser:
             self._heard_elsewhere(PersonKey.parse(key), name)
             self._posts_of(PersonKey.parse(key))
             self._delete("move_claim", "claimant = ?", key, also="claimant_name")
+            self._delete("permit", "account = ?", key)
             self._delete("adopted", "link_id IN (SELECT id FROM link WHERE account = ?)", key)
             self._delete("link", "account = ?", key, also="id")
         self._delete("ticket", "owner = ?", identity, also="digest")
@@ -126,6 +130,8 @@ class Eraser:
             )
             self._delete("effect", mine, session_id, turn_id, also="id")
             self._delete("part", "turn_id = ?", turn_id)
+            self._delete("tool_round", "turn_id = ?", turn_id, also="text")
+            self._delete("tool_call", "turn_id = ?", turn_id, also="result")
             self._delete("turn", "id = ?", turn_id, also="id")
             self._blank(num, session_id)
 

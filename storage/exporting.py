@@ -23,10 +23,12 @@ from storage.rows import (
     MESSAGE,
     PERSON,
     PREFERENCE,
+    ROUND,
     SEQ_BITS,
     SEQ_MASK,
     SESSION,
     SUMMARY,
+    TOOL_CALL,
     WAITING,
     Scalar,
     Table,
@@ -64,6 +66,8 @@ def _session(conn: sqlite3.Connection, row: tuple[Scalar, ...]) -> KeptSession:
         tasks=tasking.all_works(conn, session.id),
         notices=tuple(hidden(text) for (text,) in conn.execute(_CARDS, (session.id,)).fetchall()),
         files=_rows(conn, FILE_COPY, "session_id = ? ORDER BY file_id", session.id),
+        rounds=_rows(conn, ROUND, "session_id = ? ORDER BY turn_id, n", session.id),
+        calls=_rows(conn, TOOL_CALL, "session_id = ? ORDER BY created_ms, round, n", session.id),
     )
 
 

@@ -7,10 +7,11 @@ Runs inside the writer's unit like `storage.views`, which loads everything else.
 from __future__ import annotations
 
 import dataclasses
+import json
 import sqlite3
 from typing import TypeVar
 
-from core.domain.decision import Line, Policy, Pulled, Tail, View
+from core.domain.decision import Found, Line, Policy, Pulled, Tail, View
 from core.domain.entities import Level, Person, Phase, Role, Session
 from core.domain.events import (
     Arrival,
@@ -24,6 +25,8 @@ from core.domain.events import (
 )
 from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Summary, Ticket
+from core.domain.rules.finding import FOUND_MAX, SHOW
+from core.domain.tooling import ToolCall
 from storage import tasking
 from storage.rows import (
     CARD,
@@ -40,6 +43,7 @@ from storage.rows import (
     Scalar,
     Table,
 )
+from storage.search import search
 
 E = TypeVar("E")
 
@@ -83,7 +87,7 @@ _NEIGHBOUR = (
     " AND c.place = ? AND c.buttons <> '[]' AND c.created_ms >= ?)"
 )
 _ASKING = "c.key >= 'mailbag:' AND c.key < 'mailbag;'" + "".join(
-    f" OR c.key >= '{kind}:' AND c.key < '{kind};'" for kind in ("approval", "login", "claim")
+    f" OR c.key >= '{kind}:' AND c.key < '{kind};'" for kind in ("approval", "unsure", "login", "claim")
 )
 _MINE = (
     "SELECT s.id, s.title, s.phase, s.home, s.audience, s.last_human_ms, coalesce(substr(m.text, 1, ?), ''), s.level,"
@@ -156,7 +160,15 @@ def complete(conn: sqlite3.Connection, view: View, event: Event, named: Named, k
         view = dataclasses.replace(view, mine=mine(conn, person.identity))
     if isinstance(event, ResumeAsked | ButtonPressed | CommandIssued):
         view = _about_move(conn, view, event, named, key)
+    if isinstance(event, ButtonPressed) and event.button.verb == SHOW and view.call is not None:
+        view = dataclasses.replace(view, found=_found(conn, person, view.call))
     return view
+
+
+def _found(conn: sqlite3.Connection, person: Person, call: ToolCall) -> tuple[Found, ...]:
+    """What the search of a call finds for the acting person."""
+    query = json.loads(call.input).get("query", "")
+    return search(conn, person.identity, str(query), here=call.session_id, limit=FOUND_MAX)
 
 
 def mine(conn: sqlite3.Connection, identity: str, limit: int = LINES_MAX) -> tuple[Line, ...]:

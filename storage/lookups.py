@@ -14,17 +14,25 @@ from core.domain.entities import Card, FileCopy, Message, Session, Turn
 from core.domain.errors import BadInput, HistoryUnreadable
 from core.domain.keys import Place, SessionKey
 from core.domain.leaving import Summary
+from core.domain.rules.loops import NO_LOOPS, Loops
+from core.domain.rules.stitch import after
+from core.domain.tooling import ToolList
 from core.engine.ports import Conversation, Delivery
+from core.engine.tool_ports import Asked
 from storage import tasking
 from storage.rows import (
     CARD,
     FILE_COPY,
     MESSAGE,
     PART,
+    PERSON,
+    ROUND,
     SEQ_BITS,
     SEQ_MASK,
     SESSION,
     SUMMARY,
+    TOOL_CALL,
+    TOOL_LIST,
     TURN,
     WAITING,
     Row,
@@ -63,6 +71,12 @@ _TURN_DRAFT = (
 )
 _CARD = f"{CARD.select} WHERE session_id = ? AND key = ?"
 SLICE_MESSAGES = 64  # read at a time, from the newest backwards
+_ROUNDS = f"{ROUND.select} WHERE turn_id IN (SELECT w.value FROM json_each(?) AS w) ORDER BY turn_id, n"
+_CALLS = f"{TOOL_CALL.select} WHERE turn_id IN (SELECT w.value FROM json_each(?) AS w) ORDER BY turn_id, round, n"
+_CALL = f"{TOOL_CALL.select} WHERE id = ?"
+_TOOL_LIST = f"{TOOL_LIST.select} WHERE digest = ?"
+_PERSON = f"{PERSON.select} WHERE key = ?"
+_PERMITTED = "SELECT 1 FROM permit WHERE session_id = ? AND account = ? AND server = ? AND tool = ?"
 _FILE = f"{FILE_COPY.select} WHERE file_id = ?"
 
 
@@ -78,11 +92,52 @@ def conversation(conn: sqlite3.Connection, turn_id: str, budget_tokens: int) -> 
             _check_blocks(each)
         files = _files(conn, history)
         summary = _one_summary(conn, session.summary_id) if session.summary_id and not alone else None
+        loops = _loops(conn, turn, history if whole and summary is None else ())
     except (BadInput, sqlite3.DatabaseError) as error:
         raise HistoryUnreadable(code="history_unreadable", detail=str(error)) from error
     return Conversation(
-        session=session, turn=turn, messages=history, whole=whole, summary=summary, files=files, work=work
+        session=session,
+        turn=turn,
+        messages=history,
+        whole=whole,
+        summary=summary,
+        files=files,
+        loops=loops,
+        tools=_tools(conn, session.tools),
+        work=work,
     )
+
+
+def asked(conn: sqlite3.Connection, call_id: str) -> Asked:
+    """See `ToolReads.asked`."""
+    row = conn.execute(_CALL, (call_id,)).fetchone()
+    if row is None:
+        raise KeyError(call_id)
+    call = TOOL_CALL.decode(row)
+    person = conn.execute(_PERSON, (str(call.asker),)).fetchone()
+    permit = (call.session_id, str(call.asker), call.server, call.tool)
+    return Asked(
+        call=call,
+        turn=_turn(conn, call.turn_id),
+        session=_session(conn, call.session_id)[1],
+        asker=None if person is None else PERSON.decode(person),
+        permitted=conn.execute(_PERMITTED, permit).fetchone() is not None,
+    )
+
+
+def _loops(conn: sqlite3.Connection, turn: Turn, history: tuple[Message, ...]) -> Loops:
+    """The rounds of the tool loop, and their calls, of a turn and of the turns of a history."""
+    names = json.dumps(list(dict.fromkeys((*(each.turn_id for each in history if each.turn_id), turn.id))))
+    rounds = tuple([ROUND.decode(row) for row in conn.execute(_ROUNDS, (names,)).fetchall()])
+    if not rounds:
+        return NO_LOOPS
+    calls = tuple([TOOL_CALL.decode(row) for row in conn.execute(_CALLS, (names,)).fetchall()])
+    return Loops(rounds=rounds, calls=calls)
+
+
+def _tools(conn: sqlite3.Connection, digest: str) -> ToolList | None:
+    row = conn.execute(_TOOL_LIST, (digest,)).fetchone() if digest else None
+    return None if row is None else TOOL_LIST.decode(row)
 
 
 def history(conn: sqlite3.Connection, session_id: str, from_seq: int, to_seq: int, limit: int) -> tuple[Message, ...]:
@@ -213,7 +268,7 @@ def _text(conn: sqlite3.Connection, turn: Turn) -> str:
         if row is not None:
             return str(row[0])
     rows = conn.execute(_TURN_DRAFT, (turn.session_id, turn.id)).fetchall()
-    return turn.said + "".join([row[0] for row in rows])
+    return after(turn.before, turn.said + "".join([row[0] for row in rows]))
 
 
 def _turn(conn: sqlite3.Connection, turn_id: str) -> Turn:

@@ -17,13 +17,27 @@ from core.codec import Json, to_plain
 from core.domain.entities import Card, EffectRow, Message, Person, Session, Turn, Waiting
 from core.domain.errors import BadInput
 from core.domain.leaving import Summary
+from core.domain.tooling import Round, ToolCall
 from storage.connection import open_for_reading
 from storage.erasing import OWNER
 from storage.faults import translate
 from storage.forget import resolve
 from storage.lookups import messages
 from storage.migrate import inspect
-from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SUMMARY, TURN, WAITING, Scalar, Table
+from storage.rows import (
+    CARD,
+    EFFECT,
+    PERSON,
+    ROUND,
+    SEQ_BITS,
+    SESSION,
+    SUMMARY,
+    TOOL_CALL,
+    TURN,
+    WAITING,
+    Scalar,
+    Table,
+)
 
 E = TypeVar("E")
 
@@ -49,6 +63,8 @@ class SessionDetail:
     cards: tuple[Card, ...]
     effects: tuple[EffectRow, ...]
     summaries: tuple[Summary, ...] = ()
+    rounds: tuple[Round, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
 
 
 @contextlib.contextmanager
@@ -97,6 +113,8 @@ def detail(conn: sqlite3.Connection, session_id: str) -> SessionDetail:
         cards=_rows(conn, CARD, "session_id = ? ORDER BY created_ms, key", session_id),
         effects=_rows(conn, EFFECT, "session_id = ? ORDER BY n", session_id),
         summaries=_rows(conn, SUMMARY, "session_id = ? ORDER BY to_seq, created_ms", session_id),
+        rounds=_rows(conn, ROUND, "session_id = ? ORDER BY turn_id, n", session_id),
+        calls=_rows(conn, TOOL_CALL, "session_id = ? ORDER BY created_ms, round, n", session_id),
     )
 
 
@@ -138,6 +156,8 @@ def _plain(value: SessionDetail) -> dict[str, Json]:
         "turns": to_plain(value.turns),
         "cards": to_plain(value.cards),
         "summaries": to_plain(value.summaries),
+        "rounds": to_plain(value.rounds),
+        "calls": to_plain(value.calls),
     }
 
 

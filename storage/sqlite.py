@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from core.domain.codes import CodeKeys
-from core.domain.decision import Decision, Policy
+from core.domain.decision import Decision, Found, Policy
 from core.domain.effects import EraseKind
 from core.domain.entities import Card, Draft, EffectRow, Message, Part
 from core.domain.events import Arrival, Event, TimerDue
@@ -22,6 +22,7 @@ from core.domain.keys import Place
 from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
 from core.engine.ports import Accepted, Claim, Conversation, Decide, Delivery, Doomed, Due, Erased
+from core.engine.tool_ports import Asked
 from storage import claims, erasing, forget, housekeeping, lookups, views
 from storage.apply import apply
 from storage.board import SqliteBoard
@@ -30,6 +31,7 @@ from storage.faults import other_key
 from storage.files import Peephole
 from storage.readers import Readers
 from storage.rows import clean, put
+from storage.search import search
 from storage.writer import DRAFT, OnPoint, Unit, Writer
 
 T = TypeVar("T")
@@ -191,6 +193,14 @@ class SqliteStore:
     async def conversation(self, turn_id: str, budget_tokens: int) -> Conversation:
         """See `Store.conversation`."""
         return await self._readers.run(partial(lookups.conversation, turn_id=turn_id, budget_tokens=budget_tokens))
+
+    async def asked(self, call_id: str) -> Asked:
+        """See `ToolReads.asked`."""
+        return await self._readers.run(partial(lookups.asked, call_id=call_id))
+
+    async def search(self, identity: str, query: str, *, here: str, limit: int) -> tuple[Found, ...]:
+        """See `ToolReads.search`."""
+        return await self._readers.run(partial(search, identity=identity, query=query, here=here, limit=limit))
 
     async def history(self, session_id: str, from_seq: int, to_seq: int, limit: int) -> tuple[Message, ...]:
         """See `Store.history`."""

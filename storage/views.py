@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from typing import TypedDict, TypeVar, assert_never
 
 from core.domain.decision import Policy, View
-from core.domain.effects import AskModel, ShowCard
+from core.domain.effects import AskModel, CallTool, ShowCard
 from core.domain.entities import Card, EffectRow, Person, Session, Spend, Turn, Waiting
 from core.domain.events import (
+    ApprovalMissing,
     Arrival,
     ButtonPressed,
     CardShown,
@@ -49,9 +50,24 @@ from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
 from core.domain.tasking import Work
+from core.domain.tooling import ToolCall
 from storage import leaving, lookups, tasking
 from storage.leaving import Named, key_of_session
-from storage.rows import CARD, EFFECT, PERSON, SEQ_BITS, SESSION, SPEND, TURN, WAITING, Scalar, Table, clean
+from storage.rows import (
+    CARD,
+    EFFECT,
+    PERMIT,
+    PERSON,
+    SEQ_BITS,
+    SESSION,
+    SPEND,
+    TOOL_CALL,
+    TURN,
+    WAITING,
+    Scalar,
+    Table,
+    clean,
+)
 
 E = TypeVar("E")
 
@@ -76,6 +92,10 @@ _MOVED = (
     f"{CARD.select} WHERE session_id = ? AND key >= 'moved:' AND key < 'moved;' AND place = ?"
     " ORDER BY created_ms DESC, rowid DESC LIMIT 1"
 )
+_CALL = f"{TOOL_CALL.select} WHERE id = ?"
+_CALLS = f"{TOOL_CALL.select} WHERE turn_id = ? ORDER BY round, n"
+_PERMITS = f"{PERMIT.select} WHERE session_id = ?"
+_CARDS = f"{CARD.select} WHERE session_id = ? AND buttons <> '[]' ORDER BY created_ms, rowid LIMIT ?"
 _PERSON = f"{PERSON.select} WHERE key = ?"
 _SPEND = f"{SPEND.select} WHERE account = ? AND day = ?"
 _ASKED = (
@@ -104,6 +124,7 @@ class _Subject:
     turn: Turn | None = None
     card: Card | None = None
     work: Work | None = None
+    call: ToolCall | None = None
     named: Named = field(default_factory=Named)
 
 
@@ -145,14 +166,16 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         spoke=spoke,
         **_tasks(conn, event, subject, person),
         altered=lookups.altered(conn, event.place, event.ref) if isinstance(event, MessageChanged) else (),
+        call=subject.call,
     )
+    view = _about_tools(conn, view, event)
     return leaving.complete(conn, view, event, subject.named, key)
 
 
 # --- which rows -------------------------------------------------------------------------------------
 
 
-def _subject(  # noqa: C901, PLR0911 -- one arm for each event
+def _subject(  # noqa: C901, PLR0911, PLR0912 -- one arm for each event
     conn: sqlite3.Connection, event: Event, policy: Policy, finishing: EffectRow | None
 ) -> _Subject:
     match event:
@@ -164,23 +187,16 @@ def _subject(  # noqa: C901, PLR0911 -- one arm for each event
             return _Subject(session=_session(conn, session_id), named=Named(ticket=ticket))
         case ButtonPressed():
             return _subject_of_button(conn, clean(event.button.subject))
-        case (
-            ModelReplied()
-            | ModelCut()
-            | ModelStopped()
-            | ModelBusy()
-            | ModelRefused()
-            | HistoryLost()
-            | Delivered()
-            | ToolReturned()
-            | SignInNeeded()
-        ):
-            turn = _one(conn, TURN, _TURN, event.turn_id)
-            return _Subject(session=_session(conn, turn.session_id) if turn else None, turn=turn)
+        case ModelReplied() | ModelCut() | ModelStopped() | ModelBusy() | ModelRefused() | HistoryLost() | Delivered():
+            return _subject_of_turn(conn, event.turn_id)
+        case ToolReturned() | SignInNeeded() | ApprovalMissing():
+            return _subject_of_turn(conn, event.turn_id, event.call_id)
         case CardShown():
             card = _one(conn, CARD, _CARD_BY_KEY, event.session_id, event.card_key)
             return _Subject(session=_session(conn, event.session_id), card=card)
         case EffectWaits() | EffectStumbled() | EffectRefused() | EffectDone():
+            if finishing is not None and isinstance(finishing.effect, CallTool):
+                return _subject_of_turn(conn, finishing.effect.turn_id, finishing.effect.call_id)
             card = None
             if finishing is not None and isinstance(finishing.effect, ShowCard):
                 card = _one(conn, CARD, _CARD_BY_KEY, finishing.session_id, finishing.effect.card_key)
@@ -194,6 +210,25 @@ def _subject(  # noqa: C901, PLR0911 -- one arm for each event
             return _Subject()
         case _:
             assert_never(event)
+
+
+def _subject_of_turn(conn: sqlite3.Connection, turn_id: str, call_id: str = "") -> _Subject:
+    turn = _one(conn, TURN, _TURN, turn_id)
+    call = _one(conn, TOOL_CALL, _CALL, call_id) if call_id else None
+    return _Subject(session=_session(conn, turn.session_id) if turn else None, turn=turn, call=call)
+
+
+def _about_tools(conn: sqlite3.Connection, view: View, event: Event) -> View:
+    """The calls of the turn that the event is about, what their person permits here, and what asks for them."""
+    session, turn = view.session, view.turn
+    if session is None or turn is None:
+        return view
+    if isinstance(event, ModelReplied) and event.calls:
+        view = dataclasses.replace(view, permits=_all(conn, PERMIT, _PERMITS, session.id))
+    if not turn.rounds:
+        return view
+    cards = _all(conn, CARD, _CARDS, session.id, leaving.CARDS_MAX) if turn.awaits_since_ms is not None else ()
+    return dataclasses.replace(view, calls=_all(conn, TOOL_CALL, _CALLS, turn.id), cards=cards)
 
 
 def _subject_of_place(conn: sqlite3.Connection, event: MessageReceived | CommandIssued, policy: Policy) -> _Subject:
@@ -225,7 +260,9 @@ def _only_one(conn: sqlite3.Connection, event: Arrival, person: Person, key: Ses
     return _Subject(session=_session(conn, found[0].session_id)) if len(found) == 1 else None
 
 
-def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
+def _subject_of_button(  # noqa: PLR0911 -- one way out for each thing that a button can be about
+    conn: sqlite3.Connection, subject: str
+) -> _Subject:
     card = _one(conn, CARD, _CARD_BY_ID, subject)
     if card is not None:
         return _Subject(session=_session(conn, card.session_id), card=card)
@@ -235,6 +272,9 @@ def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
     work = tasking.find(conn, subject)
     if work is not None:
         return _Subject(session=_session(conn, work.task.session_id), work=work)
+    call = _one(conn, TOOL_CALL, _CALL, subject)
+    if call is not None:
+        return _subject_of_turn(conn, call.turn_id, call.id)
     claim = leaving.find_claim(conn, subject)
     if claim is not None:
         card = _one(conn, CARD, _CARD_BY_KEY, claim.session_id, f"claim:{claim.id}")

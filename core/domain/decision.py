@@ -25,6 +25,7 @@ from core.domain.entities import (
 from core.domain.keys import Audience, PersonKey, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Notices, Preference, Summary, Ticket
 from core.domain.tasking import Work
+from core.domain.tooling import Permit, ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,8 @@ class Policy:
     shared_threads: bool = False
     bot_name: str = "Rejoinder"
     model_vendor: str = "Anthropic"  # who gets the words that the model gets; "" = they stay on this machine
+    tool_servers: tuple[str, ...] = ()  # names of the tool servers; they get what the model passes to their tools
+    tool_list_tokens: int = 0  # what the description of all tools adds to a model call at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,18 @@ class Altered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One of a person's conversations that a search has found; `words` are the places that match, best first."""
+
+    session_id: str
+    title: str
+    home: SessionKey
+    audience: Audience
+    last_human_ms: int
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A frozen bundle, loaded by event type; what an event does not need is None or empty."""
 
@@ -142,6 +157,10 @@ class View:
     task_turns: tuple[Turn, ...] = ()  # of them: the open ones, and the newest of each step that is not over
     busy_tasks: int = 0  # how many tasks go on for the acting person, everywhere
     altered: tuple[Altered, ...] = ()  # where we hold the message that was changed, at most 1,000 messages back
+    calls: tuple[ToolCall, ...] = ()  # of `turn`, all its rounds, in order
+    call: ToolCall | None = None  # the call that the event names, by its id or its button
+    permits: tuple[Permit, ...] = ()  # of the session, for a reply that asks for tools
+    found: tuple[Found, ...] = ()  # what the search that a button names finds for the acting person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

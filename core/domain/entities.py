@@ -198,6 +198,9 @@ class Turn:
     finish_note: str = ""  # code of an honest remark under the answer ("cut_long", "recovered" ...)
     before: str = ""  # what the finished rounds of the tool loop said; stands before `said`
     rounds: int = 0  # model calls of this turn that asked for tools
+    round_tokens: int = 0  # estimated tokens of these rounds and of their results
+    activity: str = ""  # what the open turn does besides asking the model: "calling:<tools>", or "awaits:<what>"
+    awaits_since_ms: int | None = None  # since when it waits for the person
     step_id: str = ""  # the step (or, for its plan, the task) that this turn works on: its card shows it, no delivery
     cost: int = 0  # of its calls since it was last opened, millionths of a US dollar
     task_id: str = ""  # the task that this turn plans, works on a step of, or answers
@@ -305,11 +308,12 @@ class EffectRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """Rows to delete in this decision: waiting messages and steps by id."""
+    """Rows to delete in this decision: waiting messages and steps by id, bindings and permits by their keys."""
 
     waiting: tuple[str, ...] = ()
     steps: tuple[str, ...] = ()
     binding: tuple[SessionKey, ...] = field(default=())
+    permits: tuple[Permit, ...] = ()
 
 
 Entity = (

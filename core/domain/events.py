@@ -12,7 +12,7 @@ from enum import StrEnum
 from core.domain.entities import FileRef, Message, Part
 from core.domain.keys import Audience, ButtonId, PersonKey, Place
 from core.domain.leaving import Fact
-from core.domain.tooling import Credential
+from core.domain.tooling import Credential, ToolKind, ToolList, Wanted
 
 
 class Address(StrEnum):
@@ -98,7 +98,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReplied:
-    """The model finished. `text` is what this call said; `stop_reason` as the Messages API names it."""
+    """The model finished. `text` is what this call said; `stop_reason` as the Messages API names it.
+
+    `calls`: the tools that it asks for; `tools`: the list that it was shown, when that is not the session's pinned one.
+    """
 
     turn_id: str
     text: str
@@ -107,6 +110,8 @@ class ModelReplied:
     stop_reason: str
     model: str
     usage: Usage = Usage()
+    calls: tuple[Wanted, ...] = ()
+    tools: ToolList | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -277,6 +282,16 @@ class ToolReturned:
     content: str
     is_error: bool = False
     failure: str = ""  # stable code when the server was at fault (dead, hung, garbage ...)
+    hidden: int = 0  # a search: conversations that match and must not be shown here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalMissing:
+    """A tool call was not made: by now its tool needs the person's word, and it has not been given."""
+
+    turn_id: str
+    call_id: str
+    kind: ToolKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +328,7 @@ Outcome = (
     | Summarized
     | ToolReturned
     | SignInNeeded
+    | ApprovalMissing
     | EffectDone
     | EffectWaits
     | EffectStumbled

@@ -25,6 +25,50 @@ class CallState(StrEnum):
     SKIPPED = "skipped"
 
 
+class Auth(StrEnum):
+    """How a tool server knows who calls."""
+
+    NONE = "none"
+    TOKEN = "token"  # noqa: S105 -- a kind; one token of the operator's for everybody
+    OAUTH = "oauth"  # each person's own login
+    CLIENT_CREDENTIALS = "client_credentials"  # the program's own login
+
+
+class ToolKind(StrEnum):
+    """What a tool does to the world, as its server says or as the operator has decided."""
+
+    READ = "read"  # changes nothing: runs without being asked, and again after a crash
+    IDEMPOTENT = "idempotent"  # twice is once: asked for, and again after a crash
+    WRITE = "write"
+    DESTRUCTIVE = "destructive"
+
+    @property
+    def asks(self) -> bool:
+        """Whether the person is asked before it runs."""
+        return self is not ToolKind.READ
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether doing it once more does no harm."""
+        return self in (ToolKind.READ, ToolKind.IDEMPOTENT)
+
+
+OVER = frozenset({CallState.DONE, CallState.FAILED, CallState.DENIED, CallState.SKIPPED})
+FOR_PERSON = frozenset({CallState.ASKING, CallState.SIGN_IN, CallState.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A call that the model asks for, as its reply says. `kind` None: there is no such tool (any more)."""
+
+    use_id: str
+    name: str  # as the model calls it
+    server: str
+    tool: str
+    input: str  # JSON text
+    kind: ToolKind | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """One model call of a turn that asked for tools: what it said and its blocks verbatim, `tool_use` among them.
@@ -57,12 +101,19 @@ class ToolCall:
     input: str  # JSON text
     asker: PersonKey
     created_ms: int
+    kind: ToolKind = ToolKind.WRITE  # as it was when the model asked for it
     state: CallState = CallState.PENDING
     approved: bool = False  # the person pressed [Approve] for this very call
     result: str = ""  # JSON text of the `tool_result` content, when it is over
     is_error: bool = False
     tokens: int = 0  # estimated, of the result
     failure: str = ""  # stable code when FAILED
+    hidden: int = 0  # a search: conversations that match and must not be shown in this place
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more becomes of it."""
+        return self.state in OVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

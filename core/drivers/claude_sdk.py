@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import anthropic
 import httpx2
 from anthropic.lib.streaming import AsyncMessageStream, ParsedMessageStreamEvent
-from anthropic.types import MessageParam, OutputConfigParam, ThinkingConfigAdaptiveParam
+from anthropic.types import MessageParam, OutputConfigParam, ThinkingConfigAdaptiveParam, ToolUnionParam
 from pydantic import SecretStr
 
 from core.domain.errors import OutsideError
@@ -77,6 +77,7 @@ class Connection:
             max_tokens=request.max_tokens,
             messages=cast("list[MessageParam]", [dict(message) for message in request.messages]),
             system=request.system or anthropic.omit,
+            tools=cast("list[ToolUnionParam]", json.loads(request.tools)) if request.tools else anthropic.omit,
             cache_control={"type": "ephemeral"},  # automatic breakpoint at the last block, five minutes
             thinking=_thinking(request.model),
             output_config=_effort(request),

@@ -29,22 +29,23 @@ from core.domain.rules import briefing, tasks
 from core.domain.rules.budget import ANSWER_TOKENS_MAX
 from core.domain.rules.planning import SCHEMA
 from core.domain.rules.recall import SYSTEM, compose
-from core.domain.rules.stitch import stitch, undecided
+from core.domain.rules.stitch import after, stitch, undecided
 from core.engine.live import LiveAnswer, LiveAnswers
 from core.engine.points import Point
 from core.engine.ports import Finished, Model, ModelRequest, Said, Store
+from core.engine.toolbox import Shown, Toolbox
 
 STOP = "stop"
 DRAIN = "drain"
-
-PREFIX = hashlib.sha256(SYSTEM.encode()).hexdigest()[:16]
 
 
 @dataclass(slots=True)
 class _Heard:
     """What one call has said so far, and how it ended."""
 
-    said: str  # by earlier calls
+    before: str  # what the finished rounds of the turn said
+    said: str  # by earlier calls of this round
+    tools: Shown
     more: str = ""
     finished: Finished | None = None
 
@@ -52,11 +53,14 @@ class _Heard:
 class Asking:
     """Calls the model for turns. `interrupt` ends a running call early."""
 
-    def __init__(self, store: Store, model: Model, policy: Policy, live: LiveAnswers, point: Point) -> None:
+    def __init__(
+        self, store: Store, model: Model, policy: Policy, live: LiveAnswers, toolbox: Toolbox, *, point: Point
+    ) -> None:
         self._store = store
         self._model = model
         self._policy = policy
         self._live = live
+        self._toolbox = toolbox
         self._point = point
         self._interrupts: dict[str, asyncio.Future[str]] = {}
         self._early: dict[str, str] = {}
@@ -91,10 +95,10 @@ class Asking:
 
     async def _ask(self, row: EffectRow, turn_id: str, interrupt: asyncio.Future[str]) -> Outcome:
         try:
-            request, live = await self._prepare(turn_id)
+            request, live, tools = await self._prepare(turn_id)
         except HistoryUnreadable:
             return HistoryLost(turn_id=turn_id)
-        heard = _Heard(said=live.turn.said)
+        heard = _Heard(before=live.turn.before, said=live.turn.said, tools=tools)
         self._point("model.before_call")
         reading = asyncio.create_task(self._read(request, row.id, heard, live))
         try:
@@ -109,19 +113,21 @@ class Asking:
             reading.cancel()
             self._point("model.after_call")
 
-    async def _prepare(self, turn_id: str) -> tuple[ModelRequest, LiveAnswer]:
+    async def _prepare(self, turn_id: str) -> tuple[ModelRequest, LiveAnswer, Shown]:
         told = await self._store.conversation(turn_id, self._policy.recall_budget_tokens)
-        live = self._live.get(turn_id) or self._live.open(told.turn, told.turn.said)
+        live = self._live.get(turn_id) or self._live.open(told.turn, after(told.turn.before, told.turn.said))
         live.turn = told.turn
+        tools = await self._toolbox.shown(told.tools, mid_turn=told.turn.rounds > 0)
         messages = compose(
             told.messages,
             told.turn,
             files=told.files,
-            prefix=PREFIX,
+            prefix=tools.prefix,
             whole=told.whole,
             summary=told.summary,
             named=told.session.home.user == "",
             last="" if told.work is None else briefing.told(told.turn, told.work, self._policy.recall_budget_tokens),
+            loops=told.loops,
         )
         request = ModelRequest(
             model=self._policy.model,
@@ -129,9 +135,10 @@ class Asking:
             messages=messages,
             max_tokens=ANSWER_TOKENS_MAX,
             schema=SCHEMA if tasks.plans(told.turn) and not told.turn.stripped else "",
+            tools=tools.list.tools,
             asker=hashlib.sha256(told.session.owner.encode()).hexdigest()[:32],
         )
-        return request, live
+        return request, live, tools
 
     async def _read(self, request: ModelRequest, effect_id: str, heard: _Heard, live: LiveAnswer) -> None:
         async with aclosing(self._model.stream(request)) as stream:
@@ -145,7 +152,7 @@ class Asking:
         heard.more += each.text
         self._live.draft(effect_id, each.text)
         if not undecided(heard.said, heard.more):
-            live.show(stitch(heard.said, heard.more) if heard.said else heard.more)
+            live.show(after(heard.before, stitch(heard.said, heard.more) if heard.said else heard.more))
         self._point("model.said")
 
     def _outcome(self, turn_id: str, heard: _Heard, reading: asyncio.Task[None]) -> Outcome:
@@ -168,10 +175,12 @@ class Asking:
             turn_id=turn_id,
             text=heard.more,
             blocks=done.blocks,
-            prefix=PREFIX,
+            prefix=heard.tools.prefix,
             stop_reason=done.stop_reason,
             model=done.model,
             usage=done.usage,
+            calls=heard.tools.wanted(done.blocks) if done.stop_reason == "tool_use" else (),
+            tools=heard.tools.list if heard.tools.new else None,
         )
 
     def _interrupted(self, turn_id: str, heard: _Heard, why: str) -> Outcome:

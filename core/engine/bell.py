@@ -103,7 +103,8 @@ class Bell:
             await asyncio.gather(*(self._ask(each) for each in fresh))
 
     async def _ask(self, due: Due) -> None:
-        key = f"timer:{due.session_id}:{due.idle_epoch}:{due.due_ms}"
+        # With the moment: a ring that found work going on is asked again, though the step's own time is the same.
+        key = f"timer:{due.session_id}:{due.idle_epoch}:{due.due_ms}:{self._clock.now_ms()}"
         event = events.TimerDue(
             source_keys=(key,), session_id=due.session_id, idle_epoch=due.idle_epoch, up_ms=self._uptime.ms
         )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from core.domain.entities import FileCopy, Message, Person, Session, Waiting
 from core.domain.leaving import Link, Preference, Summary
 from core.domain.tasking import Work
+from core.domain.tooling import Round, ToolCall
 
 MARKDOWN_NAME = "rejoinder-export.md"
 JSON_NAME = "rejoinder-export.json"
@@ -19,7 +20,10 @@ JSON_NAME = "rejoinder-export.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptSession:
-    """One conversation of the person's, oldest first. `notices` are the texts of our cards."""
+    """One conversation of the person's, oldest first. `notices` are the texts of our cards.
+
+    `rounds` and `calls`: what was said to tools in it, and what they gave.
+    """
 
     session: Session
     messages: tuple[Message, ...]
@@ -28,6 +32,8 @@ class KeptSession:
     tasks: tuple[Work, ...]
     notices: tuple[str, ...]
     files: tuple[FileCopy, ...]
+    rounds: tuple[Round, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

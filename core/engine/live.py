@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from core.domain.entities import Draft, Entity, Message, Part, Role, Turn, TurnState
+from core.domain.rules.stitch import after
 
 
 @dataclass(slots=True)
@@ -100,8 +101,8 @@ class LiveAnswers:
         for row in rows:
             if isinstance(row, Turn) and (live := self._answers.get(row.id)) is not None:
                 live.turn = row
-                if row.id in stored or row.said or row.state is not TurnState.OPEN:
-                    live.text = stored.get(row.id, row.said)
+                if row.id in stored or row.said or row.before or row.state is not TurnState.OPEN:
+                    live.text = stored.get(row.id, after(row.before, row.said))
                     live.saved_chars = len(live.text)
                 live.touch()
                 if row.step_id and row.state not in (TurnState.OPEN, TurnState.STOPPING):

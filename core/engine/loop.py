@@ -20,7 +20,7 @@ from core.domain import events
 from core.domain.codes import CodeKeys
 from core.domain.decide import decide
 from core.domain.decision import Policy
-from core.domain.effects import AskModel
+from core.domain.effects import AskModel, CallTool
 from core.domain.entities import EffectRow, EffectState, Entity
 from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreError
 from core.domain.events import Event, Outcome
@@ -28,6 +28,8 @@ from core.domain.rules.attempts import DIED
 from core.domain.stamp import Stamp
 from core.engine.asking import DRAIN, STOP, Asking
 from core.engine.bell import Bell
+from core.engine.builtin import now, search
+from core.engine.calling import Calling
 from core.engine.delivering import Delivering
 from core.engine.erasing import Erasing
 from core.engine.intake import understood
@@ -38,6 +40,8 @@ from core.engine.points import Point, nowhere
 from core.engine.ports import Accepted, Claim, Clock, Decide, Model, Platform, Store
 from core.engine.running import Running
 from core.engine.summarizing import Summarizing
+from core.engine.tool_ports import Tools, Vault
+from core.engine.toolbox import Toolbox
 
 T = TypeVar("T")
 
@@ -68,6 +72,8 @@ class Engine:
         boot: str,
         code_keys: CodeKeys | None = None,
         ring_at: Callable[[int], None] = _never,
+        tools: Tools | None = None,
+        vault: Vault | None = None,
         point: Point = nowhere,
         decide: Decide = decide,
     ) -> None:
@@ -80,9 +86,11 @@ class Engine:
         self._code_keys = code_keys
         self._decide = decide
         self._live = LiveAnswers()
-        self._asking = Asking(store, model, policy, self._live, point)
+        toolbox = Toolbox((now(clock), search(store, platforms)), tools)
+        self._asking = Asking(store, model, policy, self._live, toolbox, point=point)
         self._performers = Performers(
             asking=self._asking,
+            calling=Calling(store, toolbox, vault, point),
             delivering=Delivering(store, platforms, policy, self._live, clock, point),
             summarizing=Summarizing(store, model, platforms, policy, point),
             erasing=Erasing(store, platforms, policy, self.quiet, point),
@@ -132,8 +140,12 @@ class Engine:
         changes = accepted.decision.changes
         self._live.sync(changes)
         self._bell.plan(changes)
+        calls = {row.id for row in changes if isinstance(row, EffectRow) and isinstance(row.effect, CallTool)}
         for effect_id in accepted.decision.stop:
-            self._asking.interrupt(effect_id, STOP)
+            if effect_id in calls:
+                self._running.interrupt(effect_id)
+            else:
+                self._asking.interrupt(effect_id, STOP)
         for row in accepted.started:
             self._perform(row)
         if self._leaves_pending(changes, accepted):

@@ -23,6 +23,7 @@ from core.domain.effects import (
 from core.domain.entities import EffectRow
 from core.domain.events import Outcome
 from core.engine.asking import Asking
+from core.engine.calling import Calling
 from core.engine.delivering import Delivering
 from core.engine.erasing import Erasing
 from core.engine.summarizing import Summarizing
@@ -33,11 +34,12 @@ class Performers:
     """All performers of one engine."""
 
     asking: Asking
+    calling: Calling
     delivering: Delivering
     summarizing: Summarizing
     erasing: Erasing
 
-    async def carry_out(self, row: EffectRow) -> Outcome:  # noqa: PLR0911  (one arm for each effect)
+    async def carry_out(self, row: EffectRow) -> Outcome:  # noqa: C901, PLR0911  (one arm for each effect)
         """Perform the effect and return its outcome; raises what the outside raises."""
         match row.effect:
             case AskModel() as effect:
@@ -56,7 +58,9 @@ class Performers:
                 return await self.summarizing.read_thread(row, effect)
             case Erase() as effect:
                 return await self.erasing.erase(row, effect)
-            case CallTool() | RefreshCredential():
-                raise NotImplementedError  # the tools branch builds it
+            case CallTool() as effect:
+                return await self.calling.perform(row, effect)
+            case RefreshCredential():
+                raise NotImplementedError  # the vault branch builds it
             case _:
                 assert_never(row.effect)

@@ -15,6 +15,8 @@ POINTS = (
     "model.before_call",
     "model.said",
     "model.after_call",
+    "tool.before_call",
+    "tool.after_call",
     "summary.before_call",
     "summary.after_call",
     "platform.before_call",

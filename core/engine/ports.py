@@ -29,8 +29,11 @@ from core.domain.errors import Ambiguous
 from core.domain.events import Event, Usage
 from core.domain.keys import Audience, PersonKey, Place
 from core.domain.leaving import Summary
+from core.domain.rules.loops import NO_LOOPS, Loops
 from core.domain.stamp import Stamp
 from core.domain.tasking import Work
+from core.domain.tooling import ToolList
+from core.engine.tool_ports import ToolReads
 
 Decide = Callable[[View, Event, Stamp], Decision]
 
@@ -82,7 +85,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """What a model call needs. `messages` oldest first, the turn's own included; `whole`: nothing was left out."""
+    """What a model call needs. `messages` oldest first, the turn's own included; `whole`: nothing was left out.
+
+    `loops` has the rounds of the turn itself, and of the others whose messages are there while it is whole; `tools` is
+    the session's pinned list.
+    """
 
     session: Session
     turn: Turn
@@ -91,6 +98,8 @@ class Conversation:
     summary: Summary | None
     files: Mapping[str, FileCopy]
     work: Work | None = None  # the task that the turn is for
+    loops: Loops = NO_LOOPS
+    tools: ToolList | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +137,7 @@ class Erased:
     hits: int
 
 
-class Store(Protocol):
+class Store(ToolReads, Protocol):
     """Everything durable. One writer; a returned await means: on the disk (WAL, synchronous=FULL)."""
 
     async def accept(
@@ -365,6 +374,7 @@ class ModelRequest:
     max_tokens: int = 16_000
     effort: str = "medium"
     schema: str = ""  # JSON text of the schema that the answer has to follow, "" for free text
+    tools: str = ""  # JSON text of the list of tools; "" = none
     asker: str = ""  # pseudonymous id of the asking person, for the provider's abuse tracing
 
 

@@ -64,6 +64,11 @@ class Running:
         """The tasks of effects that are not `idle`."""
         return tuple(task for effect_id, (_, task) in self._tasks.items() if not idle(effect_id))
 
+    def interrupt(self, effect_id: str) -> None:
+        """End what runs for the effect: its outcome is decided already."""
+        if (found := self._tasks.get(effect_id)) is not None:
+            found[1].cancel()
+
     def end(self, session_ids: Collection[str], but: str) -> None:
         """End what runs for these sessions, except the effect `but`; nothing becomes of it."""
         for effect_id, (row, task) in tuple(self._tasks.items()):

@@ -96,8 +96,7 @@ def test_a_problem_never_repeats_a_value() -> None:
 def test_settings_of_parts_that_are_not_built_are_known_as_such(tmp_path: Path) -> None:
     """An operator would believe that the bot has a tool."""
     assert load({"REJOINDER_MODEL": "m"}, tmp_path).without_effect == ()
-    (tmp_path / "rejoinder.toml").write_text('[tools.files]\ncommand = ["mcp-files"]\n')
-    assert load({}, tmp_path).without_effect == ("tools",)
+    assert load({"REJOINDER_MODEL": "m", "REJOINDER_LANGUAGE": "de"}, tmp_path).without_effect == ()
     assert set(Settings.model_fields) >= LATER
 
 
@@ -121,7 +120,7 @@ def test_the_file_is_read_and_the_environment_wins(tmp_path: Path) -> None:
     assert settings.budget_person_day == 2_500_000
     assert settings.thread_sessions is ThreadSessions.SHARED
     assert settings.to_policy().shared_threads
-    assert settings.tools["files"]["command"] == ["mcp-files"]
+    assert settings.tools["files"].command == ("mcp-files",)
 
 
 def test_an_unknown_key_or_a_broken_file_is_told(tmp_path: Path) -> None:
@@ -268,6 +267,7 @@ def test_what_an_operator_sets_about_leaving_reaches_the_rules(tmp_path: Path) -
         summary_model="m",
         language="de",
         model_vendor="",
+        tool_list_tokens=500,
     )
 
 

@@ -31,7 +31,16 @@ from core.domain.effects import (
     Summarize,
 )
 from core.domain.entities import EffectRow
-from core.domain.events import CardShown, Delivered, EffectDone, FileFetched, ModelReplied, Outcome, ThreadRead
+from core.domain.events import (
+    CardShown,
+    Delivered,
+    EffectDone,
+    FileFetched,
+    ModelReplied,
+    Outcome,
+    ThreadRead,
+    ToolReturned,
+)
 from core.engine.loop import Engine
 from core.engine.ports import Claim, Intake, Model
 from storage.migrate import prepare
@@ -126,7 +135,7 @@ class Life:
         await self.store.close()
 
 
-def late_outcome(row: EffectRow) -> Outcome:
+def late_outcome(row: EffectRow) -> Outcome:  # noqa: PLR0911 -- one arm for each effect
     """What a process that was thought dead says of an effect, too late."""
     match row.effect:
         case AskModel(turn_id=turn_id):
@@ -141,7 +150,9 @@ def late_outcome(row: EffectRow) -> Outcome:
             return FileFetched(session_id=row.session_id, file_id=file_id, media_type="", problem="zombie")
         case ReadThread(turn_id=turn_id):
             return ThreadRead(session_id=row.session_id, turn_id=turn_id, unreadable=True)
-        case Mark() | Summarize() | Erase() | CallTool() | RefreshCredential():
+        case CallTool(turn_id=turn_id, call_id=call_id):
+            return ToolReturned(turn_id=turn_id, call_id=call_id, content='[{"type":"text","text":"zombie"}]')
+        case Mark() | Summarize() | Erase() | RefreshCredential():
             return EffectDone(session_id=row.session_id)
         case _:
             assert_never(row.effect)

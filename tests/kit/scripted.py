@@ -1,19 +1,30 @@
 """A model that does what a test tells it, in process: the `Model` port without a socket.
 
 Knows: scripts, one per call, the last one repeated. Must not know: what is tested.
-A script is a list of steps: text to say, a pause in seconds of the clock, an error to raise, or a gate to wait at.
+A script is a list of steps: text to say, a pause in seconds of the clock, an error to raise, a gate to wait at, or a
+tool to ask for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from core.domain.events import Usage
 from core.engine.ports import Clock, Finished, ModelRequest, Said
 
-Step = str | float | Exception | asyncio.Event
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The model asks for a tool."""
+
+    name: str
+    input: Mapping[str, object] = field(default_factory=dict)
+
+
+Step = str | float | Exception | asyncio.Event | Use
 
 
 class ScriptedModel:
@@ -40,6 +51,7 @@ class ScriptedModel:
         script = self.script_for(request)
         text = ""
         stop_reason = "end_turn"
+        uses: list[dict[str, object]] = []
         for step in script:
             if isinstance(step, float):
                 await self._clock.sleep(step)
@@ -47,6 +59,10 @@ class ScriptedModel:
                 raise step
             elif isinstance(step, asyncio.Event):
                 await step.wait()
+            elif isinstance(step, Use):
+                stop_reason = "tool_use"
+                use_id = f"toolu_{len(self.requests)}_{len(uses)}"
+                uses.append({"type": "tool_use", "id": use_id, "name": step.name, "input": dict(step.input)})
             elif step.startswith("<stop_reason>"):
                 stop_reason = step.removeprefix("<stop_reason>")
             else:
@@ -55,7 +71,7 @@ class ScriptedModel:
         usage = Usage(tokens_in=10, tokens_out=len(text), cost=len(text))
         yield Finished(
             stop_reason=stop_reason,
-            blocks=json.dumps([{"type": "text", "text": text}]),
+            blocks=json.dumps([*([{"type": "text", "text": text}] if text or not uses else []), *uses]),
             model=request.model,
             usage=usage,
         )

@@ -22,6 +22,7 @@ from core.domain.keys import Audience, ButtonId, PersonKey, Place
 from core.engine.loop import Engine
 from core.engine.points import Point, nowhere
 from core.engine.ports import Accepted, Decide, Model, Post
+from core.engine.tool_ports import Tools
 from storage import open_store
 from storage.sqlite import SqliteStore
 from tests.kit.clock import ManualClock, turn
@@ -55,7 +56,9 @@ class World:
         policy: Policy,
         point: Point,
         rule: Decide,
+        tools: Tools | None,
     ) -> None:
+        self.tools: Tools | None = tools
         self.path = path
         self.store = store
         self.clock = clock
@@ -76,6 +79,7 @@ class World:
             boot=f"boot-{next(_BOOTS)}",
             point=point,
             decide=rule,
+            tools=tools,
         )
 
     @classmethod
@@ -88,12 +92,13 @@ class World:
         policy: Policy | None = None,
         point: Point = nowhere,
         rule: Decide = decide,
+        tools: Tools | None = None,
         start: bool = True,
     ) -> World:
         """Open the house on the database `path` and start the engine."""
         clock = clock or ManualClock()
         store = await open_store(path, code_keys=KEYS)
-        world = cls(path, store, clock, model or ScriptedModel(clock), policy or Policy(), point, rule)
+        world = cls(path, store, clock, model or ScriptedModel(clock), policy or Policy(), point, rule, tools)
         if start:
             await world.engine.start()
         return world
@@ -119,6 +124,7 @@ class World:
             policy=policy or self.policy,
             point=point,
             rule=self.rule,
+            tools=self.tools,
         )
         return self.successor
 
@@ -225,8 +231,8 @@ class World:
         for _ in range(int(seconds / step)):
             await self.clock.advance(step)
             await self.flush()
-            if erasing := [each for each in asyncio.all_tasks() if each.get_name().startswith("Erase:")]:
-                await asyncio.wait(erasing)  # they read files in threads of their own, which no clock of ours moves
+            if real := [each for each in asyncio.all_tasks() if each.get_name().startswith(("Erase:", "CallTool:"))]:
+                await asyncio.wait(real)  # they read files in threads, or sockets, which no clock of ours moves
             if self.engine.idle and await self.store.next_effect_ms(self.clock.now_ms()) is None:
                 return
         raise AssertionError("effects are still open")

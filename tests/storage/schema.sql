@@ -341,12 +341,14 @@ CREATE TABLE tool_call (
     input TEXT NOT NULL,
     asker TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL,
     state TEXT NOT NULL,
     approved INTEGER NOT NULL,
     result TEXT NOT NULL,
     is_error INTEGER NOT NULL,
     tokens INTEGER NOT NULL,
-    failure TEXT NOT NULL
+    failure TEXT NOT NULL,
+    hidden INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX tool_call_session ON tool_call (session_id);
 CREATE INDEX tool_call_sign_in ON tool_call (server) WHERE state = 'sign_in';
@@ -391,6 +393,9 @@ CREATE TABLE turn (
     finish_note TEXT NOT NULL,
     before TEXT NOT NULL,
     rounds INTEGER NOT NULL,
+    round_tokens INTEGER NOT NULL,
+    activity TEXT NOT NULL,
+    awaits_since_ms INTEGER,
     step_id TEXT NOT NULL,
     cost INTEGER NOT NULL,
     task_id TEXT NOT NULL

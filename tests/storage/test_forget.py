@@ -21,6 +21,7 @@ from core.domain.entities import (
     Role,
     Session,
     Spend,
+    Turn,
     TurnState,
     Waiting,
 )
@@ -28,6 +29,7 @@ from core.domain.errors import BadInput, StoreError
 from core.domain.keys import Audience, PersonKey, SessionKey
 from core.domain.leaving import Fact, Link, MoveClaim, Preference, Summary, Ticket
 from core.domain.tasking import Step, Task
+from core.domain.tooling import Permit, Round, ToolCall, ToolList
 from core.engine.ports import Claim, Post
 from storage import SqliteStore
 from storage.files import Peephole
@@ -84,6 +86,7 @@ def everything(session_id: str, user: str, canary: str) -> list[Entity]:
         Spend(account="workspace:local/home", day=DAY, settled=1),
         effect(f"effect-{canary}", AskModel(turn_id=asked.id), session_id=session_id, failure=canary),
         *left_behind(row, key, canary),
+        *tooled(asked, canary),
     ]
 
 
@@ -139,6 +142,30 @@ def left_behind(row: Session, key: PersonKey, canary: str) -> list[Entity]:
     ]
 
 
+def tooled(asked: Turn, canary: str) -> list[Entity]:
+    """Give a round of the tool loop and what belongs to it."""
+    call = ToolCall(
+        id=f"call-{canary}",
+        turn_id=asked.id,
+        session_id=asked.session_id,
+        round=0,
+        n=0,
+        use_id="u",
+        server="s",
+        tool="t",
+        input=f'{{"q": "{canary}"}}',
+        asker=asked.asker,
+        created_ms=1,
+        result=f'[{{"type": "text", "text": "{canary}"}}]',
+    )
+    return [
+        Round(turn_id=asked.id, n=0, session_id=asked.session_id, text=canary, blocks=f'["{canary}"]', prefix=""),
+        call,
+        Permit(session_id=asked.session_id, account=asked.asker, server="s", tool="t", at_ms=1),
+        ToolList(digest="d", tools="[]"),
+    ]
+
+
 async def fill(store: SqliteStore, session_id: str, user: str, canary: str) -> None:
     """Bring `everything` into the store, with a draft, and posts with files on the board."""
     await given(store, *everything(session_id, user, canary))
@@ -164,7 +191,8 @@ async def test_the_next_tests_look_at_every_table(store: SqliteStore) -> None:
     await fill(store, "s1", "ann", CANARY)
     empty = {table for table, count in (await rows(store)).items() if not count}
     # Wrong codes keep their lock, and source keys a delivery from being taken twice.
-    assert empty == {"meta", "tombstone", "guesses", "source"}
+    # Logins are reached by what deals with logins.
+    assert empty == {"meta", "tombstone", "guesses", "source", "credential", "login"}
 
 
 @pytest.mark.parametrize("name", ["s1", "id-ann", "local/home/ann"], ids=["session", "owner", "account"])
@@ -202,6 +230,7 @@ async def test_an_owner_is_forgotten_in_sessions_of_others_too(store: SqliteStor
         Waiting(id="w", session_id="s2", author="Ann", asker=ANN, text=CANARY, ref="", received_ms=1),
         effect("theirs", AskModel(turn_id="theirs"), session_id="s2"),
         Part(turn_id="theirs", n=0, ref="r", start=0),
+        *tooled(theirs, CANARY),
     )
     await store.board.put(Post(id="p", key="p", place=PLACE, author="ann", text=CANARY, state="done"))
     report = await forget(store, "id-ann", now_ms=NOW_MS)

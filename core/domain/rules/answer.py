@@ -6,6 +6,7 @@ Knows: how a turn goes on and how it ends. The invariants:
 * a turn ends exactly once, in ANSWERED, STOPPED or FAILED; its delivery, open all the while, tells which;
 * a cut keeps what was said, and the next call goes on from it; three calls in a row without a new word end it;
 * what a live view never showed (`stitch.undecided`) was not said: after a cut it is asked for again;
+* a reply that asks for tools begins a round (`rounds`): the next call follows when all calls of the round are over;
 * whatever waited meanwhile becomes the next turn in the same commit.
 
 Must not know: how the model is called, how the answer is shown.
@@ -27,9 +28,9 @@ from core.domain.events import (
     Usage,
 )
 from core.domain.prices import cost
-from core.domain.rules import attempts, returning, tasks
+from core.domain.rules import attempts, returning, rounds, tasks
 from core.domain.rules.making import Making
-from core.domain.rules.stitch import certain, stitch
+from core.domain.rules.stitch import after, certain, stitch
 from core.domain.stamp import Stamp
 from core.domain.tokens import estimate
 
@@ -44,16 +45,19 @@ def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
     making, turn = _begin(view, stamp)
     turn = _paid(making, turn, event.usage)
     text = stitch(turn.said, event.text)
+    _pin(making, event)
     if event.stop_reason == "refusal":
         _fail(making, replace(turn, said=""), "model_refusal")
-    elif not event.text.strip() and not (turn.said and event.stop_reason == "end_turn"):
+    elif event.stop_reason == "tool_use" and event.calls:
+        _use_tools(making, turn, event, text)
+    elif not event.text.strip() and not ((turn.said or turn.before) and event.stop_reason == "end_turn"):
         _again(making, turn, turn.said, "model_empty")
     elif _goes_on(turn, event):
         more = replace(turn, said=text, stitched=True, stalls=0, continued=turn.continued + 1)
         _ask(making, more)
     else:
         long = "cut_long" if event.stop_reason in _LENGTH_LIMITS else turn.finish_note
-        verbatim = "" if turn.stitched or turn.said or turn.task_id else event.blocks
+        verbatim = event.blocks if rounds.verbatim(turn) and not turn.task_id else ""
         final = replace(turn, finish_note=long, model=event.model or turn.model)
         _end(making, final, TurnState.ANSWERED, text, blocks=verbatim, prefix=event.prefix if verbatim else "")
     return making.done()
@@ -130,10 +134,45 @@ def stop(making: Making, turn: Turn) -> None:
     _end(making, turn, TurnState.STOPPED, turn.said)
 
 
+def go_on(making: Making, turn: Turn) -> None:
+    """All calls of the newest round are over: the model is asked again, with their results."""
+    if turn.round_tokens > rounds.TURN_TOKENS_MAX:
+        _end(making, replace(turn, finish_note="rounds_max"), TurnState.ANSWERED, "")
+    else:
+        _ask(making, turn)
+
+
+def leave(making: Making, turn: Turn, note: str) -> None:
+    """End a turn that waited for its person, with an honest remark; `rounds.close` has closed its calls."""
+    _end(making, replace(turn, finish_note=note), TurnState.ANSWERED, "", next_turn=False)
+
+
 def again(making: Making, turn: Turn) -> None:
     """A failed turn is open again: the same message goes on from where it stopped."""
     _ask(making, making.reopen(turn))
     making.deliver(turn)
+
+
+def _pin(making: Making, event: ModelReplied) -> None:
+    """From now on this conversation is answered with these tools: its signed thinking is bound to them."""
+    if event.tools is not None:
+        making.put(event.tools)
+        making.session = replace(making.session, tools=event.tools.digest)
+
+
+def _use_tools(making: Making, turn: Turn, event: ModelReplied, text: str) -> None:
+    """The reply begins a round of the tool loop, unless the person has stopped it or it has had enough of them."""
+    turn = replace(turn, model=event.model or turn.model)
+    if turn.state is TurnState.STOPPING:
+        _end(making, turn, TurnState.STOPPED, text)
+    elif turn.rounds >= rounds.ROUNDS_MAX:
+        _end(making, replace(turn, finish_note="rounds_max"), TurnState.ANSWERED, text)
+    else:
+        turn, waits = rounds.begin(making, turn, event, text)
+        if waits:
+            making.put(turn)
+        else:
+            go_on(making, turn)
 
 
 def _begin(view: View, stamp: Stamp) -> tuple[Making, Turn]:
@@ -190,29 +229,44 @@ def _fail(making: Making, turn: Turn, code: str) -> None:
     _end(making, replace(turn, failure=code), TurnState.FAILED, turn.said)
 
 
-def _end(making: Making, turn: Turn, state: TurnState, text: str, *, blocks: str = "", prefix: str = "") -> None:
-    """The turn is over: its text becomes a message of the history, what waited becomes the next turn."""
+def _end(
+    making: Making,
+    turn: Turn,
+    state: TurnState,
+    text: str,
+    *,
+    blocks: str = "",
+    prefix: str = "",
+    next_turn: bool = True,
+) -> None:
+    """The turn is over: its text becomes a message of the history, what waited becomes the next turn.
+
+    `text` is what its last model call said; the finished rounds of the tool loop stand before it.
+    """
     turn = replace(turn, state=state, said="" if state is TurnState.ANSWERED else text)
+    turn = replace(turn, activity="", awaits_since_ms=None)
+    seen = after(turn.before, text)
     if turn.step_id:
         making.put(turn)
-        tasks.on_step_over(making, turn, text)
+        tasks.on_step_over(making, turn, seen)
         return
-    if text:
-        turn = _store_answer(making, turn, text, blocks, prefix)
+    if seen or turn.rounds:
+        turn = _store_answer(making, turn, seen, blocks or rounds.last_words(turn, text), prefix)
     if state is TurnState.ANSWERED:
         recovered_ms = making.now_ms if turn.stitched else making.session.recovered_ms
         making.session = replace(
             making.session,
             exchanges=making.session.exchanges + 1,
             recovered_ms=recovered_ms,
-            asked_back=text.rstrip().endswith("?"),
+            asked_back=seen.rstrip().endswith("?"),
         )
         if making.session.tokens > making.view.policy.recall_budget_tokens:
             returning.write_summary(making)
     making.put(turn)
     if turn.task_id:
         tasks.on_answer_over(making, turn)
-    making.next_turn()
+    if next_turn:
+        making.next_turn()
 
 
 def _store_answer(making: Making, turn: Turn, text: str, blocks: str, prefix: str) -> Turn:
@@ -226,7 +280,7 @@ def _store_answer(making: Making, turn: Turn, text: str, blocks: str, prefix: st
         created_ms=making.now_ms,
         blocks=blocks,
         prefix=prefix,
-        tokens=estimate(text),
+        tokens=estimate(text) + turn.round_tokens,
         turn_id=turn.id,
     )
     if turn.answer_seq is None:

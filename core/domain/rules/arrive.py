@@ -15,7 +15,7 @@ from core.domain.effects import AskModel, Deliver
 from core.domain.entities import Binding, EffectRow, EffectState, Forgotten, Phase, Turn, TurnState, Waiting
 from core.domain.events import Address, MessageReceived
 from core.domain.keys import SessionKey
-from core.domain.rules import earlier, moving, people, returning
+from core.domain.rules import earlier, looping, moving, people, returning
 from core.domain.rules.making import Making, incoming, new_session
 from core.domain.stamp import Stamp
 
@@ -66,6 +66,10 @@ def on_message(view: View, event: MessageReceived, stamp: Stamp) -> Decision:
         making.open_turn((message,), pause_ms=view.policy.debounce_ms, read_thread=read)
         if session is not view.session:
             earlier.offer(making, event)
+    elif looping.make_way(making):
+        ready = tuple(each for each in view.waiting if not each.held)
+        making.put(Forgotten(waiting=tuple(each.id for each in ready)))
+        making.open_turn((*ready, message), pause_ms=view.policy.debounce_ms)
     elif (asking := _collecting(view, turn, message)) is not None:
         _join(making, turn, asking, message)
     else:
@@ -97,7 +101,7 @@ def _collecting(view: View, turn: Turn, message: Waiting) -> EffectRow | None:
     asking = asking_of(view, turn)
     if asking is None or asking.state is not EffectState.PENDING or asking.attempt:
         return None
-    first = turn.state is TurnState.OPEN and not (turn.said or turn.stalls or turn.stripped)
+    first = turn.state is TurnState.OPEN and not (turn.said or turn.stalls or turn.stripped or turn.rounds)
     newest = view.session is not None and turn.last_seq == view.session.next_seq - 1
     overtakes = any(each.asker == message.asker and not each.held for each in view.waiting)
     return asking if first and newest and not overtakes and turn.asker == message.asker else None

@@ -30,9 +30,12 @@ def accounts_of(session: Session) -> tuple[str, ...]:
     return (f"person:{session.owner}", f"workspace:{session.home.platform}/{session.home.workspace}")
 
 
-def price_of_turn(policy: Policy, tokens: int) -> int:
-    """What a call may cost at most: `tokens` of history (as far as the budget lets them in) and a full answer."""
-    tokens_in = min(tokens, policy.recall_budget_tokens) + _OVERHEAD_TOKENS
+def price_of_turn(policy: Policy, tokens: int, round_tokens: int = 0) -> int:
+    """What a call may cost at most: `tokens` of history (as far as the budget lets them in) and a full answer.
+
+    `round_tokens`: what the finished rounds of the turn's tool loop add; nothing of them is left out.
+    """
+    tokens_in = min(tokens, policy.recall_budget_tokens) + round_tokens + policy.tool_list_tokens + _OVERHEAD_TOKENS
     return cost(policy.model, tokens_in, ANSWER_TOKENS_MAX, 0, 0)
 
 

@@ -16,6 +16,7 @@ from core.domain.rules import (
     answer,
     forgetting,
     idle,
+    looping,
     mailbag,
     memory,
     mine,
@@ -25,6 +26,7 @@ from core.domain.rules import (
     resume,
     retention,
     steering,
+    tooling,
 )
 from core.domain.rules.arrive import asking_of
 from core.domain.rules.making import Making
@@ -60,7 +62,7 @@ def on_command(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     return _private(view, "unknown_command", name=event.name[:40]) if rule is None else rule(view, event, stamp)
 
 
-def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # noqa: PLR0911  (one way out for each no)
+def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # noqa: C901, PLR0911  (one way out for each no)
     """Dispatch by verb after the owner check."""
     if event.button.verb in OWN_VERBS:
         return OWN_VERBS[event.button.verb](view, event, stamp)
@@ -76,6 +78,8 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # no
         if not people.owns(view.person, session):
             return _private(view, "not_yours")
         return mailbag.on_choice(view, session, view.card, event, stamp)
+    if verb in tooling.VERBS:
+        return tooling.on_button(view, event, stamp)
     if verb in OWNERS_VERBS:
         if not people.owns(view.person, session):
             return _private(view, "not_yours")
@@ -120,11 +124,14 @@ def _stop(view: View, turn: Turn, stamp: Stamp) -> Decision:
     if turn.state is TurnState.STOPPING:
         return _private(view, "stopped")
     asking = asking_of(view, turn)
-    if turn.state is not TurnState.OPEN or asking is None:
+    if turn.state is not TurnState.OPEN or (asking is None and not turn.activity):
         return _private(view, "already_finished")
     making = Making(view, stamp, session)
     making.human_act()
     reply = Private(text=say(view.policy.language, "private.stopped"))
+    if asking is None:
+        interrupted = looping.stop(making, turn)
+        return making.done(reply, stop=interrupted)
     if asking.state is EffectState.STARTED:
         making.put(replace(turn, state=TurnState.STOPPING))
         return making.done(reply, stop=(asking.id,))

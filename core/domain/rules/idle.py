@@ -5,7 +5,8 @@ Knows: the idle timeline warned -> parked -> expired, measured from the last *hu
 * when the next step is due follows from the session row alone (`next_due`); the due time on the row is only an index;
 * a ring is a question, not an order: the row is looked at again, so a ring that is late, early, doubled or out of a
   stepped clock does no harm;
-* running work blocks every step; at a late ring only the latest step is taken;
+* running work blocks every step; at a late ring only the latest step is taken; an answer that waits for its person's
+  word or login blocks for a day at most, is ended then, and the next ring takes the step;
 * one notice per thread and idle period, only where something is at stake; later steps edit it, never a second ping;
 * overdue by more than `idle_park`: parked without a post, the card comes with the return.
 
@@ -23,7 +24,7 @@ from core.domain.entities import Button, ButtonStyle, Card, Phase, Session
 from core.domain.events import TimerDue
 from core.domain.keys import ButtonId, PersonKey
 from core.domain.leaving import Notices, Preference, Ticket
-from core.domain.rules import progress, retention, returning
+from core.domain.rules import looping, progress, retention, returning
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.resume import issue
@@ -54,6 +55,8 @@ def on_timer(view: View, event: TimerDue, stamp: Stamp) -> Decision:
         retention.take_back(making)
     elif due_ms > stamp.now_ms:
         pass  # early, or out of a stepped clock: the row says when it is really due
+    elif looping.waited_long(making):
+        making.postpone(stamp.now_ms)
     elif working(view):
         making.postpone(stamp.now_ms + min(RECHECK_MAX_MS, max(view.policy.idle_warning_ms // 2, 1_000)))
     elif session.phase in (Phase.EXPIRED, Phase.CLOSED):

@@ -13,6 +13,7 @@ from core.domain.decision import Decision, Private, View
 from core.domain.entities import Button, ButtonStyle, Card, Forgotten, Session, Waiting
 from core.domain.events import ButtonPressed, CaughtUp
 from core.domain.keys import ButtonId
+from core.domain.rules import looping
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.stamp import Stamp
@@ -57,7 +58,7 @@ def _held(view: View) -> tuple[Waiting, ...]:
 def _answer(making: Making, wanted: tuple[Waiting, ...], unwanted: tuple[Waiting, ...]) -> None:
     """Unwanted messages enter the history; the wanted ones are answered, now or with the next turn."""
     making.take(unwanted, "")
-    if wanted and making.view.running is not None:
+    if wanted and making.view.running is not None and not looping.make_way(making):
         making.put(*(replace(each, held=False) for each in wanted))
         wanted = ()
     making.put(Forgotten(waiting=tuple(each.id for each in (*unwanted, *wanted))))

@@ -32,6 +32,7 @@ from core.domain.entities import (
 from core.domain.events import MessageReceived, Usage
 from core.domain.keys import SessionKey
 from core.domain.rules import budget
+from core.domain.rules.stitch import after
 from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
 from core.domain.tasking import Work
@@ -194,7 +195,8 @@ class Making:
     def reopen(self, turn: Turn) -> Turn:
         """A turn that had failed is open again; its partial answer counts anew when it is stored anew."""
         if turn.answer_seq is not None:
-            tokens = max(self.session.tokens - estimate(turn.said), 0)
+            stored = estimate(after(turn.before, turn.said)) + turn.round_tokens
+            tokens = max(self.session.tokens - stored, 0)
             self.session = replace(self.session, tokens=tokens)
         return replace(turn, state=TurnState.OPEN, failure="", stalls=0, stripped=False, cost=0)
 
@@ -241,7 +243,7 @@ class Making:
         tokens = budget.STEP_TOKENS if turn.step_id else self.session.tokens
         effect = AskModel(
             turn_id=turn.id,
-            reserved=budget.price_of_turn(self.view.policy, tokens),
+            reserved=budget.price_of_turn(self.view.policy, tokens, turn.round_tokens),
             accounts=budget.accounts_of(self.session),
             day=budget.day_of(self.now_ms),
             share="task" if turn.step_id else "",

@@ -153,6 +153,7 @@ def on_privacy(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
         say(language, "privacy.what"),
         say(language, "privacy.where"),
         say(language, "privacy.vendor", vendor=vendor) if vendor else say(language, "privacy.no_vendor"),
+        *((say(language, "privacy.tools", servers=", ".join(policy.tool_servers)),) if policy.tool_servers else ()),
         say(language, "privacy.kept") if days is None else say(language, "privacy.kept_days", days=days),
         say(language, "privacy.delete"),
     )

@@ -27,6 +27,7 @@ class Shown:
 
 
 _HEADS = ("fresh", "unread_thread")  # notes that stand before the answer
+_REMARKS = ("cut_long", "rounds_max", "moved_on", "waited_long", "tool_failed")  # notes that stand under it
 
 
 def present(turn: Turn, text: str, language: str) -> Shown:
@@ -50,15 +51,24 @@ def _foot(turn: Turn, text: str, language: str) -> str:
         case TurnState.FAILED:
             return failure(language, turn.failure)
         case TurnState.ANSWERED:
-            if not text:
-                return say(language, "answer.empty")
-            return say(language, "answer.cut_long") if turn.finish_note == "cut_long" else ""
+            note, _, server = turn.finish_note.partition(":")
+            if note in _REMARKS:
+                return say(language, f"answer.{note}", server=server)
+            return "" if text else say(language, "answer.empty")
         case TurnState.OPEN | TurnState.STOPPING:
-            if turn.told_waiting and turn.retry_ms is not None:
-                return say(language, "answer.busy", model=_model_name(turn.model), time=_clock(turn.retry_ms))
-            return ""
+            return _doing(turn, text, language)
         case _:
             assert_never(turn.state)
+
+
+def _doing(turn: Turn, text: str, language: str) -> str:
+    """What an answer that is not finished waits for."""
+    if turn.told_waiting and turn.retry_ms is not None:
+        return say(language, "answer.busy", model=_model_name(turn.model), time=_clock(turn.retry_ms))
+    what, _, which = turn.activity.partition(":")
+    if what == "awaits":
+        return say(language, f"answer.awaits_{which}")
+    return say(language, "answer.calling", tools=which) if what == "calling" and not text else ""
 
 
 def _buttons(turn: Turn, language: str) -> tuple[Button, ...]:

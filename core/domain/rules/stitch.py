@@ -9,6 +9,14 @@ from __future__ import annotations
 MIN_OVERLAP_CHARS = 8  # shorter coincidences ("the ") are not a repetition
 
 
+ROUND_BREAK = "\n\n"
+
+
+def after(before: str, said: str) -> str:
+    """What is seen of an answer: what the finished rounds of the tool loop said, then what this round says."""
+    return f"{before}{ROUND_BREAK}{said}" if before.strip() and said else before + said if said else before
+
+
 def overlap(said: str, more: str) -> int:
     """How many characters at the start of `more` repeat the end of `said` (0 when fewer than 8)."""
     for length in range(min(len(said), len(more)), MIN_OVERLAP_CHARS - 1, -1):

@@ -1,0 +1,99 @@
+"""How a turn goes on while its tools run: to the next model call, or on waiting, or to an honest end.
+
+Knows: when all calls of a round are over the model is asked again; calls that only their person can free wait for at
+most a day, and are left when that person goes on without them. Must not know: why a call changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from core.domain.decision import View
+from core.domain.entities import Turn
+from core.domain.rules import answer, approving, rounds
+from core.domain.rules.making import Making
+from core.domain.rules.tool_texts import SERVER_FAULTS, instead
+from core.domain.tooling import CallState, ToolCall
+
+DAY_MS = 24 * 3_600_000
+
+
+def step(making: Making, turn: Turn, *changed: ToolCall) -> None:
+    """Calls have changed: the model is asked when the round is over, else the turn says what it waits for."""
+    now = {call.id: call for call in changed}
+    before = {call.id: call for call in making.view.calls}
+    for call in changed:
+        if call.over and not before.get(call.id, call).over:
+            turn = replace(turn, round_tokens=turn.round_tokens + call.tokens)
+    making.put(*changed)
+    calls = tuple(now.get(call.id, call) for call in making.view.calls if call.turn_id == turn.id)
+    mine = tuple(call for call in calls if call.round == turn.rounds - 1)
+    turn = rounds.at_work(turn, mine, making.now_ms)
+    if all(call.over for call in mine):
+        answer.go_on(making, turn)
+    elif _left_to_person(mine) and any(not each.held for each in making.view.waiting):
+        _move_on(making, turn, calls)
+        making.next_turn()
+    else:
+        making.put(turn)
+
+
+def fail(making: Making, turn: Turn, call: ToolCall, code: str, *, result: str = "") -> None:
+    """There is no result: the model is told why, and the person too when it was the server's fault."""
+    told = result or instead(code, repeatable=call.kind.repeatable)
+    if code in SERVER_FAULTS and not turn.finish_note:
+        turn = replace(turn, finish_note=f"tool_failed:{call.server}")
+    step(making, turn, rounds.over(call, CallState.FAILED, told, is_error=True, failure=code))
+
+
+def go_on(making: Making, calls: tuple[ToolCall, ...]) -> None:
+    """What these calls waited for is there (a login): they are made now."""
+    for call in calls:
+        if call.state is CallState.SIGN_IN:
+            pending = replace(call, state=CallState.PENDING)
+            rounds.issue(making, pending)
+            making.put(pending)
+            turn = making.view.turn
+            if turn is not None and turn.id == call.turn_id:
+                making.put(replace(turn, activity=f"calling:{approving.label(call)}", awaits_since_ms=None))
+
+
+def make_way(making: Making) -> bool:
+    """Whether the running turn waited for nobody but its person; then it is left, because the person went on."""
+    turn = making.view.running
+    if turn is None or not waits_only(making.view, turn):
+        return False
+    _move_on(making, turn, making.view.calls)
+    return True
+
+
+def waits_only(view: View, turn: Turn) -> bool:
+    """Whether nothing of the turn moves before its person has decided."""
+    mine = [call for call in view.calls if call.turn_id == turn.id and call.round == turn.rounds - 1]
+    return turn.awaits_since_ms is not None and _left_to_person(tuple(mine))
+
+
+def waited_long(making: Making) -> bool:
+    """After a day nobody is waited for any more: the answer says so. Whether that was done."""
+    turn = making.view.running
+    if turn is None or turn.awaits_since_ms is None or making.now_ms - turn.awaits_since_ms < DAY_MS:
+        return False
+    turn, _ = rounds.close(making, turn, "waited_long", making.view.calls)
+    answer.leave(making, turn, "waited_long")
+    return True
+
+
+def stop(making: Making, turn: Turn) -> tuple[str, ...]:
+    """The person stops a turn whose tools run or wait; the running effects that are to be interrupted."""
+    turn, stopped = rounds.close(making, turn, "stopped", making.view.calls)
+    answer.stop(making, turn)
+    return stopped
+
+
+def _move_on(making: Making, turn: Turn, calls: tuple[ToolCall, ...]) -> None:
+    turn, _ = rounds.close(making, turn, "moved_on", calls)
+    answer.leave(making, turn, "moved_on")
+
+
+def _left_to_person(calls: tuple[ToolCall, ...]) -> bool:
+    return not any(call.state is CallState.PENDING for call in calls)

@@ -1,0 +1,133 @@
+"""The tools of a model call: the built-in ones and those of the servers, as one list with a digest.
+
+Knows: what is sent to the model, and which tool a name of it means. A conversation keeps the list that it began with,
+because signed thinking is bound to it; a list that lacks a whole server is renewed with the next question.
+Must not know: how a call is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.domain.rules.recall import SYSTEM
+from core.domain.tooling import Auth, ToolKind, ToolList, Wanted
+from core.engine.builtin import Builtin
+from core.engine.tool_ports import CONNECT, Tool, Tools
+
+_SEPARATOR = "__"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The tools of one model call: the list as sent, what its names mean now, and whether it is a new pin."""
+
+    list: ToolList
+    prefix: str
+    known: Mapping[str, Tool]
+    new: bool
+
+    def wanted(self, blocks: str) -> tuple[Wanted, ...]:
+        """The calls that a reply asks for."""
+        found = [each for each in json.loads(blocks or "[]") if each.get("type") == "tool_use"]
+        return tuple(self._wanted(each) for each in found)
+
+    def _wanted(self, block: Mapping[str, object]) -> Wanted:
+        name = str(block.get("name", ""))
+        tool = self.known.get(name)
+        return Wanted(
+            use_id=str(block.get("id", "")),
+            name=name,
+            server="" if tool is None else tool.server,
+            tool=name if tool is None else tool.tool,
+            input=json.dumps(block.get("input", {}), ensure_ascii=False),
+            kind=None if tool is None else tool.kind,
+        )
+
+
+class Toolbox:
+    """Everything that can be offered to the model."""
+
+    def __init__(self, builtins: Sequence[Builtin], tools: Tools | None) -> None:
+        self._builtins = {each.tool.tool: each for each in builtins}
+        self.tools = tools
+
+    async def shown(self, pinned: ToolList | None, *, mid_turn: bool) -> Shown:
+        """The list for a call of a session that has `pinned`; `mid_turn`: rounds of its turn were made with that."""
+        offered = await self.offered()
+        current = _listed(offered)
+        keep = pinned is not None and (mid_turn or not _lacks(pinned, current))
+        chosen = pinned if keep and pinned is not None else current
+        return Shown(
+            list=chosen,
+            prefix=prefix_of(chosen),
+            known={each.name: each for each in offered},
+            new=pinned is None or chosen.digest != pinned.digest,
+        )
+
+    async def offered(self) -> tuple[Tool, ...]:
+        """All tools as they are known now."""
+        theirs = await self.tools.offered() if self.tools is not None else ()
+        return (*(each.tool for each in self._builtins.values()), *theirs, *self._doors(theirs))
+
+    async def find(self, server: str, tool: str) -> Tool | None:
+        """The tool as it is now; None when it is not there, or not allowed."""
+        for each in await self.offered():
+            if (each.server, each.tool) == (server, tool):
+                return each
+        return None
+
+    def builtin(self, tool: str) -> Builtin:
+        """Raises `KeyError`."""
+        return self._builtins[tool]
+
+    def auth(self, server: str) -> Auth:
+        """How the server knows who calls."""
+        return self.tools.servers.get(server, Auth.NONE) if self.tools is not None else Auth.NONE
+
+    def _doors(self, theirs: Sequence[Tool]) -> tuple[Tool, ...]:
+        """A way in at servers whose tools nobody has seen yet, because nobody has signed in there."""
+        servers = self.tools.servers if self.tools is not None else {}
+        seen = {each.server for each in theirs}
+        return tuple(
+            Tool(
+                name=f"{name}{_SEPARATOR}{CONNECT}",
+                server=name,
+                tool=CONNECT,
+                kind=ToolKind.READ,
+                description=f"Sign the person in at {name}. Use it when they ask for something there.",
+                schema={"type": "object", "properties": {}},
+            )
+            for name, auth in servers.items()
+            if auth is Auth.OAUTH and name not in seen
+        )
+
+
+def prefix_of(tools: ToolList) -> str:
+    """What signed thinking is bound to, besides the messages: system prompt and tools."""
+    return hashlib.sha256(f"{SYSTEM}\n{tools.tools}".encode()).hexdigest()[:16]
+
+
+def _listed(tools: Sequence[Tool]) -> ToolList:
+    plain = [{"name": each.name, "description": each.description, "input_schema": each.schema} for each in tools]
+    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+    return ToolList(digest=hashlib.sha256(text.encode()).hexdigest()[:32], tools=text)
+
+
+def _names(tools: ToolList) -> frozenset[str]:
+    return frozenset(str(each["name"]) for each in json.loads(tools.tools))
+
+
+def _servers(names: frozenset[str]) -> frozenset[str]:
+    return frozenset(each.partition(_SEPARATOR)[0] for each in names if _SEPARATOR in each)
+
+
+def _lacks(pinned: ToolList, current: ToolList) -> bool:
+    """Whether a whole server is missing in `pinned`, or it still offers a way in at one that is open by now."""
+    if pinned.digest == current.digest:
+        return False
+    before, now = _names(pinned), _names(current)
+    doors = {each for each in before if each.endswith(f"{_SEPARATOR}{CONNECT}")}
+    return bool(_servers(now) - _servers(before) or doors - now)

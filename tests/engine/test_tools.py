@@ -1,0 +1,151 @@
+"""Conversations in which the model uses tools of a real MCP server, through the whole house."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.drivers.mcp_tools import McpTools
+from tests.kit.scripted import ScriptedModel, Step, Use
+from tests.kit.tools import ToolProcess, connected, http
+from tests.kit.world import World
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToolProcess]:
+    """A tool server that lives as long as these tests."""
+    process = ToolProcess(tmp_path_factory.mktemp("tools") / "calls")
+    process.wait()
+    yield process
+    process.kill()
+
+
+@pytest.fixture
+async def tools(server: ToolProcess) -> AsyncIterator[McpTools]:
+    """The driver, connected to it."""
+    server.log.write_text("", encoding="utf-8")
+    tools = await connected(kit=http(server.url, seconds=3.0))
+    yield tools
+    await tools.close()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, tools: McpTools) -> AsyncIterator[World]:
+    """A running house with that server's tools."""
+    world = await World.open(tmp_path / "rejoinder.db", tools=tools)
+    yield world
+    await world.close()
+
+
+def script(world: World, *scripts: list[Step]) -> ScriptedModel:
+    """Tell the world's model what to do in its next calls."""
+    assert isinstance(world.model, ScriptedModel)
+    world.model.scripts = list(scripts)
+    return world.model
+
+
+def results(model: ScriptedModel, call: int = -1) -> list[dict[str, object]]:
+    """The tool results of the last message of a request."""
+    content = model.requests[call].messages[-1]["content"]
+    assert isinstance(content, list)
+    return [each for each in content if each["type"] == "tool_result"]
+
+
+async def test_a_tool_is_called_and_its_result_answered(world: World, server: ToolProcess) -> None:
+    """Somebody asks for something that a tool knows, and reads the answer in one message."""
+    model = script(world, ["Let me look.", Use("kit__look_up", {"word": "abc"})], ["It means cba."])
+    await world.say("alice", "what is abc?")
+    await world.settle()
+    assert await world.answers() == ["Let me look.\n\nIt means cba."]
+    assert server.calls() == {"look_up": 1}
+    (result,) = results(model)
+    assert result["content"] == [{"type": "text", "text": "abc means cba."}]
+    names = [each["name"] for each in json.loads(model.requests[0].tools)]
+    assert {"now", "search_my_conversations", "kit__look_up"} <= set(names)
+
+
+async def test_several_calls_run_side_by_side(world: World, server: ToolProcess) -> None:
+    """Three slow look-ups take as long as one, and each result stands with its own question."""
+    uses: list[Step] = [Use("kit__slow", {"seconds": each}) for each in (0.5, 0.4, 0.3)]
+    model = script(world, uses, ["Done."])
+    await world.say("alice", "look three times")
+    await world.run(1.0)
+    assert server.calls() == {"slow": 3}, "all three are called before one has answered"
+    await world.settle()
+    assert [each["content"][0]["text"] for each in results(model)] == ["after 0.5 s", "after 0.4 s", "after 0.3 s"]  # type: ignore[index]
+    assert await world.answers() == ["Done."]
+
+
+async def test_a_tool_that_fails_is_told_to_the_model(world: World) -> None:
+    """The model learns that the tool failed, and says so in its own words."""
+    model = script(world, [Use("kit__fail", {"why": "no luck"})], ["It failed."])
+    await world.say("alice", "try it")
+    await world.settle()
+    (result,) = results(model)
+    assert result["is_error"] is True
+    assert await world.answers() == ["It failed."]
+
+
+async def test_a_tool_that_is_not_there_ends_nothing(world: World) -> None:
+    """A model that invents a tool is told so, and the person gets an answer."""
+    model = script(world, [Use("kit__invented")], ["There is no such tool."])
+    await world.say("alice", "do it")
+    await world.settle()
+    assert results(model)[0]["is_error"] is True
+    assert await world.answers() == ["There is no such tool."]
+
+
+async def test_later_turns_see_what_the_tools_gave(world: World) -> None:
+    """Somebody asks again about what a tool had found, and the model still has it, exactly as it was sent."""
+    model = script(world, [Use("kit__look_up", {"word": "abc"})], ["It means cba."], ["As I said, cba."])
+    await world.say("alice", "what is abc?")
+    await world.settle()
+    await world.say("alice", "and again?")
+    await world.settle()
+    first, second = model.requests[1].messages, model.requests[2].messages
+    assert second[: len(first)] == first
+    assert [each["role"] for each in second] == ["user", "assistant", "user", "assistant", "user"]
+
+
+async def test_a_loop_comes_to_an_end(world: World) -> None:
+    """A model that never stops calling tools is stopped, and the person is told."""
+    script(world, [Use("now")])
+    await world.say("alice", "loop")
+    await world.settle(seconds=600)
+    (answer,) = await world.answers()
+    assert "many steps" in answer
+    assert isinstance(world.model, ScriptedModel)
+    assert len(world.model.requests) == 25
+
+
+async def test_a_dead_process_repeats_what_only_reads(world: World, server: ToolProcess) -> None:
+    """We are killed while a tool looks something up: it is looked up again, and the answer comes."""
+    model = script(world, [Use("kit__slow", {"seconds": 0.4})], ["Done."])
+    await world.say("alice", "look")
+    while not server.calls():
+        await world.run(0.2)
+    later = await world.reborn()
+    await later.settle()
+    assert server.calls() == {"slow": 2}
+    assert results(model)[0]["content"] == [{"type": "text", "text": "after 0.4 s"}]
+    assert await later.answers() == ["Done."]
+
+
+async def test_stop_ends_a_running_tool(world: World, server: ToolProcess) -> None:
+    """Somebody presses Stop while a tool takes long: it is over at once, and the conversation goes on."""
+    model = script(world, ["Wait.", Use("kit__slow", {"seconds": 2.5})], ["Fine."])
+    await world.say("alice", "look")
+    while not server.calls():
+        await world.run(0.2)
+    await world.press("alice", "Stop")
+    await asyncio.wait_for(world.settle(), 2.0)
+    assert (await world.answers())[0].startswith("Wait.")
+    await world.say("alice", "never mind")
+    await world.settle()
+    assert (await world.answers())[-1] == "Fine."
+    last = model.requests[-1].messages
+    assert last[2]["content"][0]["type"] == "tool_result"  # type: ignore[index]
