@@ -49,7 +49,7 @@ from core.domain.events import (
 from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
-from core.domain.tasking import Work
+from core.domain.tasking import START_TASK, Work
 from core.domain.tooling import ToolCall
 from storage import leaving, lookups, tasking
 from storage.leaving import Named, key_of_session
@@ -114,6 +114,7 @@ class _Tasks(TypedDict):
     task_cards: tuple[Card, ...]
     task_turns: tuple[Turn, ...]
     busy_tasks: int
+    asker: Person | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +222,10 @@ def _subject_of_turn(conn: sqlite3.Connection, turn_id: str, call_id: str = "") 
 def _about_tools(conn: sqlite3.Connection, view: View, event: Event) -> View:
     """The calls of the turn that the event is about, what their person permits here, and what asks for them."""
     session, turn = view.session, view.turn
+    if session is not None and isinstance(event, ButtonPressed | CommandIssued):
+        tooled = [each for each in view.task_turns if each.rounds and (turn is None or each.id != turn.id)]
+        more = (call for each in tooled for call in _all(conn, TOOL_CALL, _CALLS, each.id))
+        view = dataclasses.replace(view, calls=tuple(more))
     if session is None or turn is None:
         return view
     if isinstance(event, ModelReplied) and event.calls:
@@ -228,7 +233,7 @@ def _about_tools(conn: sqlite3.Connection, view: View, event: Event) -> View:
     if not turn.rounds:
         return view
     cards = _all(conn, CARD, _CARDS, session.id, leaving.CARDS_MAX) if turn.awaits_since_ms is not None else ()
-    return dataclasses.replace(view, calls=_all(conn, TOOL_CALL, _CALLS, turn.id), cards=cards)
+    return dataclasses.replace(view, calls=(*_all(conn, TOOL_CALL, _CALLS, turn.id), *view.calls), cards=cards)
 
 
 def _subject_of_place(conn: sqlite3.Connection, event: MessageReceived | CommandIssued, policy: Policy) -> _Subject:
@@ -321,18 +326,23 @@ def _tasks(conn: sqlite3.Connection, event: Event, subject: _Subject, person: Pe
         works = tasking.open_works(conn, subject.session.id)
     work = subject.work or tasking.work_of(conn, subject.turn)
     concerned = works if work is None else (work,)
+    asker = None
+    if subject.call is not None and (subject.call.server, subject.call.tool) == ("", START_TASK):
+        asker = _one(conn, PERSON, _PERSON, str(subject.call.asker))
+    acting = person or asker
     return _Tasks(
         work=work,
         works=works,
         task_cards=tasking.cards_of(conn, concerned),
         task_turns=tasking.turns_of(conn, concerned),
-        busy_tasks=tasking.busy_of(conn, person.identity) if _may_begin(event) and person is not None else 0,
+        busy_tasks=tasking.busy_of(conn, acting.identity) if _may_begin(event) and acting is not None else 0,
+        asker=asker,
     )
 
 
 def _may_begin(event: Event) -> bool:
     """Whether a task may begin to run because of it."""
-    return isinstance(event, CommandIssued | ButtonPressed)
+    return isinstance(event, CommandIssued | ButtonPressed | ToolReturned)
 
 
 # --- money ------------------------------------------------------------------------------------------

@@ -155,7 +155,8 @@ class View:
     works: tuple[Work, ...] = ()  # for what people and timers do: the session's tasks that are not over, oldest first
     task_cards: tuple[Card, ...] = ()  # of `work`, else of `works`
     task_turns: tuple[Turn, ...] = ()  # of them: the open ones, and the newest of each step that is not over
-    busy_tasks: int = 0  # how many tasks go on for the acting person, everywhere
+    busy_tasks: int = 0  # how many tasks go on for the acting person (or `asker`), everywhere
+    asker: Person | None = None  # whose tool call it is that begins a task
     altered: tuple[Altered, ...] = ()  # where we hold the message that was changed, at most 1,000 messages back
     calls: tuple[ToolCall, ...] = ()  # of `turn`, all its rounds, in order
     call: ToolCall | None = None  # the call that the event names, by its id or its button

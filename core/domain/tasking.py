@@ -16,6 +16,8 @@ from enum import StrEnum
 from core.domain.keys import PersonKey
 
 FORM = 1  # of the rows that this release writes
+START_TASK = "start_task"  # built-in tools
+ADD_STEPS = "add_steps"
 ANY_TOOL = "*"  # in `Step.tools`: whatever the session has
 
 
@@ -48,6 +50,7 @@ OPEN = (TaskState.PLANNING, TaskState.PROPOSED, TaskState.RUNNING, TaskState.PAU
 BUSY = (TaskState.PLANNING, TaskState.RUNNING, TaskState.COMPOSING)  # something of ours goes on for it
 ASKS = (TaskState.PROPOSED, TaskState.PAUSED)  # it waits for the person
 SETTLED = (StepState.DONE, StepState.SKIPPED)
+FOR_PERSON = (StepState.UNKNOWN, StepState.WAITING_FOR_YOU)
 AT_WORK = (StepState.RUNNING, StepState.UNKNOWN, StepState.WAITING_FOR_YOU)  # its turn is open
 
 
@@ -120,6 +123,12 @@ class Work:
         left = [each for each in self.steps if each.state not in SETTLED]
         stuck = [each for each in left if each.state is not StepState.WAITING]
         return next(iter((*stuck, *left)), None)
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether nothing of a running task moves before its person has answered something."""
+        at_work = self.at_work
+        return self.task.state is TaskState.RUNNING and bool(at_work) and all(s.state in FOR_PERSON for s in at_work)
 
     def step(self, step_id: str) -> Step | None:
         """The step with this id."""

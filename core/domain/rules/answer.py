@@ -43,6 +43,7 @@ _LENGTH_LIMITS = ("max_tokens", "model_context_window_exceeded", "pause_turn")
 def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
     """The model finished: the turn is answered, or goes on after a length limit."""
     making, turn = _begin(view, stamp)
+    making.careful = frozenset(event.careful)
     turn = _paid(making, turn, event.usage)
     text = stitch(turn.said, event.text)
     _pin(making, event)
@@ -119,7 +120,8 @@ def on_history_lost(view: View, event: HistoryLost, stamp: Stamp) -> Decision:
     """The stored history cannot be read: an acknowledged fresh start; the original stays."""
     making, turn = _begin(view, stamp)
     making.settle(Usage())
-    if event.turn_id == turn.id and turn.level is not Level.FRESH and turn.state is TurnState.OPEN:
+    fresh = turn.level is not Level.FRESH and not turn.step_id
+    if event.turn_id == turn.id and fresh and turn.state is TurnState.OPEN:
         making.session = replace(making.session, fresh_from_seq=turn.first_seq, level=Level.FRESH)
         _ask(making, replace(turn, level=Level.FRESH, finish_note="fresh"))
     elif turn.state is TurnState.STOPPING:
@@ -136,7 +138,9 @@ def stop(making: Making, turn: Turn) -> None:
 
 def go_on(making: Making, turn: Turn) -> None:
     """All calls of the newest round are over: the model is asked again, with their results."""
-    if turn.round_tokens > rounds.TURN_TOKENS_MAX:
+    if turn.step_id and not tasks.runs(making, turn):
+        _end(making, turn, TurnState.STOPPED, "")
+    elif turn.round_tokens > rounds.TURN_TOKENS_MAX:
         _end(making, replace(turn, finish_note="rounds_max"), TurnState.ANSWERED, "")
     else:
         _ask(making, turn)
@@ -171,6 +175,7 @@ def _use_tools(making: Making, turn: Turn, event: ModelReplied, text: str) -> No
         turn, waits = rounds.begin(making, turn, event, text)
         if waits:
             making.put(turn)
+            tasks.follow(making, turn)
         else:
             go_on(making, turn)
 
@@ -223,6 +228,7 @@ def _ask(making: Making, turn: Turn, *, pause_ms: int = 0) -> None:
         _end(making, asked, TurnState.FAILED, asked.said)
     else:
         making.put(asked)
+        tasks.follow(making, asked)
 
 
 def _fail(making: Making, turn: Turn, code: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from core.domain.decision import View
 from core.domain.entities import Turn
-from core.domain.rules import answer, approving, rounds
+from core.domain.rules import answer, approving, rounds, tasks
 from core.domain.rules.making import Making
 from core.domain.rules.tool_texts import SERVER_FAULTS, instead
 from core.domain.tooling import CallState, ToolCall
@@ -31,11 +31,12 @@ def step(making: Making, turn: Turn, *changed: ToolCall) -> None:
     turn = rounds.at_work(turn, mine, making.now_ms)
     if all(call.over for call in mine):
         answer.go_on(making, turn)
-    elif _left_to_person(mine) and any(not each.held for each in making.view.waiting):
+    elif not turn.step_id and _left_to_person(mine) and any(not each.held for each in making.view.waiting):
         _move_on(making, turn, calls)
         making.next_turn()
     else:
         making.put(turn)
+        tasks.follow(making, turn)
 
 
 def fail(making: Making, turn: Turn, call: ToolCall, code: str, *, result: str = "") -> None:
@@ -55,7 +56,9 @@ def go_on(making: Making, calls: tuple[ToolCall, ...]) -> None:
             making.put(pending)
             turn = making.view.turn
             if turn is not None and turn.id == call.turn_id:
-                making.put(replace(turn, activity=f"calling:{approving.label(call)}", awaits_since_ms=None))
+                calling = replace(turn, activity=f"calling:{approving.label(call)}", awaits_since_ms=None)
+                making.put(calling)
+                tasks.follow(making, calling)
 
 
 def make_way(making: Making) -> bool:

@@ -85,6 +85,7 @@ class Making:
         self._rows: list[Entity] = []
         self._last: dict[str, Callable[[], None]] = {}
         self._stops: list[str] = []
+        self.careful: frozenset[str] = frozenset()  # tools that are asked for, by the names that the model knows
         self.delivery = ""  # the newest delivery of an answer that this decision begins
         self._effects = 0
         self._showing: set[str] = set()
@@ -138,7 +139,7 @@ class Making:
         """Do it once, when everything else is decided."""
         self._last[name] = deed
 
-    def done(self, reply: Reply | None = None, **more: int | tuple[str, ...]) -> Decision:
+    def done(self, reply: Reply | None = None, *, received: int = 0, stop: tuple[str, ...] = ()) -> Decision:
         """The decision: all rows, then the session and the spends as they ended."""
         for deed in self._last.values():
             deed()
@@ -150,7 +151,8 @@ class Making:
         return Decision(
             changes=(self.session, *self._rows, *spends),
             reply=reply or Nothing(),
-            **({"stop": tuple(self._stops)} if self._stops else {}) | more,  # type: ignore[arg-type]
+            received=received,
+            stop=(*stop, *self._stops),
         )
 
     # ------------------------------------------------------------------------------------ messages

@@ -74,6 +74,13 @@ def parse(text: str) -> tuple[Planned, ...]:
     return steps if STEPS_MIN <= len(steps) <= STEPS_MAX else ()
 
 
+def additions(value: object, known: int) -> tuple[Planned, ...]:
+    """Steps for the end of a plan of `known` steps; what they depend on are numbers of the whole plan."""
+    values = _list_in(value)
+    numbers = {str(n): n for n in range(1, known + len(values) + 1)}
+    return tuple(step for step in (_step(each, numbers) for each in values) if step.instruction)
+
+
 # ---------------------------------------------------------------------------------------------- JSON
 
 

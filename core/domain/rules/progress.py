@@ -28,6 +28,7 @@ _SIGNS = {
     StepState.WAITING_FOR_YOU: "⧗",
 }
 _TOLD = (StepState.FAILED, StepState.SKIPPED, StepState.UNKNOWN, StepState.WAITING_FOR_YOU)
+_AWAITED = ("asking", "sign_in", "unknown")  # as in `Turn.activity`
 _MICRO = 1_000_000
 _PLAIN, _PRIMARY, _DANGER = ButtonStyle.PLAIN, ButtonStyle.PRIMARY, ButtonStyle.DANGER
 
@@ -51,6 +52,8 @@ def state(work: Work, language: str) -> str:
             return (
                 f"{say(language, 'task.paused', **where)} {_why(task, language)} {say(language, 'task.click', **where)}"
             )
+        case TaskState.RUNNING if work.waits_for_person:
+            return f"{say(language, 'task.waits', **where)} {say(language, f'task.awaits_{_awaited(work)}')}"
         case TaskState.FAILED:
             return say(language, f"task.failed_{task.reason}")
         case TaskState.RUNNING:
@@ -59,11 +62,17 @@ def state(work: Work, language: str) -> str:
             return say(language, f"task.{other.value}")
 
 
+def _awaited(work: Work) -> str:
+    """What the first step that waits for its person waits for."""
+    step = work.stands_at
+    return step.failure if step is not None and step.failure in _AWAITED else "asking"
+
+
 def short(work: Work, language: str) -> str:
     """One sentence about a task that is not over, for lists and notices."""
     goal = quoted(work.task.goal, SHORT_CHARS)
     step = work.stands_at
-    if work.task.state is TaskState.PAUSED and step is not None:
+    if (work.task.state is TaskState.PAUSED or work.waits_for_person) and step is not None:
         return say(language, "task.short_paused", goal=goal, n=step.n, of=len(work.steps))
     code = "task.short_asks" if work.task.state in ASKS else "task.short_runs"
     return say(language, code, goal=goal, done=work.over, of=len(work.steps))

@@ -20,15 +20,14 @@ from core.domain.effects import AskModel
 from core.domain.entities import Button, ButtonStyle, EffectRow, EffectState, Phase, Session, Turn, TurnState
 from core.domain.events import ButtonPressed, CommandIssued
 from core.domain.keys import ButtonId
-from core.domain.rules import answer, moving, people, progress, returning, tasks
+from core.domain.rules import answer, looping, moving, people, progress, returning, tasks
+from core.domain.rules.beginning import GOAL_CHARS, RUNNING_MAX
 from core.domain.rules.forms import field
 from core.domain.rules.making import Making, new_session
 from core.domain.stamp import Stamp
-from core.domain.tasking import AT_WORK, BUSY, OPEN, StepState, TaskState, Work
+from core.domain.tasking import AT_WORK, BUSY, OPEN, Step, StepState, TaskState, Work
 from core.domain.words import say
 
-RUNNING_MAX = 2  # tasks of one person that go on at the same time
-GOAL_CHARS = 8_000
 WISH_CHARS = 1_000
 
 
@@ -125,7 +124,7 @@ def _resume(making: Making, work: Work, event: ButtonPressed) -> str:
 
 def _retry(making: Making, work: Work, event: ButtonPressed) -> str:
     del event
-    step = work.stands_at
+    work, step = _freed(making, work)
     if step is None or step.state in AT_WORK:
         return "task.still_runs"
     work = _awake(making, work)
@@ -136,12 +135,24 @@ def _retry(making: Making, work: Work, event: ButtonPressed) -> str:
 
 def _skip(making: Making, work: Work, event: ButtonPressed) -> str:
     del event
-    step = work.stands_at
+    work, step = _freed(making, work)
     if step is None or step.state in AT_WORK:
         return "task.still_runs"
     skipped = replace(step, state=StepState.SKIPPED, failure="", ended_ms=making.now_ms)
     tasks.run(making, tasks.changed(work, skipped))
     return "task.skipped"
+
+
+def _freed(making: Making, work: Work) -> tuple[Work, Step | None]:
+    """The step at which the task stands; one that only waits for its person does not wait any more."""
+    step = work.stands_at
+    if step is not None and step.state in (StepState.WAITING_FOR_YOU, StepState.UNKNOWN):
+        for turn in making.view.task_turns:
+            if turn.id == step.turn_id:
+                _end(making, turn, for_good=True)
+        work = making.works[work.task.id]
+        step = work.step(step.id)
+    return work, step
 
 
 def _awake(making: Making, work: Work) -> Work:
@@ -176,29 +187,38 @@ def _stop(making: Making, work: Work, event: ButtonPressed) -> str:
 def pause(making: Making, work: Work) -> None:
     """Pause at once: calls that run are ended, what they have said is kept."""
     tasks.pause(making, work, "person")
-    _interrupt(making, work)
+    _interrupt(making, work, for_good=False)
 
 
 def stop(making: Making, work: Work) -> None:
     """Stop for good, at once."""
     tasks.stop(making, work)
-    _interrupt(making, work)
+    _interrupt(making, work, for_good=True)
 
 
-def _interrupt(making: Making, work: Work) -> None:
-    """End the calls of the task's open turns: the running ones by their performers, the others here."""
+def _interrupt(making: Making, work: Work, *, for_good: bool) -> None:
+    """End the task's open turns: model calls that run by their performers, the others here.
+
+    A turn whose tools run or wait for the person is left for a pause: what they return is kept (see `answer.go_on`).
+    """
     for turn in making.view.task_turns:
-        if turn.task_id != work.task.id or turn.state is not TurnState.OPEN:
-            continue
-        asking = _asking_of(making.view, turn)
-        if asking is not None and asking.state is EffectState.STARTED:
-            making.put(replace(turn, state=TurnState.STOPPING))
-            making.interrupt(asking.id)
-        else:
-            if asking is not None:
-                making.put(replace(asking, state=EffectState.DONE))
-                making.give_back(asking)
-            answer.stop(making, turn)
+        if turn.task_id == work.task.id and turn.state is TurnState.OPEN:
+            _end(making, turn, for_good=for_good)
+
+
+def _end(making: Making, turn: Turn, *, for_good: bool) -> None:
+    asking = _asking_of(making.view, turn)
+    if asking is None and turn.activity:
+        for effect_id in looping.stop(making, turn) if for_good else ():
+            making.interrupt(effect_id)
+    elif asking is not None and asking.state is EffectState.STARTED:
+        making.put(replace(turn, state=TurnState.STOPPING))
+        making.interrupt(asking.id)
+    else:
+        if asking is not None:
+            making.put(replace(asking, state=EffectState.DONE))
+            making.give_back(asking)
+        answer.stop(making, turn)
 
 
 def _asking_of(view: View, turn: Turn) -> EffectRow | None:

@@ -24,7 +24,7 @@ from core.domain.rules import planning, progress
 from core.domain.rules.making import TITLE_MAX_CHARS, Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.planning import Planned
-from core.domain.tasking import FORM, Step, StepState, Task, TaskState, Work, ready
+from core.domain.tasking import ANY_TOOL, AT_WORK, FORM, Step, StepState, Task, TaskState, Work, ready
 from core.domain.tokens import estimate
 
 SIDE_BY_SIDE = 3  # steps of one task at a time
@@ -86,7 +86,24 @@ def adopt(making: Making, work: Work, planned: Iterable[Planned]) -> None:
     steps = tuple(_new_step(making, work.task, offset, n, each) for n, each in enumerate(planned, start=1))
     task = replace(work.task, version=work.task.version + 1, repairs=0, wish="", state=TaskState.RUNNING)
     work = Work(task=task, steps=(*kept, *steps))
-    run(making, work)
+    if making.careful and any({ANY_TOOL, *making.careful}.intersection(each.tools) for each in steps):
+        save(making, replace(work, task=replace(task, state=TaskState.PROPOSED)))
+    else:
+        run(making, work)
+
+
+def grow(making: Making, work: Work, planned: Iterable[Planned]) -> bool:
+    """More steps at the end of the plan; what they depend on are numbers of the whole plan. Whether there is room."""
+    first = max(each.n for each in work.steps) + 1
+    more = tuple(
+        replace(_new_step(making, work.task, 0, n, each), depends=tuple(other for other in each.depends if other < n))
+        for n, each in enumerate(planned, start=first)
+    )
+    if len(work.steps) + len(more) > planning.STEPS_MAX:
+        return False
+    task = replace(work.task, version=work.task.version + 1)
+    save(making, Work(task=task, steps=(*work.steps, *more)))
+    return True
 
 
 def _new_step(making: Making, task: Task, offset: int, n: int, planned: Planned) -> Step:
@@ -147,6 +164,25 @@ def work_on(making: Making, work: Work, step: Step, turn: Turn | None = None) ->
     _ask(making, turn)
 
 
+def runs(making: Making, turn: Turn) -> bool:
+    """Whether the task of a hidden turn goes on: a paused one keeps what its tools have returned for later."""
+    work = making.works.get(turn.task_id)
+    return work is not None and work.task.state in (TaskState.RUNNING, TaskState.PLANNING)
+
+
+def follow(making: Making, turn: Turn) -> None:
+    """A step's turn goes on, or waits for its person: the step says so."""
+    work = making.works.get(turn.task_id)
+    step = work.step(turn.step_id) if work is not None else None
+    if work is None or step is None or step.turn_id != turn.id or step.state not in AT_WORK:
+        return
+    waits_for = turn.activity.removeprefix("awaits:") if turn.awaits_since_ms is not None else ""
+    state = StepState.UNKNOWN if waits_for == "unknown" else StepState.WAITING_FOR_YOU
+    now = replace(step, state=state if waits_for else StepState.RUNNING, failure=waits_for)
+    if now != step:
+        save(making, changed(work, now))
+
+
 def on_step_over(making: Making, turn: Turn, text: str) -> None:
     """A hidden turn is over: its text is the plan, or the result of its step."""
     work = making.works.get(turn.task_id)
@@ -166,12 +202,14 @@ def on_step_over(making: Making, turn: Turn, text: str) -> None:
 
 def _step_over(making: Making, work: Work, step: Step, turn: Turn, text: str) -> None:
     step = replace(step, cost=step.cost + turn.cost)
-    if turn.state is TurnState.ANSWERED:
+    failure = turn.failure or _empty(turn, text)
+    if turn.state is TurnState.ANSWERED and not failure:
         done = replace(
             step,
             state=StepState.DONE,
             result=text,
             tokens=estimate(text),
+            failure="",
             ended_ms=making.now_ms,
         )
         work = changed(work, done)
@@ -182,10 +220,17 @@ def _step_over(making: Making, work: Work, step: Step, turn: Turn, text: str) ->
     elif turn.state is TurnState.STOPPED and work.task.state is TaskState.RUNNING:
         work_on(making, work, step, turn)  # the person wanted it to go on before it had stopped
     elif turn.state is TurnState.STOPPED:
-        save(making, changed(work, replace(step, state=StepState.WAITING)))
+        save(making, changed(work, replace(step, state=StepState.WAITING, failure="")))
     else:
-        failed = replace(step, state=StepState.FAILED, failure=turn.failure)
-        pause(making, changed(work, failed), turn.failure)
+        failed = replace(step, state=StepState.FAILED, failure=failure)
+        pause(making, changed(work, failed), failure)
+
+
+def _empty(turn: Turn, text: str) -> str:
+    """Why a turn that ended well has no result: nothing was said, or it went around with its tools for too long."""
+    if turn.finish_note == "rounds_max":
+        return turn.finish_note
+    return "" if text.strip() else "model_empty"
 
 
 def pause(making: Making, work: Work, reason: str) -> None:

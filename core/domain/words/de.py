@@ -307,4 +307,10 @@ WORDS: dict[str, str] = {
     "found.hidden": "In deinen privateren Unterhaltungen habe ich noch {count} gefunden. Hier zeige ich sie nicht.",
     "found.nothing": "Davon passt nichts mehr.",
     "privacy.tools": "Was Werkzeuge bekommen: was das Modell ihnen übergibt, bei {servers}. Bevor dort etwas geändert wird, wirst du gefragt.",
+    "task.for_step": "Für Schritt {n} von {of}, {title}:",
+    "task.waits": "Wartet bei Schritt {n} von {of}.",
+    "task.awaits_asking": "Ein Werkzeug braucht dein Wort: siehe die Frage unten. Der Schritt geht von selbst weiter, sobald du geantwortet hast.",
+    "task.awaits_sign_in": "Du musst dich anmelden: siehe unten. Danach geht der Schritt von selbst weiter.",
+    "task.awaits_unknown": "Ich wurde unterbrochen, während ich ein Werkzeug benutzte, und weiß nicht, ob es geschehen ist: siehe die Frage unten. Nichts wird wiederholt, bevor du geantwortet hast.",
+    "task.why_rounds_max": "Dieser Schritt hat immer wieder Werkzeuge benutzt, ohne zu einem Ende zu kommen.",
 }

@@ -323,4 +323,10 @@ WORDS: dict[str, str] = {
     "found.hidden": "In your more private conversations I found {count} more. I do not show them here.",
     "found.nothing": "Nothing of yours matches any more.",
     "privacy.tools": "What tools get: what the model passes to them, at {servers}. Before anything is changed there you are asked.",
+    "task.for_step": "For step {n} of {of}, {title}:",
+    "task.waits": "Waiting at step {n} of {of}.",
+    "task.awaits_asking": "A tool needs your word: see the question below. The step goes on by itself when you have answered.",
+    "task.awaits_sign_in": "You have to sign in: see below. The step goes on by itself after that.",
+    "task.awaits_unknown": "I was interrupted while I used a tool and do not know whether it happened: see the question below. Nothing is repeated before you have answered.",
+    "task.why_rounds_max": "This step used tools again and again without coming to an end.",
 }
