@@ -10,6 +10,7 @@ from core.domain.decision import Policy, Private
 from core.domain.errors import Ambiguous, Refused
 from core.domain.rules.budget import STEP_TOKENS, price_of_turn
 from core.domain.tasking import StepState, TaskState, Work
+from core.drivers.mcp_tools import McpTools
 from core.engine.ports import Accepted, Post
 from storage.tasking import all_works
 from tests.kit.clock import ManualClock
@@ -21,11 +22,13 @@ THREE = chain("one", "two", "three")
 CUT = Ambiguous(code="model_cut")
 
 
-async def begin(path: Path, made: str = THREE, *, policy: Policy | None = None) -> tuple[World, Planner]:
+async def begin(
+    path: Path, made: str = THREE, *, policy: Policy | None = None, tools: McpTools | None = None
+) -> tuple[World, Planner]:
     """A house whose model makes this plan."""
     clock = ManualClock()
     model = Planner(clock, made)
-    return await World.open(path / "tasks.db", clock=clock, model=model, policy=policy), model
+    return await World.open(path / "tasks.db", clock=clock, model=model, policy=policy, tools=tools), model
 
 
 async def works(world: World) -> tuple[Work, ...]:

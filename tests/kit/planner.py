@@ -57,7 +57,8 @@ class Planner(ScriptedModel):
         if texts[-1].startswith(CONTINUE_PREFIX):
             partial = texts[-2]
             texts = texts[:-2]
-        name = name_of(texts[-1])
+        marked = [name_of(each) for each in reversed(texts)]  # results of tools may stand after it
+        name = next((each for each in marked if each != CHAT), CHAT)
         self.calls[name] += 1
         self.tokens_in[name] += len(json.dumps(request.messages)) // 3
         if self.mishaps[name]:
