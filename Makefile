@@ -10,6 +10,10 @@ PY  := $(BIN)/python
 # More arguments for the program: make test ARGS='-k resume'
 ARGS ?=
 
+# How many files of tests run at a time: each test has its own data directory, ports and loop. In the order of the
+# collection, for what drives a browser comes last. WORKERS=0: all in this process, as a debugger wants it.
+WORKERS ?= 2
+
 .PHONY: help run test check format cover bench soak lock clean venv venv-dev
 
 help: ## print this list
@@ -19,7 +23,7 @@ run: venv ## set up if needed, then start the bot; with no settings, the web cha
 	@exec $(PY) -m bots run $(ARGS)
 
 test: venv-dev ## every test but the long ones (soak, bench); browser tests skip where there is no chromium
-	@exec $(PY) -m pytest -m 'not soak and not bench' $(ARGS)
+	@exec $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not soak and not bench' $(ARGS)
 
 check: venv-dev ## lint, form, types, the direction of imports, documentation that comes from the code
 	@$(BIN)/ruff check --quiet .

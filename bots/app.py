@@ -20,6 +20,8 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+import structlog
+
 from bots.control import Command, Control, Progress
 from bots.exporting import files_of
 from bots.local import ids
@@ -63,6 +65,8 @@ _BOOT_BYTES = 8
 _RING_S = 5.0  # the safety net under the ring at the earliest due time; reads the wall clock anew
 _HOUSEKEEPING_S = 10.0  # a slice is some milliseconds; a million source keys are walked through in 90 minutes
 
+log = structlog.get_logger("rejoinder")
+
 
 class App:
     """The program. `start`, then `stop`; `url` and `model` are known once it is started."""
@@ -96,10 +100,12 @@ class App:
     async def _start(self) -> None:
         settings = self._settings
         self._running.enter_context(locked(settings))
+        begun = await asyncio.to_thread(begin, settings)
         keys = keys_of(settings)
         codes = CodeKeys(derive=keys.derive("resume code"), lookup=keys.derive("resume code lookup"))
         store = await open_store(settings.database, code_keys=codes)
         self._running.push_async_callback(store.close)
+        await store.bind_key(keys.key_id)
         clock = SystemClock(await store.board.time_offset_ms())
         model = chosen_model(settings, clock)
         self._running.push_async_callback(model.close)
@@ -141,6 +147,8 @@ class App:
         self._running.push_async_callback(door.stop)
         await door.start()
         self._refusing = ""
+        if begun:
+            log.info("a new and empty history begins", database=str(settings.database))
         warming = asyncio.create_task(model.warm(), name="warm")
         self._running.callback(warming.cancel)
 
@@ -211,6 +219,8 @@ class App:
         if doomed is not None and self._engine is not None:
             self._engine.quiet(doomed.sessions)
         told = await chores.forget(name, progress)
+        if self._engine is not None:
+            await self._engine.recount()
         for served in self._served.values():
             await served.platform.forgotten(doomed.places if doomed else (), clock.now_ms())
         return told
@@ -273,6 +283,31 @@ def keys_of(settings: Settings) -> Keys:
     return load_keys(settings.data_dir, None if secret is None else secret.get_secret_value())
 
 
+def begin(settings: Settings) -> bool:
+    """Make the database of a first start, before its key: a key without a database tells that one was lost.
+
+    Returns whether it was a first start. Raises `StoreDamaged` for a lost one, for an empty history never begins in
+    silence; otherwise as `prepare`.
+    """
+    if lost := lost_database(settings):
+        raise StoreDamaged(code="store_lost", detail=lost)
+    if settings.database.exists():
+        return False
+    prepare(settings.database)
+    return True
+
+
+def lost_database(settings: Settings) -> str:
+    """What to do when a database was here and is gone; "" when all is well."""
+    key = settings.data_dir / KEY_NAME
+    if settings.database.exists() or settings.secret_key is not None or not key.exists():
+        return ""
+    return (
+        f"{settings.database} is gone, but {key} shows that there was one: bring it back, or a backup with "
+        f"`rejoinder restore FILE`; to begin with an empty history, put {KEY_NAME} elsewhere first"
+    )
+
+
 class Chores:
     """What an operator asks for and only the holder of the lock may do: the running program, or a command alone.
 
@@ -328,10 +363,12 @@ async def alone(settings: Settings, command: str, argument: str, progress: Progr
     """Do a chore without a running program. Raises `StoreLocked` when there is one."""
     _must_exist(settings)
     with locked(settings):
+        keys = keys_of(settings)
         store = await open_store(settings.database)
         try:
+            await store.bind_key(keys.key_id)
             clock = SystemClock(await store.board.time_offset_ms())
-            return await Chores(settings, store, keys_of(settings), clock).commands[command](argument, progress)
+            return await Chores(settings, store, keys, clock).commands[command](argument, progress)
         finally:
             await store.close()
 

@@ -44,6 +44,7 @@ def about_of(settings: Settings, model: str) -> About:
         offline=offline,
         version=version("rejoinder"),
         commands=tuple(Command(name=name, help=say(settings.language, f"command.{name}")) for name in COMMANDS),
+        language=settings.language,
     )
 
 
@@ -169,7 +170,7 @@ class Local:
         self.platform = LocalPlatform(board, clock, given.reveal)
         self._clock = clock
         self._engine = engine
-        chat = LocalChat(self.platform, engine)
+        chat = LocalChat(self.platform, engine, about.language)
         self._api = LocalApi(
             chat, board, about, on_time=self._on_time, export=given.export, time_travel=given.time_travel
         )

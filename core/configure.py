@@ -155,7 +155,6 @@ def _contradictions(settings: Settings, written: Mapping[str, str]) -> Iterator[
     yield from _idle(settings, written)
     yield from _slack(settings, written)
     yield from _exposure(settings, written)
-    yield from _unenforced(settings, written)
     if settings.local_chat is False and not settings.platforms:
         fix = f"set a platform's token, or {written['local_chat']}=on"
         yield (
@@ -206,14 +205,6 @@ def _exposure(settings: Settings, written: Mapping[str, str]) -> Iterator[_Check
         what = "lets other machines in, without a token"
         fix = f"set {written['local_chat_token']}, or {written['http_host']}=127.0.0.1"
         yield ("http_host", "local_chat_token"), Problem(name=written["http_host"], what=what, fix=fix)
-
-
-def _unenforced(settings: Settings, written: Mapping[str, str]) -> Iterator[_Check]:
-    """A limit that would silently not hold is worse than none."""
-    for name in settings.without_effect:
-        if name.startswith("allow_") and getattr(settings, name):
-            what = "is not enforced by this release"
-            yield (name,), Problem(name=written[name], what=what, fix="take it out, and let nobody else reach the bot")
 
 
 def is_loopback(host: str) -> bool:

@@ -30,12 +30,6 @@ PREFIX = "REJOINDER_"
 _FOREIGN = ("slack_", "discord_", "anthropic_")  # names that others have made known, without our prefix
 _KEY_CHARS = 32  # 128 bits even as hexadecimal digits
 _TOKEN_CHARS = 16  # tried over the network only
-# Their part is not built yet: they are read and checked, and whoever sets one is told that it changes nothing.
-# fmt: off
-LATER = frozenset({
-    "allow_workspaces", "allow_channels", "allow_people",
-})
-# fmt: on
 _SQLITE = "sqlite:///"
 _BUILTIN_TOKENS = 500  # what the built-in tools add to each call of the model
 _TOOLS_TOKENS = 16_000  # ... and the most that tool servers do
@@ -111,6 +105,14 @@ def _long_enough(least_chars: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _one_line(secret: SecretStr) -> SecretStr:
+    """A key as it goes into a request's header; blank space around it is a slip of copying."""
+    text = secret.get_secret_value().strip()
+    if not all("!" <= each <= "~" for each in text):
+        raise ValueError("holds a line break, a blank or a letter that no key has")
+    return SecretStr(text)
+
+
 def _database(text: str) -> Path:
     if text.startswith(("postgres:", "postgresql:")):
         raise ValueError("names PostgreSQL, which this release cannot use yet")
@@ -131,6 +133,7 @@ Database = Annotated[Path, _from_text(_database), Field(examples=["sqlite:///dat
 Tools = Annotated[Mapping[str, ToolServer], NoDecode]
 Language = Annotated[str, _from_text(_language), Field(examples=["en"])]
 Key = Annotated[SecretStr, _long_enough(_KEY_CHARS), Field(examples=["$(openssl rand -hex 32)"])]
+Credential = Annotated[SecretStr, AfterValidator(_one_line)]
 Token = Annotated[SecretStr, _long_enough(_TOKEN_CHARS), Field(examples=["$(openssl rand -hex 16)"])]
 
 
@@ -139,21 +142,21 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    slack_bot_token: SecretStr | None = None
+    slack_bot_token: Credential | None = None
     """Slack: the bot token, `xoxb-...`."""
-    slack_app_token: SecretStr | None = None
+    slack_app_token: Credential | None = None
     """Slack over Socket Mode: the app token, `xapp-...`."""
-    slack_signing_secret: SecretStr | None = None
+    slack_signing_secret: Credential | None = None
     """Slack over HTTP instead: the signing secret."""
     slack_api_url: Url | None = None
     """Another Slack Web API, for tests."""
-    discord_token: SecretStr | None = None
+    discord_token: Credential | None = None
     """Discord: the bot token."""
     discord_api_url: Url | None = None
     """Another Discord API, for tests."""
     discord_gateway_url: Url | None = None
     """Another Discord gateway, for tests."""
-    anthropic_api_key: SecretStr | None = None
+    anthropic_api_key: Credential | None = None
     """Claude answers with it; without it the offline demo model does."""
     anthropic_base_url: Url | None = None
     """Another server that speaks the Messages API."""
@@ -206,11 +209,11 @@ class Settings(BaseSettings):
     dm_sessions: DmSessions = DmSessions.PER_THREAD
     """In a direct conversation: `per_thread`, or a `single` one."""
     allow_workspaces: Items = ()
-    """Serve only these, separated by commas; empty serves all."""
+    """Serve only these, by id, separated by commas; empty serves all. `@me`: Discord's direct conversations."""
     allow_channels: Items = ()
-    """Serve only these channels."""
+    """Serve only these channels, by id; `dm` lets direct conversations in, too."""
     allow_people: Items = ()
-    """Serve only these people."""
+    """Serve only these people, by id."""
     language: Language = "en"
     """The language of our own words: `en` or `de`."""
 
@@ -253,11 +256,6 @@ class Settings(BaseSettings):
         return not self.platforms if self.local_chat is None else self.local_chat
 
     @property
-    def without_effect(self) -> tuple[str, ...]:
-        """The settings that are set although their part is not built yet, by field."""
-        return tuple(sorted(self.model_fields_set & LATER))
-
-    @property
     def secrets(self) -> tuple[str, ...]:
         """Every secret that is set; for the log's second net only."""
         values: Iterable[object] = (getattr(self, name) for name in type(self).model_fields)
@@ -294,6 +292,9 @@ class Settings(BaseSettings):
             budget_workspace_day=self.budget_workspace_day,
             language=self.language,
             shared_threads=self.thread_sessions is ThreadSessions.SHARED,
+            allow_workspaces=self.allow_workspaces,
+            allow_channels=self.allow_channels,
+            allow_people=self.allow_people,
             tool_servers=tuple(self.tools),
             tool_list_tokens=_TOOLS_TOKENS if self.tools else _BUILTIN_TOKENS,
         )

@@ -73,9 +73,9 @@ from storage.rows import (
 )
 
 _OPEN_TURNS = frozenset({TurnState.OPEN, TurnState.STOPPING})
-_NUM = "SELECT num FROM session WHERE id = ?"
 _PUT_MESSAGE = (
-    f"INSERT INTO message (id, {', '.join(MESSAGE.fields)}) VALUES (?{', ?' * len(MESSAGE.fields)})"
+    f"INSERT INTO message (id, {', '.join(MESSAGE.fields)})"
+    f" SELECT num << {SEQ_BITS} | ?{', ?' * len(MESSAGE.fields)} FROM session WHERE id = ?"
     f" ON CONFLICT (id) DO UPDATE SET {', '.join(f'{each} = excluded.{each}' for each in MESSAGE.fields)}"
 )
 _UNPERMIT = "DELETE FROM permit WHERE session_id = ? AND account = ? AND server = ? AND tool = ?"
@@ -230,10 +230,9 @@ def _adopt(conn: sqlite3.Connection, adoption: Adoption) -> None:
 
 
 def _put_message(conn: sqlite3.Connection, message: Message) -> None:
-    row = conn.execute(_NUM, (message.session_id,)).fetchone()
-    if row is None or not 0 < message.seq <= SEQ_MASK:
+    row = (message.seq, *MESSAGE.encode(message), message.session_id)
+    if not 0 < message.seq <= SEQ_MASK or not put(conn, _PUT_MESSAGE, row).rowcount:
         raise StoreError(code="store_message", detail=f"no place for message {message.seq}")
-    put(conn, _PUT_MESSAGE, (row[0] << SEQ_BITS | message.seq, *MESSAGE.encode(message)))
 
 
 def _bind(conn: sqlite3.Connection, binding: Binding) -> None:

@@ -17,7 +17,7 @@ from core.domain.errors import BadInput
 from core.domain.keys import Place
 from core.engine.ports import Post, ThreadLine
 from storage.readers import Readers
-from storage.rows import FILE_COPY, POST, clean, put
+from storage.rows import FILE_COPY, POST, Row, clean, put
 from storage.writer import Writer
 
 TITLE_CHARS = 80  # of a thread's first post, for the list on the left
@@ -82,7 +82,7 @@ class SqliteBoard:
 
     async def threads(self, workspace: str, limit: int) -> tuple[ThreadLine, ...]:
         """See `Board.threads`."""
-        rows = await self._readers.run(lambda conn: conn.execute(_THREADS, (clean(workspace), limit)).fetchall())
+        rows = await self._readers.rows(_THREADS, (clean(workspace), limit))
         return tuple(
             ThreadLine(place=Place.parse(place), title=title, last_ms=last_ms, opener=opener)
             for place, title, last_ms, opener in rows
@@ -105,8 +105,7 @@ class SqliteBoard:
         return await self._writer.submit(partial(_move_ms, more_ms=more_ms))
 
     async def _posts(self, where: str, *values: str | int) -> tuple[Post, ...]:
-        sql, known = f"{_SELECT} {where}", [clean(each) for each in values]
-        rows = await self._readers.run(lambda conn: conn.execute(sql, known).fetchall())
+        rows = await self._readers.rows(f"{_SELECT} {where}", [clean(each) for each in values])
         return tuple([_decode(row) for row in rows])
 
 
@@ -132,7 +131,7 @@ def title_of(text: str) -> str:
     return " ".join(text.split())[:TITLE_CHARS]
 
 
-def _decode(row: tuple[object, ...]) -> Post:
+def _decode(row: Row) -> Post:
     return POST.decode(row[1:], n=row[0])
 
 

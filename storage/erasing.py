@@ -13,11 +13,12 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from core.domain.entities import Card
+from core.domain.effects import AskModel
+from core.domain.entities import Card, EffectState
 from core.domain.keys import PersonKey, Place, SessionKey
 from core.engine.ports import Doomed
 from storage.board import title_of
-from storage.rows import CARD, SEQ_BITS, SEQ_MASK
+from storage.rows import CARD, EFFECT, SEQ_BITS, SEQ_MASK
 
 SESSION = "session"
 OWNER = "owner"
@@ -57,6 +58,8 @@ HEARD_ELSEWHERE = (
     "SELECT m.id FROM message AS m JOIN session AS s ON s.num = m.id >> ? WHERE m.role = 'heard' AND m.author = ?"
     " AND s.home >= ? AND s.home < ?"
 )
+_OPEN_CALL = "kind = 'AskModel' AND state IN ('pending', 'started')"
+_PAY = "UPDATE spend SET reserved = max(reserved - ?, 0), settled = settled + ? WHERE account = ? AND day = ?"
 _BLANK = "UPDATE summary SET goal = '', done = '', last = '', next = '', facts = ? WHERE id = ?"
 
 
@@ -84,6 +87,7 @@ class Eraser:
         self._delete("draft", "effect_id IN (SELECT id FROM effect WHERE session_id = ?)", session_id, also="text")
         self._delete("part", "turn_id IN (SELECT id FROM turn WHERE session_id = ?)", session_id)
         self._delete("message", "id >= ? AND id < ?", first, end, also="text")
+        self._pay("session_id = ?", session_id)
         self._delete("effect", "session_id = ? AND kind <> 'Erase'", session_id, also="id")
         self._delete("adopted", "link_id IN (SELECT id FROM link WHERE session_id = ?)", session_id)
         self._delete("link", "session_id = ?", session_id, also="id")
@@ -111,6 +115,18 @@ class Eraser:
         self._delete("spend", "account = ?", f"person:{identity}")
         self._delete("person", "identity = ?", identity, also="key")
 
+    def _pay(self, where: str, *values: str) -> None:
+        """Model calls that go with their rows give back what they reserved; one that runs counts as if it had cost it.
+
+        What it has really cost nobody will know, and forgetting must not be the way around a budget.
+        """
+        for row in self._conn.execute(f"{EFFECT.select} WHERE {where} AND {_OPEN_CALL}", values).fetchall():
+            call = EFFECT.decode(row)
+            if isinstance(call.effect, AskModel):
+                cost = call.effect.reserved if call.state is EffectState.STARTED else 0
+                for account in call.effect.accounts:
+                    self._conn.execute(_PAY, (call.effect.reserved, cost, account, call.effect.day))
+
     # --- in sessions of others ------------------------------------------------------------------------
 
     def _asked_elsewhere(self, key: str, name: str) -> None:
@@ -128,6 +144,7 @@ class Eraser:
             self._delete(
                 "draft", f"effect_id IN (SELECT id FROM effect WHERE {mine})", session_id, turn_id, also="text"
             )
+            self._pay(mine, session_id, turn_id)
             self._delete("effect", mine, session_id, turn_id, also="id")
             self._delete("part", "turn_id = ?", turn_id)
             self._delete("tool_round", "turn_id = ?", turn_id, also="text")
@@ -220,7 +237,8 @@ _IDS = "SELECT id FROM message"
 
 def doomed(conn: sqlite3.Connection, kind: str, key: str) -> Doomed:
     """What an erasure would reach: sessions, places, and cards that stand somewhere."""
-    sessions = [key] if kind == SESSION else _column(conn, "SELECT id FROM session WHERE owner = ? ORDER BY num", key)
+    column = "id" if kind == SESSION else "owner"
+    sessions = _column(conn, f"SELECT id FROM session WHERE {column} = ? ORDER BY num", key)
     places: dict[Place, None] = {}
     cards: list[Card] = []
     for session_id in sessions:

@@ -15,7 +15,7 @@ DAY_MS = 24 * 3_600_000
 SOURCE_KEPT_MS = 30 * DAY_MS  # a redelivery or a catch-up older than that is not expected (DESIGN section 2)
 EFFECT_KEPT_MS = 30 * DAY_MS  # finished effects, for `show` and for questions of operators
 TICKET_KEPT_MS = 30 * DAY_MS  # tickets that open nothing any more, and answered claims; a later code is unknown
-GUESS_KEPT_MS = 3_600_000  # wrong codes, for the longest lock-out (core.domain.rules.lockout)
+GUESS_KEPT_MS = DAY_MS  # wrong codes outlive the longest lock-out, and who was turned away is told once a day
 SLICE_ROWS = 2_000  # of one sweep: a few milliseconds of the writer
 
 _DUE = "SELECT id, idle_epoch, due_ms FROM session WHERE due_ms IS NOT NULL AND due_ms <= ? ORDER BY due_ms LIMIT ?"

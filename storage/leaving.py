@@ -25,6 +25,7 @@ from core.domain.events import (
 )
 from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Summary, Ticket
+from core.domain.rules.allowed import outside, told_key
 from core.domain.rules.finding import FOUND_MAX, SHOW
 from core.domain.tooling import ToolCall
 from storage import tasking
@@ -80,6 +81,7 @@ _THERE = (
     f"SELECT {SESSION.fields_of('s')} FROM binding AS b JOIN session AS s ON s.id = b.session_id"
     " WHERE b.key = ?1 AND s.home = ?1 AND s.id <> ?2 AND s.phase NOT IN ('closed', 'erased')"
 )
+_OFFER = f"{CARD.select} WHERE session_id = ? AND key = ? AND buttons <> '[]'"
 _RUNNING = "SELECT EXISTS (SELECT 1 FROM turn WHERE session_id = ? AND state IN ('open', 'stopping'))"
 _NEIGHBOUR = (
     "SELECT EXISTS (SELECT 1 FROM binding AS b JOIN card AS c ON c.session_id = b.session_id"
@@ -160,6 +162,9 @@ def complete(conn: sqlite3.Connection, view: View, event: Event, named: Named, k
         view = dataclasses.replace(view, mine=mine(conn, person.identity))
     if isinstance(event, ResumeAsked | ButtonPressed | CommandIssued):
         view = _about_move(conn, view, event, named, key)
+    if isinstance(event, Arrival) and outside(view.policy, event):
+        told = _one(conn, GUESSES, _GUESSES, told_key(event.author.key))
+        view = dataclasses.replace(view, guesses=view.guesses if told is None else (*view.guesses, told))
     if isinstance(event, ButtonPressed) and event.button.verb == SHOW and view.call is not None:
         view = dataclasses.replace(view, found=_found(conn, person, view.call))
     return view
@@ -233,6 +238,8 @@ def _about_move(conn: sqlite3.Connection, view: View, event: Event, named: Named
         there=there,
         there_running=there is not None and _true(conn, _RUNNING, there.id),
     )
+    if there is not None and session is not None:
+        view = dataclasses.replace(view, offer=_one(conn, CARD, _OFFER, there.id, f"continue:{session.id}"))
     if session is not None:
         view = dataclasses.replace(
             view,

@@ -193,6 +193,11 @@ def holding(conn: sqlite3.Connection, platform: str) -> tuple[str, ...]:
     return tuple([row[0] for row in conn.execute(_HOLDING, (f"{home}/", f"{home}0")).fetchall()])
 
 
+def queued(conn: sqlite3.Connection) -> int:
+    """See `Store.queued`."""
+    return int(conn.execute("SELECT count(*) FROM waiting").fetchone()[0])
+
+
 def homes(conn: sqlite3.Connection, platform: str, since_ms: int, limit: int) -> tuple[Place, ...]:
     """Where conversations of a platform live that people have used since then, latest first: for catching up."""
     home = quote(platform, safe="")

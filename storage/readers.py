@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from storage.connection import Connection, open_for_reading
 from storage.faults import translate
+from storage.rows import Row, Scalar
 
 T = TypeVar("T")
 
@@ -47,6 +48,13 @@ class Readers:
         """Run `function` in one snapshot. Raises `StoreError` for SQLite's errors, else what it raises."""
         try:
             return await next(self._turn).run(lambda conn: in_snapshot(conn, function))
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
+    async def rows(self, sql: str, values: Sequence[Scalar]) -> list[Row]:
+        """All rows of one statement, which is a snapshot by itself. Raises `StoreError`."""
+        try:
+            return await next(self._turn).run(lambda conn: conn.execute(sql, values).fetchall())
         except sqlite3.Error as error:
             raise translate(error) from error
 

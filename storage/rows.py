@@ -165,7 +165,8 @@ def _ways(hint: Any) -> tuple[Convert | None, Convert | None]:
     if typing.get_origin(hint) is tuple:
         return _encode_tuple, functools.partial(_decode_tuple, hint)
     if hint == Effect or dataclasses.is_dataclass(hint):
-        return codec.dumps, functools.lru_cache(_EFFECT_CACHE)(functools.partial(codec.loads, hint))
+        texts = _Texts(hint)
+        return texts.encode, texts.decode
     plain = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if not set(plain) <= {str, int, float, type(None)}:
         raise TypeError(f"no column for {hint}")
@@ -188,6 +189,29 @@ def _key_of(kind: type[K], text: str) -> K:
 
 def _person_or_none(text: str | None) -> PersonKey | None:
     return None if text is None else _key_of(PersonKey, text)
+
+
+class _Texts:
+    """Values of one type as JSON text, each remembered under its text: what was written is read two or three times."""
+
+    def __init__(self, hint: Any) -> None:
+        self._hint = hint
+        self._known: dict[str, Any] = {}
+
+    def encode(self, value: Any) -> str:
+        text = codec.dumps(value)
+        self._remember(text, value)
+        return text
+
+    def decode(self, text: str) -> Any:
+        known = self._known.get(text)
+        return self._remember(text, codec.loads(self._hint, text)) if known is None else known
+
+    def _remember(self, text: str, value: Any) -> Any:
+        if len(self._known) >= _EFFECT_CACHE:
+            self._known.clear()  # several threads are here: nothing finer than one step
+        self._known[text] = value
+        return value
 
 
 _KEYS: Mapping[Any, tuple[Convert, Convert]] = {

@@ -224,6 +224,10 @@ class SqliteStore:
         """Where conversations of a platform live that people have used since then, latest first: for catching up."""
         return await self._readers.run(partial(lookups.homes, platform=platform, since_ms=since_ms, limit=HOMES_MAX))
 
+    async def queued(self) -> int:
+        """See `Store.queued`."""
+        return await self._readers.run(lookups.queued)
+
     async def holding(self, platform: str) -> tuple[str, ...]:
         """See `Store.holding`."""
         return await self._readers.run(partial(lookups.holding, platform=platform))

@@ -1,10 +1,23 @@
-"""What every test shares: where a browser is, and what happens to browser tests when there is none."""
+"""What every test shares: no real host is reached; where a browser is, and what happens when there is none."""
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.kit import loopback
+
+loopback.guard()
+
+
+@pytest.fixture(autouse=True)
+def _only_this_machine() -> Iterator[None]:
+    """Fail a test that wanted to reach a real host, also when somebody has swallowed the error."""
+    loopback.tried.clear()
+    yield
+    assert loopback.tried == []
 
 
 def find_chromium() -> Path | None:

@@ -21,7 +21,7 @@ from bots.cli import app
 from core.domain import errors, phases
 from core.domain.entities import Phase
 from core.domain.words import en
-from core.settings import LATER, Settings, environment_name
+from core.settings import Settings, environment_name
 from core.units import format_duration
 
 ROOT = Path(__file__).parent.parent
@@ -36,11 +36,7 @@ def settings_table() -> Iterator[str]:
     yield "|---|---|---|"
     for field, info in Settings.model_fields.items():
         name = f"`[{field}.NAME]` in the file" if field == "tools" else f"`{environment_name(field)}`"
-        later = " *" if field in LATER else ""
-        yield f"| {name}{later} | {_default(info.default)} | {info.description} |"
-    yield ""
-    yield "\\* Read and checked, but its part is not built yet. It changes nothing, and the start says so; lists of"
-    yield "who is allowed are refused: what they promise would not hold."
+        yield f"| {name} | {_default(info.default)} | {info.description} |"
 
 
 def _default(value: object) -> str:

@@ -12,12 +12,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bots.app import chosen_model, examined, holder, key_told
+from bots.app import chosen_model, examined, holder, key_told, lost_database
 from bots.served import EXAMINE, check_platforms
 from core.configure import Problem, SettingsWrong, load
 from core.domain.errors import OutsideError, RejoinderError
 from core.drivers.clock import SystemClock
-from core.settings import Settings, environment_name
+from core.settings import Settings
 
 LEAST_FREE_BYTES = 200_000_000  # a log of 64 MiB, a migration's copy of a small database, and room to talk
 _MODEL_FIXES = {
@@ -55,9 +55,6 @@ async def examine(environ: Mapping[str, str]) -> AsyncIterator[Finding]:
             yield _settings_problem(problem)
         return
     yield Finding(about="settings", state="ok", said=_told(settings))
-    if settings.without_effect:
-        names = ", ".join(environment_name(name) for name in settings.without_effect)
-        yield Finding(about="settings", state="note", said=f"set, but without effect in this release: {names}")
     for finding in _files(settings):
         yield finding
     for name in settings.platforms:
@@ -86,7 +83,9 @@ def _files(settings: Settings) -> Iterator[Finding]:
         running = holder(settings)
         yield Finding(about="process", state="note", said=running or "not running")
         yield Finding(about="keys", state="ok", said=key_told(settings))
-        if not settings.database.exists():
+        if lost := lost_database(settings):
+            yield Finding(about="database", state="problem", said=lost)
+        elif not settings.database.exists():
             yield Finding(about="database", state="note", said="not made yet; the first start makes it")
         else:
             yield Finding(about="database", state="ok", said=f"{settings.database}: {examined(settings)}")

@@ -20,6 +20,7 @@ import structlog
 
 from bots.discord import commands, ids, render
 from bots.discord.directory import Directory
+from bots.discord.faults import Denied
 from bots.discord.hearing import Hearing
 from bots.discord.replying import Replying
 from bots.discord.rooms import DM, GROUP, Room
@@ -33,7 +34,7 @@ from core.domain.entities import Binding, Button, Session
 from core.domain.errors import Closing, OutsideError, StoreError, StoreFull
 from core.domain.events import Arrival
 from core.domain.keys import Audience, ButtonId, PersonKey, Place
-from core.domain.leaving import MoveClaim
+from core.domain.leaving import ClaimState, MoveClaim
 from core.domain.words import say as say_core
 from core.engine.ports import Accepted, Intake
 
@@ -41,6 +42,7 @@ SUGGEST_S = 0.5  # a completion that comes later is not looked at
 GOES_ON = ("resume", "bring_back", "continue")  # buttons that bring a conversation to where they are pressed
 CODE_BUTTON = ButtonId(verb="code", subject="typed")  # of our own form: it never reaches the core
 _CODE_CHARS = 64
+_DECLINED = (ClaimState.DENIED, ClaimState.VOID)
 
 log = structlog.get_logger("rejoinder.discord")
 
@@ -128,7 +130,7 @@ class Acting:
         if act.name == commands.RESUME:
             return await self._resume(act, rest)
         place, audience = await self._where(act)
-        return await self._accept(issued(act, act.name, rest, place, audience))
+        return await self._accept(issued(act, act.name, rest, place, audience), act)
 
     async def _resume(self, act: Act, code: str) -> Reply:
         if not code and await self._knows_nothing(act.author.key):
@@ -137,7 +139,7 @@ class Acting:
             return await self._in_private(act, lambda place: issued(act, "resume", code, place, Audience.DM))
         place, audience = await self._where(act)
         if not code:
-            return await self._accept(issued(act, "resume", "", place, audience))
+            return await self._accept(issued(act, "resume", "", place, audience), act)
         return await self._going_on(act, place, audience, code=code)
 
     async def _press(self, act: Press) -> Reply:
@@ -148,7 +150,9 @@ class Acting:
             return await self._in_private(act, lambda there: pressed_at(act, there, Audience.DM))
         if act.button.verb in GOES_ON:
             return await self._going_on(act, place, audience)
-        return await self._accept(pressed_at(act, place, audience))
+        accepted = await self._accepted(pressed_at(act, place, audience))
+        await self._declined(accepted)
+        return accepted.decision.reply
 
     async def _on_message(self, act: OnMessage) -> Reply:
         """Continue from here: our Resume button, a message that we could not read, or the thread's conversation."""
@@ -186,14 +190,14 @@ class Acting:
         if room.kind in (DM, GROUP) or not room.guild:
             return ids.direct(room.id), Audience.DM if room.kind == DM else Audience.PRIVATE
         if not act.foreign:
-            room = await self._directory.room(room.id, room.guild)
+            room = await self._directory.spoken_in(room.id, room.guild)
         place = ids.room(room.guild, room.parent, room.id) if room.is_thread else ids.room(room.guild, room.id)
         return place, Audience.SHARED if act.foreign else await self._directory.readers(room)
 
     async def _opens_threads(self, room: Room) -> bool:
         if room.is_thread or not room.guild:
             return False
-        return await self._directory.opens_threads(await self._directory.room(room.id, room.guild))
+        return await self._directory.opens_threads(await self._directory.spoken_in(room.id, room.guild))
 
     async def _going_on(self, act: Act, place: Place, audience: Audience, *, code: str = "") -> Reply:
         """Bring a conversation to here. In a channel that means: to a new thread."""
@@ -211,14 +215,34 @@ class Acting:
         self._threads.begins(starter.thread, words)
         accepted = await self._accepted(event(starter))
         if not accepted.duplicate and not _came_here(accepted, starter):
-            await self._sender.delete(starter.channel, starter.thread)
-        return accepted.decision.reply
+            await self._take_back(starter)
+        return self._told(accepted, act)
 
     async def _starter(self, act: Act, place: Place, text: str) -> Place:
         """A message of ours to hang a thread on; the same interaction has one, whichever process sees it."""
         key = ids.interaction_key(act.id)
         made = await self._sender.post(place.channel, key, render.body(text, (), language=self._language), silent=True)
         return ids.room(place.workspace, place.channel, made.id)
+
+    async def _take_back(self, starter: Place) -> None:
+        """Nothing came of it. A message too many is no reason not to answer."""
+        try:
+            try:
+                await self._sender.delete(starter.channel, starter.thread)
+            except Denied:
+                over = render.body(say(self._language, "starter_over"), (), language=self._language)
+                await self._sender.edit(starter.channel, starter.thread, over)
+        except OutsideError as error:
+            log.info("discord_not_taken_back", code=error.code)
+
+    async def _declined(self, accepted: Accepted) -> None:
+        """Somebody thought better of it: the message that waited for a thread goes, if it is one of ours."""
+        for row in accepted.decision.changes:
+            if isinstance(row, MoveClaim) and row.state in _DECLINED and row.dest.platform == ids.PLATFORM:
+                place = row.dest.place
+                waits = place.thread and not self._directory.knows(place.thread)
+                if waits and await self._sender.is_ours(place.channel, place.thread):
+                    await self._take_back(place)
 
     async def _in_private(self, act: Act, event: Callable[[Place], Arrival]) -> Reply:
         """In the person's direct messages, because we cannot write where they are."""
@@ -233,8 +257,13 @@ class Acting:
 
     # -------------------------------------------------------------------------------------- events
 
-    async def _accept(self, event: Arrival) -> Reply:
-        accepted = await self._accepted(event)
+    async def _accept(self, event: Arrival, act: Act | None = None) -> Reply:
+        return self._told(await self._accepted(event), act)
+
+    def _told(self, accepted: Accepted, act: Act | None) -> Reply:
+        """The reply. To a command that the process before had committed and died with, nobody knows it any more."""
+        if accepted.duplicate and act is not None and act.kind is Kind.COMMAND:
+            return Private(text=say(act.locale or self._language, "restarted"))
         return accepted.decision.reply
 
     async def _accepted(self, event: Arrival) -> Accepted:

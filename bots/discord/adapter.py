@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from urllib.parse import quote
 
 import structlog
@@ -78,7 +79,7 @@ class DiscordPlatform:
     async def open_answer(self, place: Place, key: str, reply_to: str, piece: Piece) -> str:
         """See `Platform`."""
         body = self._answer(key, piece)
-        standing = await self._put(place, key, body, reply_to=reply_to, since_ms=_since(key, reply_to))
+        standing = await self._put(place, key, body, reply_to=reply_to, times=_times(key, reply_to))
         if piece.state is AnswerState.STREAMING:
             self.editor.standing(standing.channel, standing.id, body)
         return ids.ref(standing.channel, standing.id)
@@ -130,15 +131,15 @@ class DiscordPlatform:
         body: Body,
         *,
         reply_to: str = "",
-        since_ms: int | None = None,
+        times: tuple[int, ...] = (),
         silent: bool = False,
     ) -> Standing:
         """Post once under the key, in the thread of the place, and make what was posted before read the same."""
         channel = await self._threads.channel(place)
         marked = body if body.get("components") else {**body, "content": f"{body['content']}{ids.unseen(key)}"}
         standing = None
-        if since_ms is not None and self._clock.now_ms() - since_ms > NONCE_SURE_S * 1000:
-            standing = await self._look(channel, key, since_ms, reply_in(channel, reply_to), body)
+        if times and self._clock.now_ms() - max(times) > NONCE_SURE_S * 1000:
+            standing = await self._look(channel, key, min(times), reply_in(channel, reply_to), body)
         if standing is None:
             standing = await self._post(place, channel, key, marked, reply_to=reply_to, silent=silent)
         self._directory.joins(standing.channel)
@@ -150,7 +151,7 @@ class DiscordPlatform:
         try:
             return await self._sender.post(channel, key, body, reply_to=reply_in(channel, reply_to), silent=silent)
         except Denied as no:
-            if no.number != faults.UNKNOWN_CHANNEL or channel != place.thread:
+            if no.status != HTTPStatus.NOT_FOUND or channel != place.thread:
                 raise
         channel = await self._threads.open(place)
         return await self._sender.post(channel, key, body, reply_to=reply_in(channel, reply_to), silent=silent)
@@ -187,7 +188,7 @@ class DiscordPlatform:
             try:
                 standing = await self._sender.find(channel, key, since_ms)
             except Denied as no:
-                if no.number in faults.NO_ACCESS:
+                if no.number in faults.NO_ACCESS or not no.number:
                     return Unreadable.UNREADABLE
                 if no.number == faults.UNKNOWN_CHANNEL:
                     continue
@@ -250,13 +251,14 @@ def _ours(ref: str) -> tuple[str, str]:
         raise Refused(code="message_gone", detail=error.detail) from error
 
 
-def _since(key: str, reply_to: str) -> int | None:
-    """When what is posted under `key` can have been posted at the earliest; None when nobody knows.
+def _times(key: str, reply_to: str) -> tuple[int, ...]:
+    """Before which times what is posted under `key` was surely not posted; none when nobody knows.
 
-    It is not older than what it answers; and a turn's id, with which the key begins, is a ULID: that begins with its
-    time.
+    Not before its turn, with whose id the key begins: a ULID, that begins with its time by our clock. Not before what
+    it answers, by Discord's clock.
     """
+    times = [ids.ulid_ms(key.partition(":")[0])]
     with suppress(BadInput):
         if reply_to:
-            return ids.made_ms(ids.parse_ref(reply_to)[1])
-    return ids.ulid_ms(key.partition(":")[0])
+            times.append(ids.made_ms(ids.parse_ref(reply_to)[1]))
+    return tuple(each for each in times if each is not None)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 EXEMPT = "/{interaction}"  # in the template of a route that the global limit does not count
 GLOBAL_PER_S = 45  # Discord allows 50 a second for a bot; other processes of ours may share it
 BUCKETS_KEPT = 2_000
+RESET_MAX_S = 3_600.0  # whatever a header says
 INVALID_WINDOW_S = 600.0
 INVALID_MAX = 5_000  # half of what bans an address (docs: invalid request limit)
 _SLACK_S = 0.05  # a bucket resets a little later than the header's rounding says
@@ -70,14 +71,15 @@ class Buckets:
         if name and self._hashes.get(route) != name:
             self._hashes[route] = name
             self._buckets[f"{name}:{major}"] = bucket
-        left, after = headers.get("X-RateLimit-Remaining"), headers.get("X-RateLimit-Reset-After")
-        if left is None or after is None:
+        found = _told(headers)
+        if found is None:
             bucket.left = max(bucket.left, 1)
             return
-        resets_at = now + float(after) + _SLACK_S
-        told = max(0, int(left) - bucket.flying)
+        limit, left, after_s = found
+        resets_at = now + after_s + _SLACK_S
+        told = max(0, left - bucket.flying)
         newer = resets_at > bucket.resets_at + _SLACK_S
-        bucket.limit = max(1, int(headers.get("X-RateLimit-Limit", bucket.limit)))
+        bucket.limit = max(1, limit)
         bucket.left = told if newer or not bucket.resets_at else min(bucket.left, told)
         bucket.resets_at = resets_at
 
@@ -119,3 +121,14 @@ class Buckets:
         else:
             self._buckets.move_to_end(key)
         return bucket
+
+
+def _told(headers: Mapping[str, str]) -> tuple[int, int, float] | None:
+    """A bucket's size, what is left of it, and for how many seconds; None when that is not told in numbers."""
+    left, after = headers.get("X-RateLimit-Remaining"), headers.get("X-RateLimit-Reset-After")
+    if left is None or after is None:
+        return None
+    try:
+        return int(headers.get("X-RateLimit-Limit", left)), int(left), min(max(float(after), 0.0), RESET_MAX_S)
+    except ValueError:
+        return None

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from http import HTTPStatus
 
 import aiohttp
 import discord
 import structlog
 
-from bots.discord import gateway, memory
+from bots.discord import entrance, gateway, memory
 from bots.discord.budget import Budget
-from bots.discord.fields import Raw, mapping, number, required
+from bots.discord.faults import Denied
+from bots.discord.fields import Raw, number, required, snowflake
 from bots.discord.gateway import Gateway
 from bots.discord.memory import SESSION_KEPT_MS, GatewayMemory, Saved
 from bots.discord.progress import Progress
@@ -25,11 +27,14 @@ from bots.discord.wire_rooms import CONTENT_FLAGS
 from core.domain.errors import OutsideError, Refused, StoreError
 from core.engine.ports import Clock
 
+SAVE_FIRST_S = 1.0  # a disk that is slower than this is no reason to let people wait
 SAVE_S = 0.5  # a crash makes Discord repeat so much; the inbox drops what it has
 BEAT_S = 60.0  # how often the time of a quiet connection is saved
 RETRY_MAX_S = 60.0
 BAD_TOKEN_CLOSE = 4004  # docs: gateway close event codes
 SHARDS_MAX = 1_000
+GATEWAY = "wss://gateway.discord.gg/"  # where Discord does not say
+CONTENTLESS = "discord:no_content"
 
 log = structlog.get_logger("rejoinder.discord")
 
@@ -49,6 +54,7 @@ class Connection:
         gateway_url: str = "",
     ) -> None:
         self.content = True  # the message content intent is granted
+        self._contentless = False  # Discord has said that it is not
         self.failure: Refused | None = None
         self.app = ""
         self.progress: dict[int, Progress] = {}
@@ -70,8 +76,7 @@ class Connection:
         self._alive_ms = clock.now_ms()
         self._live: set[int] = set()
         self._fresh = False
-        self.saved = asyncio.Event()  # the session is saved, or cannot be: what it tells may be taken
-        self.saved.set()
+        self._unsaved: dict[int, asyncio.Event] = {}  # shards that began anew, until that is saved
         self.ended = asyncio.Event()  # there will be no connection: `failure` says why
 
     @property
@@ -90,7 +95,6 @@ class Connection:
 
     async def start(self) -> None:
         """Begin to connect, in the background."""
-        gateway.point_at(self._rest.api, self._gateway_url)
         await self._load()
         brake_ms, self._unclean_ms = await self._budget.begin()
         for forever in (self._run(brake_ms), self._save_often()):
@@ -132,10 +136,13 @@ class Connection:
                 await self._once(brake_ms)
             except discord.PrivilegedIntentsRequired:
                 log.warning("discord_no_content", hint="switch on the Message Content intent in the developer portal")
-                self.content = False
+                await self._without_content()
                 continue
-            except (discord.LoginFailure, Refused) as error:
-                self._fail(error)
+            except Refused as error:
+                if not isinstance(error, Denied) or error.status == HTTPStatus.UNAUTHORIZED:
+                    self._fail(error)
+                else:
+                    log.warning("discord_not_let_in", code=error.code, detail=error.detail)
             except discord.ConnectionClosed as error:
                 if error.code == BAD_TOKEN_CLOSE:
                     self._fail(error)
@@ -158,9 +165,12 @@ class Connection:
 
     async def _once(self, brake_ms: int) -> None:
         """One client, from the log-in to its end."""
-        about = mapping(await self._rest.call("GET", "/applications/@me"))
-        self.app = required(about, "id")
-        self.content = self.content and bool(number(about, "flags") & CONTENT_FLAGS)
+        me, about = await entrance.ourselves(self._rest), await entrance.application(self._rest)
+        self.app = snowflake(about, "id") or required(me, "id")
+        granted = bool(number(about, "flags") & CONTENT_FLAGS)
+        self.content = not self._contentless and (granted or not await self._had_no_content())
+        where, shards = await entrance.gateway(self._rest)
+        gateway.point_at(self._gateway_url or where or GATEWAY)
         usable = {n: each for n, each in self._saved.items() if self._usable(each)}
         if brake_ms and not usable:
             log.warning("discord_braked", seconds=brake_ms / 1000)
@@ -169,6 +179,7 @@ class Connection:
             self._told_numbered,
             self._opened,
             self._budget,
+            shards=shards,
             content=self.content,
             saved=usable,
             fixed_gateway=self._gateway_url,
@@ -176,10 +187,21 @@ class Connection:
         for shard, each in usable.items():
             self.progress.setdefault(shard, Progress(each.sequence))
         async with client:
-            await client.login(self._token)
-            self._on_login(str(client.user.id) if client.user else "", self.app)
+            await client.know(self._token, me)
+            self._on_login(required(me, "id"), self.app)
             self._client = client
             await client.connect()
+
+    async def _without_content(self) -> None:
+        """4014. It is remembered, because to ask costs a session start; whoever switches it on is seen by the flags."""
+        self._contentless = True
+        with suppress(StoreError):
+            await self._kept.put(CONTENTLESS, self.app)
+
+    async def _had_no_content(self) -> bool:
+        with suppress(StoreError):
+            return await self._kept.get(CONTENTLESS) == self.app
+        return False
 
     def _usable(self, saved: Saved) -> bool:
         return saved.app == self.app and self._clock.now_ms() - saved.at_ms <= SESSION_KEPT_MS
@@ -195,17 +217,30 @@ class Connection:
                 self.lost_ms = None
         self._told(shard, sequence, event, data)
         if event == "READY":
-            # Before anything is taken: a direct message to a process that dies young is found in no other way.
-            self.saved.clear()
-            task = asyncio.create_task(self._save_first(), name="discord-save")
+            written = self._unsaved[shard] = asyncio.Event()
+            task = asyncio.create_task(self._save_first(shard, written), name="discord-save")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _save_first(self) -> None:
+    async def _save_first(self, shard: int, written: asyncio.Event) -> None:
         try:
-            await self._save()
+            async with asyncio.timeout(SAVE_FIRST_S):
+                await self._save(shard)
+        except TimeoutError:
+            log.warning("discord_memory", code="slow")
         finally:
-            self.saved.set()
+            written.set()
+            if self._unsaved.get(shard) is written:
+                del self._unsaved[shard]
+
+    async def remembered(self, shard: int) -> None:
+        """Return when a shard's new session is saved, or cannot be for now; nothing that it tells is taken before.
+
+        A direct message to a process that dies young is found in no other way: by the replay of a saved session.
+        """
+        written = self._unsaved.get(shard)
+        if written is not None:
+            await written.wait()
 
     def _opened(self, shard: int) -> None:
         """A new socket: until it says RESUMED, everything since the last sign of life may be missing."""
@@ -249,9 +284,11 @@ class Connection:
         if client is not None and client.open and len(self._live) >= self.shards:
             self._alive_ms = self._clock.now_ms()
 
-    async def _save(self) -> None:
+    async def _save(self, only: int | None = None) -> None:
         """Save what has changed; what cannot be saved costs a repeat, no more."""
         for shard, found in self._sessions().items():
+            if only not in (None, shard):
+                continue
             what = (found.sequence, found.session, found.at_ms // round(BEAT_S * 1000))
             if self._written.get(shard) == what:
                 continue

@@ -2,20 +2,22 @@
 
 Knows: what the gateway told, and which REST call fills a gap (after a cold RESUME everything is one). Must not know:
 messages, the engine. A channel that cannot be looked up now raises `NotSent` or `Ambiguous`; a guess would give the
-same thread two names.
+same thread two names. Of one that nobody can look up (404) we know what our own conversations say, else it is a plain
+channel: somebody has just spoken there.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from http import HTTPStatus
 
 from bots.discord import faults, ids, rooms, wire_rooms
 from bots.discord.faults import Denied
 from bots.discord.fields import Raw, inside, items, mapping, required, snowflake
 from bots.discord.rest import Rest
-from bots.discord.rooms import Room, Server
+from bots.discord.rooms import PUBLIC_THREAD, TEXT, Room, Server
 from core.domain.errors import BadInput
 from core.domain.keys import Audience, Place
 
@@ -31,6 +33,7 @@ class Directory:
         self._servers: dict[str, Server] = {}
         self._rooms: dict[str, Room] = {}
         self._openers: OrderedDict[str, str] = OrderedDict()
+        self._lived_in: dict[str, Place] = {}  # by thread
 
     # ------------------------------------------------------------------------------ what we are told
 
@@ -40,6 +43,10 @@ class Directory:
         self._servers[found.server.id] = found.server
         for room in found.rooms:
             self._rooms[room.id] = room
+
+    def lived_in(self, places: Iterable[Place]) -> None:
+        """Where conversations of ours live."""
+        self._lived_in = {each.thread: each for each in places if each.thread}
 
     def drop_server(self, guild: str) -> None:
         """GUILD_DELETE: we were thrown out."""
@@ -147,20 +154,40 @@ class Directory:
             return known
         return self.learn(mapping(await self._rest.call("GET", f"/channels/{room_id}")), guild)
 
+    async def spoken_in(self, room_id: str, guild: str) -> Room:
+        """The channel or thread that somebody has just spoken in, so it is there. Raises `Denied`: closed to us."""
+        try:
+            return await self.room(room_id, guild)
+        except Denied as no:
+            if no.status != HTTPStatus.NOT_FOUND:
+                raise
+        place = self._lived_in.get(room_id)
+        if place is not None:
+            return Room(id=room_id, kind=PUBLIC_THREAD, guild=place.workspace, parent=place.channel, owner=self.me)
+        return Room(id=room_id, kind=TEXT, guild=guild)
+
     async def server(self, guild: str) -> Server:
         """A server with its roles and ours."""
         known = self._servers.get(guild)
         if known is None:
+            known = self._servers[guild] = await self._asked(guild)
+        return known
+
+    async def _asked(self, guild: str) -> Server:
+        try:
             found = wire_rooms.server(mapping(await self._rest.call("GET", f"/guilds/{guild}")), self.me)
             me = mapping(await self._rest.call("GET", f"/guilds/{guild}/members/{self.me}"))
-            known = self._servers[guild] = replace(found, mine=wire_rooms.member_roles(me))
-        return known
+        except Denied as no:
+            if no.status != HTTPStatus.NOT_FOUND:
+                raise
+            return Server(id=guild)  # nothing is known of it
+        return replace(found, mine=wire_rooms.member_roles(me))
 
     async def home(self, room: Room) -> Room:
         """The room whose rights count: the parent of a thread, else itself."""
         if not room.is_thread or not room.parent:
             return room
-        return await self.room(room.parent, room.guild)
+        return await self.spoken_in(room.parent, room.guild)
 
     async def readers(self, room: Room) -> Audience:
         """Who can read there. What we cannot look at ourselves is not public."""

@@ -48,8 +48,8 @@ class Files:
         return await self._rest.fetch(url, cap_bytes)
 
     def _is_ours(self, url: str) -> bool:
-        """Discord's own hosts; for another API, that one's."""
+        """Discord's own hosts; for another API, that one's host."""
         parts, api = urlsplit(url), urlsplit(self._rest.api)
-        if self._rest.api != API and (parts.scheme, parts.netloc) == (api.scheme, api.netloc):
+        if self._rest.api != API and (parts.scheme, parts.hostname) == (api.scheme, api.hostname):
             return True
         return parts.scheme == "https" and parts.hostname in HOSTS and parts.port is None

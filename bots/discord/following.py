@@ -85,9 +85,9 @@ class Following:
             return [ids.direct(channel)]
         if self._directory.is_plain_channel(channel):
             threaded = ids.room(guild, channel, message)
-            opens = await self._directory.opens_threads(await self._directory.room(channel, guild))
+            opens = await self._directory.opens_threads(await self._directory.spoken_in(channel, guild))
             return [threaded] if self._directory.knows(message) or opens else [threaded, ids.room(guild, channel)]
-        room = await self._directory.room(channel, guild)
+        room = await self._directory.spoken_in(channel, guild)
         return [ids.room(guild, room.parent, room.id)] if self._directory.joined(room.id) else []
 
     # ----------------------------------------------------------------------------------- gone places

@@ -21,14 +21,15 @@ import discord
 import structlog
 import yarl
 from discord.gateway import DiscordWebSocket
-from discord.http import Route
 from discord.state import AutoShardedConnectionState
+from discord.user import ClientUser
 
 from bots.discord.budget import Budget
-from bots.discord.fields import Raw
+from bots.discord.fields import Raw, text
 from bots.discord.memory import Saved
 
 RESUMABLE = 4000
+RESUME_S = 4.0  # Discord answers within 0.1 s; whoever does not know what a RESUME is never does
 CLOSE_S = 2.0  # a dead connection answers no goodbye, and we have 25 s for everything
 # fmt: off
 EVENTS = (
@@ -57,11 +58,9 @@ def intents(*, content: bool) -> discord.Intents:
     return discord.Intents(guilds=True, guild_messages=True, dm_messages=True, message_content=content)
 
 
-def point_at(api: str, gateway: str) -> None:
-    """Move every call of discord.py's own (log in, gateway) to another Discord."""
-    Route.BASE = api
-    if gateway:
-        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
+def point_at(gateway: str) -> None:
+    """Where every session begins that discord.py begins by itself."""
+    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
 
 
 class _State(AutoShardedConnectionState[Any]):
@@ -74,7 +73,10 @@ class _State(AutoShardedConnectionState[Any]):
 
 
 class Gateway(discord.AutoShardedClient):
-    """One connection for each shard. `saved`: sessions of the process before, by shard; `opened` hears of sockets."""
+    """One connection for each shard. `saved`: sessions of the process before, by shard; `opened` hears of sockets.
+
+    discord.py asks nothing by REST here: who we are and how many shards there are is given.
+    """
 
     def __init__(
         self,
@@ -82,11 +84,13 @@ class Gateway(discord.AutoShardedClient):
         opened: Callable[[int], None],
         budget: Budget,
         *,
+        shards: int,
         content: bool,
         saved: Mapping[int, Saved],
         fixed_gateway: str = "",
     ) -> None:
         super().__init__(
+            shard_count=shards,
             intents=intents(content=content),
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
@@ -100,6 +104,18 @@ class Gateway(discord.AutoShardedClient):
         self._budget = budget
         self._saved = dict(saved)
         self._fixed_gateway = yarl.URL(fixed_gateway) if fixed_gateway else None
+        self._unanswered: dict[DiscordWebSocket, asyncio.Task[None]] = {}  # sockets that asked to go on
+
+    async def know(self, token: str, me: Raw) -> None:
+        """Take the token, and who it belongs to, in place of a log-in."""
+        user = {"id": text(me, "id"), "username": text(me, "username"), "discriminator": "0", "avatar": None}
+
+        async def known(*_args: object, **_more: object) -> dict[str, str | None]:
+            return user
+
+        self.http.request = known  # type: ignore[method-assign]
+        await self.http.static_login(token)
+        self._connection.user = ClientUser(state=self._connection, data=user)  # type: ignore[arg-type]
 
     def _get_state(self, **options: Any) -> _State:  # noqa: ANN401  (discord.py's own signature)
         return _State(dispatch=self.dispatch, handlers=self._handlers, hooks=self._hooks, http=self.http, **options)
@@ -115,6 +131,8 @@ class Gateway(discord.AutoShardedClient):
         shard = ws.shard_id or 0
         before = self.sockets.get(shard)
         self.sockets[shard] = ws
+        if before is not None:
+            _end_heartbeat(before)
         self._opened(shard)
         ws._discord_parsers = {name: partial(self._parsed, ws, name) for name in EVENTS}  # noqa: SLF001
         saved = self._saved.pop(shard, None)
@@ -124,8 +142,24 @@ class Gateway(discord.AutoShardedClient):
         elif saved is not None and saved.shards == self.shard_count:
             ws.session_id, ws.sequence = saved.session, saved.sequence
             ws.identify = ws.resume  # type: ignore[method-assign]
+        if ws.session_id is None:
+            ws.resume = ws.identify  # type: ignore[method-assign]
+        else:
+            self._unanswered[ws] = asyncio.create_task(self._unless_answered(ws), name=f"discord-resume:{shard}")
+
+    async def _unless_answered(self, ws: DiscordWebSocket) -> None:
+        """A RESUME that nobody answers would be silence for ever: begin anew."""
+        await asyncio.sleep(RESUME_S)
+        del self._unanswered[ws]
+        if not ws.socket.closed:
+            log.warning("discord_resume_unanswered", shard=ws.shard_id)
+            ws.session_id = ws.sequence = None
+            await ws.close(code=RESUMABLE)
 
     def _parsed(self, ws: DiscordWebSocket, name: str, data: Raw) -> None:
+        waiting = self._unanswered.pop(ws, None)
+        if waiting is not None:
+            waiting.cancel()
         if name == "READY" and self._fixed_gateway is not None:
             ws.gateway = self._fixed_gateway
         self._told(ws.shard_id or 0, ws.sequence or 0, name, data)
@@ -170,6 +204,9 @@ class Gateway(discord.AutoShardedClient):
 
     async def close(self) -> None:
         """End the connections so that their sessions can be gone on with."""
+        for waiting in self._unanswered.values():
+            waiting.cancel()
+        self._unanswered.clear()
         sockets = [each.socket for each in self.sockets.values() if not each.socket.closed]
         closing = [asyncio.ensure_future(each.close(code=RESUMABLE)) for each in sockets]
         if closing:
@@ -177,8 +214,17 @@ class Gateway(discord.AutoShardedClient):
             for each in late:
                 each.cancel()
         await super().close()
+        for ws in self.sockets.values():
+            _end_heartbeat(ws)
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """discord.py's own events are not used; what goes wrong in them is logged without its arguments."""
         del args, kwargs
         log.error("discord_event_failed", kind=event_method)
+
+
+def _end_heartbeat(ws: DiscordWebSocket) -> None:
+    """End the thread that beats for a socket: discord.py forgets it where connecting ends before its shard has it."""
+    beating = ws._keep_alive  # noqa: SLF001
+    if beating is not None:
+        beating.stop()

@@ -159,7 +159,7 @@ class Hearing:
         if not message.guild:
             place = ids.direct(message.channel)
             return Spot(place=place, audience=await self._directory.audience(place))
-        room = await self._directory.room(message.channel, message.guild)
+        room = await self._directory.spoken_in(message.channel, message.guild)
         server = await self._directory.server(message.guild)
         readers = await self._directory.readers(room)
         if room.is_thread:
@@ -170,7 +170,7 @@ class Hearing:
             )
         if message.answers and (message.answers_thread or self._directory.knows(message.answers)):
             place = ids.room(message.guild, room.id, message.answers)
-            thread = await self._directory.room(message.answers, message.guild)
+            thread = await self._directory.spoken_in(message.answers, message.guild)
             ours = thread.owner == self.me
             opener = await self._directory.opener(thread) if ours else ""
             return Spot(place=place, audience=readers, ours=ours, opener=opener, bot_role=server.bot_role)

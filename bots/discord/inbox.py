@@ -35,7 +35,7 @@ class Inbox:
     ) -> None:
         self.arrived = asyncio.Event()
         self.on_fresh: Callable[[int], None] = lambda _shard: None  # a shard began anew: what it missed is in no replay
-        self.live_from_ms = 0  # messages from before were said while we were away
+        self.live_from_ms = 0  # what is replayed from before was said while we were away
         self._directory = directory
         self._hearing = hearing
         self._acting = acting
@@ -85,15 +85,17 @@ class Inbox:
             if progress is not None:
                 progress.end(sequence, taken=taken)
             return
-        task = asyncio.create_task(self._finish(work, progress, sequence), name=f"discord:{event}")
+        task = asyncio.create_task(self._finish(work, shard, progress, sequence), name=f"discord:{event}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _finish(self, work: Coroutine[object, object, bool], progress: Progress | None, sequence: int) -> None:
+    async def _finish(
+        self, work: Coroutine[object, object, bool], shard: int, progress: Progress | None, sequence: int
+    ) -> None:
         taken = True
         try:
             if self._connection is not None:
-                await self._connection.saved.wait()
+                await self._connection.remembered(shard)
             taken = await work
         except BadInput as error:
             log.info("discord_unreadable", detail=error.detail)
@@ -125,8 +127,8 @@ class Inbox:
         return None
 
     def _heard(self, raw: Raw) -> Coroutine[object, object, bool]:
-        message = fields.required(raw, "id")
-        return self._hearing.hear(raw, caught_up=ids.made_ms(message) < self.live_from_ms)
+        old = ids.made_ms(fields.required(raw, "id")) < self.live_from_ms
+        return self._hearing.hear(raw, caught_up=old and not self.arrived.is_set())
 
     async def _acted(self, raw: Raw) -> bool:
         act = wire_acts.act(raw, self._directory.me)

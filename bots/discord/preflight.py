@@ -6,7 +6,8 @@ is connected, nothing is spent.
 
 from __future__ import annotations
 
-from bots.discord.fields import inside, mapping, number, required, text
+from bots.discord import entrance
+from bots.discord.fields import Raw, inside, mapping, number, required, snowflake, text
 from bots.discord.rest import API, Rest
 from bots.discord.wire_rooms import CONTENT_FLAGS
 from core.domain.errors import BadInput, OutsideError, Refused
@@ -26,9 +27,11 @@ async def examine(token: str, clock: Clock, *, api: str = "") -> tuple[str, str]
     """What was found, and what to do about it ("" = nothing)."""
     rest = Rest(token, clock, api=api or API)
     try:
-        about = mapping(await rest.call("GET", "/applications/@me"))
+        me = await entrance.ourselves(rest)
+        about = await entrance.application(rest)
         gateway = mapping(await rest.call("GET", "/gateway/bot"))
-        return _told(required(about, "id"), text(about, "name"), number(about, "flags"), _starts(gateway))
+        name = text(about, "name") or text(me, "username")
+        return _told(snowflake(about, "id") or required(me, "id"), name, number(about, "flags"), _starts(gateway))
     except Refused as no:
         fix = "make a new token in the developer portal, under Bot, and set DISCORD_TOKEN"
         return f"Discord refuses the token ({no.code})", fix
@@ -38,8 +41,8 @@ async def examine(token: str, clock: Clock, *, api: str = "") -> tuple[str, str]
         await rest.close()
 
 
-def _starts(gateway: object) -> int:
-    return number(inside(mapping(gateway), "session_start_limit"), "remaining")
+def _starts(gateway: Raw) -> int:
+    return number(inside(gateway, "session_start_limit"), "remaining", FEW_STARTS)
 
 
 def _told(app: str, name: str, flags: int, starts: int) -> tuple[str, str]:

@@ -24,7 +24,8 @@ from core.codec import Json
 from core.domain.errors import Ambiguous, NotSent, Refused
 from core.engine.ports import Clock
 
-API = "https://discord.com/api/v10"
+VERSION_PATH = "/api/v10"
+API = f"https://discord.com{VERSION_PATH}"
 AGENT = "DiscordBot (https://github.com/rejoinder/rejoinder, 1)"
 TIMEOUT_S = 15.0  # a healthy answer takes 50 to 300 ms
 PATIENCE_S = 15.0  # so long a call waits for its turn before it gives the effect back
@@ -42,10 +43,10 @@ log = structlog.get_logger("rejoinder.discord")
 
 
 class Rest:
-    """Opens itself with the first request; `close` ends it. `api`: where the API is, for tests."""
+    """Opens itself with the first request; `close` ends it. `api`: where the API is, for tests and proxies."""
 
     def __init__(self, token: str, clock: Clock, *, api: str = API) -> None:
-        self.api = api
+        self.api = api.rstrip("/")
         self.buckets = Buckets()
         self._token = token
         self._clock = clock

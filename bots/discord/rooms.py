@@ -13,11 +13,12 @@ from core.domain.keys import Audience
 
 DM, GROUP = 1, 3
 TEXT, NEWS = 0, 5
-PRIVATE_THREAD = 12
-THREADS = (10, 11, PRIVATE_THREAD)
+PUBLIC_THREAD, PRIVATE_THREAD = 11, 12
+THREADS = (10, PUBLIC_THREAD, PRIVATE_THREAD)
 OPENS_THREADS = (TEXT, NEWS)  # channels whose messages can have a thread
 
 ADMINISTRATOR, VIEW = 1 << 3, 1 << 10
+NEWER = 1 << 31  # rights above came with threads: Discord gives some of them to everybody
 PUBLIC_THREADS, SEND_IN_THREADS = 1 << 35, 1 << 38
 _ALL = (1 << 64) - 1
 
@@ -70,7 +71,7 @@ def readers(server: Server, home: Room, room: Room) -> Audience:
         return Audience.DM
     if room.kind in (GROUP, PRIVATE_THREAD):
         return Audience.PRIVATE
-    everyone = server.roles.get(server.id, 0)
+    everyone = server.roles.get(server.id, VIEW if server.id else 0)  # where nobody tells, nothing is hidden
     return Audience.PUBLIC if _after(everyone, home, (server.id,)) & VIEW else Audience.PRIVATE
 
 
@@ -90,9 +91,18 @@ def our_rights(server: Server, home: Room, me: str) -> int:
 
 
 def opens_threads(server: Server, room: Room, me: str) -> bool:
-    """Whether a conversation begun in this channel gets a thread of its own."""
+    """Whether a conversation begun in this channel gets a thread of its own.
+
+    Rights that nobody can have thought about count for nothing: then Discord's own answer says whether we may.
+    """
+    if room.kind not in OPENS_THREADS:
+        return False
     wanted = PUBLIC_THREADS | SEND_IN_THREADS
-    return room.kind in OPENS_THREADS and our_rights(server, room, me) & wanted == wanted
+    return not _thought_about(server) or our_rights(server, room, me) & wanted == wanted
+
+
+def _thought_about(server: Server) -> bool:
+    return any(bits >= NEWER or bits & ADMINISTRATOR for bits in server.roles.values())
 
 
 def _after(bits: int, home: Room, subjects: tuple[str, ...]) -> int:

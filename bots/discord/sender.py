@@ -21,7 +21,7 @@ from bots.discord.fields import inside, items, snowflake, text
 from bots.discord.render import SUPPRESS_NOTIFICATIONS, Body
 from bots.discord.rest import Rest
 from core.codec import Json
-from core.domain.errors import Ambiguous, BadInput
+from core.domain.errors import Ambiguous, BadInput, OutsideError
 
 NONCE_SURE_S = 60.0  # "the past few minutes": a post that may be older than this is looked for first
 PAGE = 100
@@ -81,6 +81,14 @@ class Sender:
         except Denied as no:
             if no.number not in (faults.UNKNOWN_MESSAGE, faults.UNKNOWN_CHANNEL):
                 raise
+
+    async def is_ours(self, channel: str, message: str) -> bool:
+        """Whether a message is one of ours; what cannot be looked at is not."""
+        try:
+            found = await self._rest.call("GET", f"/channels/{channel}/messages/{message}")
+        except OutsideError:
+            return False
+        return isinstance(found, dict) and snowflake(inside(found, "author"), "id") == self.me
 
     async def find(
         self, channel: str, key: str, since_ms: int, *, reply_to: str = "", content: str = ""

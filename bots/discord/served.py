@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, runtime_checkable
@@ -151,6 +152,8 @@ class DiscordServed:
         """See `Served`."""
         self._hearing.intake = self._acting.intake = self._following.intake = intake
         self._inbox.live_from_ms = self._clock.now_ms()
+        with suppress(StoreError):
+            self._directory.lived_in(await self._options.homes(0))
         await self._connection.start()
         self._down_since_ms = self._connection.latest_saved_ms()
         if not await self._arrived(ARRIVE_S):
@@ -207,8 +210,8 @@ class DiscordServed:
     async def _first_catch_up(self) -> None:
         """What was said while we were away: replayed, or read from the history where a shard began anew."""
         fresh, self._fresh = self._fresh, set()
-        if fresh and self._down_since_ms is not None:
-            await self._catch_up.run(self._down_since_ms, away=True)
+        if self._down_since_ms is not None:
+            await self._catch_up.run(self._down_since_ms, away=True, replayed=not fresh)
         await self._inbox.settle()
         self._connection.gap_filled()
         self._caught_up = True

@@ -17,10 +17,12 @@ from bots.discord.faults import Denied
 from bots.discord.fields import mapping, text
 from bots.discord.render import thread_name
 from bots.discord.rest import Rest
+from bots.discord.rooms import PUBLIC_THREAD
 from core.domain.keys import Place
 
 ARCHIVE_MIN = 4_320  # three days: longer than anybody sleeps on a question, shorter than the longest (10,080)
 NAMES_KEPT = 1_000
+# A no without a number comes from something that does not know the route.
 NO_THREADS = frozenset({faults.THREADS_FULL, *faults.NO_ACCESS})
 
 log = structlog.get_logger("rejoinder.discord")
@@ -64,9 +66,9 @@ class Threads:
         path = f"/channels/{place.channel}/messages/{place.thread}/threads"
         try:
             made = await self._rest.surely("POST", path, {"name": name, "auto_archive_duration": ARCHIVE_MIN})
-            self._directory.learn(mapping(made), place.workspace)
+            self._directory.learn({**self._surely(place), **mapping(made)}, place.workspace)
         except Denied as no:
-            if no.number in NO_THREADS:
+            if no.number in NO_THREADS or not no.number:
                 log.warning("discord_no_thread", code=no.code, channel=place.channel)
                 self._without[place.thread] = None
                 if len(self._without) > NAMES_KEPT:
@@ -77,10 +79,19 @@ class Threads:
         self._names.pop(place.thread, None)
         return place.thread
 
+    def _surely(self, place: Place) -> dict[str, object]:
+        """What is true of a thread of ours, whatever an answer leaves out."""
+        return {"id": place.thread, "type": PUBLIC_THREAD, "parent_id": place.channel, "owner_id": self._directory.me}
+
     async def _first_words(self, place: Place) -> str:
-        """After a restart: what the message says that the thread hangs on."""
+        """After a restart: what the message says that the thread hangs on; it is only for the thread's name."""
         path = f"/channels/{place.channel}/messages/{place.thread}"
-        found = mapping(await self._rest.call("GET", path))
+        try:
+            found = mapping(await self._rest.call("GET", path))
+        except Denied as no:
+            if no.number:
+                raise
+            return ""
         return text(found, "content").replace(f"<@{self._directory.me}>", "")
 
 

@@ -12,7 +12,9 @@ keeps its name, so that there is something to answer.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bots.discord import ids
 from bots.discord.fields import Raw, inside, items, number, required, snowflake, switch, text
@@ -84,7 +86,7 @@ def said(raw: Raw, me: str) -> Said | None:
         name=_name(author, inside(raw, "member")),
         content=text(raw, "content")[:SAID_MAX_CHARS],
         names=names,
-        mentions_us=me in names,
+        mentions_us=me in (names if "mentions" in raw else _MENTION.findall(text(raw, "content"))),
         roles=tuple(str(each) for each in roles) if isinstance(roles, list) else (),
         answers=snowflake(inside(raw, "message_reference"), "message_id"),
         answers_user=snowflake(inside(replied, "author"), "id"),
@@ -92,6 +94,14 @@ def said(raw: Raw, me: str) -> Said | None:
         files=tuple(_file(each, channel, message) for each in items(raw, "attachments")),
         edited=text(raw, "edited_timestamp"),
     )
+
+
+def said_ms(raw: Raw) -> int:
+    """When a message was written, by its own word or else by its id."""
+    with suppress(ValueError, OverflowError):
+        told = datetime.fromisoformat(text(raw, "timestamp"))
+        return round(told.replace(tzinfo=told.tzinfo or UTC).timestamp() * 1000)
+    return ids.made_ms(required(raw, "id"))
 
 
 def _name(user: Raw, member: Raw | None = None) -> str:

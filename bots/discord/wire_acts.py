@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from bots.discord import ids, wire, wire_rooms
-from bots.discord.fields import Raw, inside, items, mapping, number, required, snowflake, text
-from bots.discord.rooms import Room
+from bots.discord.fields import Raw, inside, items, number, required, snowflake, text
+from bots.discord.rooms import DM, TEXT, Room
 from bots.discord.wire import Said
 from core.domain.errors import BadInput
 from core.domain.events import Author, ButtonPressed, CommandIssued, MessageReceived
@@ -93,17 +93,24 @@ def base(raw: Raw, kind: Kind) -> Act:
     member = inside(raw, "member")
     guild = snowflake(raw, "guild_id")
     owners = inside(raw, "authorizing_integration_owners")
-    channel = mapping(raw.get("channel"), "channel")
     return Act(
         id=required(raw, "id"),
         token=text(raw, "token"),
-        app=required(raw, "application_id"),
+        app=snowflake(raw, "application_id"),
         kind=kind,
         author=wire.author(inside(member, "user") or inside(raw, "user"), member),
-        room=wire_rooms.room(channel, guild),
+        room=_room(raw, guild),
         locale=text(raw, "locale"),
-        foreign=bool(guild) and number(raw, "context", _GUILD_CONTEXT) == _GUILD_CONTEXT and _GUILD_OWNER not in owners,
+        foreign=bool(guild and owners)
+        and number(raw, "context", _GUILD_CONTEXT) == _GUILD_CONTEXT
+        and _GUILD_OWNER not in owners,
     )
+
+
+def _room(raw: Raw, guild: str) -> Room:
+    """Where it was done; often no more than an id is told, and what is not a server's is a direct conversation."""
+    told = {"id": raw.get("channel_id"), "type": TEXT if guild else DM} | dict(inside(raw, "channel"))
+    return wire_rooms.room(told, guild)
 
 
 def _spread(given: Act) -> dict[str, object]:

@@ -9,6 +9,7 @@ WORDS: dict[str, dict[str, str]] = {
     "en": {
         "done": "Done.",
         "late": "That took too long. Please do it once more.",
+        "restarted": "I was restarted just then. If nothing has happened, please do it once more.",
         "broken": "Something went wrong with that. Nothing was lost; please try again.",
         "thinking": "…",
         "hint": "I see that you wrote something, but not what: in this server I can read only what mentions me. "
@@ -16,6 +17,7 @@ WORDS: dict[str, dict[str, str]] = {
         "menu": "More",
         "choose": "Choose one",
         "starter": "{name} goes on with a conversation.",
+        "starter_over": "Nothing goes on here.",
         "moved_to_dm": "I cannot write in this server, so we go on in our direct messages: {link}",
         "no_dm": "I cannot write in this server, and your direct messages are closed to me.",
         "not_for_me": "There is nothing in that message that I can go on from.",
@@ -36,6 +38,7 @@ WORDS: dict[str, dict[str, str]] = {
     "de": {
         "done": "Erledigt.",
         "late": "Das hat zu lange gedauert. Bitte noch einmal.",
+        "restarted": "Ich wurde gerade neu gestartet. Falls nichts geschehen ist, bitte noch einmal.",
         "broken": "Dabei ist etwas schiefgegangen. Nichts ist verloren; bitte noch einmal versuchen.",
         "thinking": "…",
         "hint": "Ich sehe, dass du etwas geschrieben hast, aber nicht, was: auf diesem Server kann ich nur lesen, was "
@@ -43,6 +46,7 @@ WORDS: dict[str, dict[str, str]] = {
         "menu": "Mehr",
         "choose": "Bitte wählen",
         "starter": "{name} führt ein Gespräch weiter.",
+        "starter_over": "Hier geht nichts weiter.",
         "moved_to_dm": "Auf diesem Server kann ich nicht schreiben; wir machen in unseren Direktnachrichten weiter: "
         "{link}",
         "no_dm": "Ich kann auf diesem Server nicht schreiben, und deine Direktnachrichten sind für mich geschlossen.",

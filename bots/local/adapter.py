@@ -14,7 +14,6 @@ finds its post.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +30,7 @@ from core.domain.effects import MarkKind
 from core.domain.entities import Button, Card, FileCopy
 from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreError, StoreFull
 from core.domain.keys import Audience, PersonKey, Place
+from core.engine.lanes import Lanes
 from core.engine.ports import (
     AnswerState,
     Board,
@@ -49,6 +49,7 @@ FULL_RETRY_MS = 5_000  # a full disk is looked at again after this time
 FILLED_LIMIT = 100  # as many as are read when the bot is called into a thread
 THREADS_LIMIT = 500  # threads in the list on the left
 _MARKS_KEPT = 10_000
+_ROOTS_KEPT = 10_000
 
 log = structlog.get_logger("rejoinder.local")
 
@@ -82,7 +83,8 @@ class LocalPlatform:
         self._board = board
         self._live: dict[str, Post] = {}
         self._marks: OrderedDict[str, str] = OrderedDict()
-        self._roots = asyncio.Lock()
+        self._roots = Lanes()  # two posts of ours in one thread: only the first can become its root
+        self._rooted: OrderedDict[str, None] = OrderedDict()  # threads that are known to have one
 
     # ------------------------------------------------------------------------------- Platform
 
@@ -170,6 +172,7 @@ class LocalPlatform:
             for post_id in [each.id for each in self._live.values() if each.place == place]:
                 del self._live[post_id]
             self.whispers.forget(place, before_ms)
+            self._rooted.pop(place.thread, None)
             await self._tell_threads(place, "forgotten")
             self.rooms.forget(place)
 
@@ -178,6 +181,7 @@ class LocalPlatform:
     async def put(self, post: Post, files: tuple[FileCopy, ...] = ()) -> Post:
         """Put a person's post on the board, once per key."""
         stored = await self._board.put(post, files)
+        self._note_root(stored)
         self.rooms.heard(stored)
         await self.tell(stored)
         await self._tell_threads(stored.place)
@@ -247,6 +251,8 @@ class LocalPlatform:
 
     async def opener(self, post: Post) -> str:
         """Who began the thread of a post, "" when the bot did."""
+        if post.id == post.place.thread:
+            return post.author
         root = await self.root(post.place.thread)
         return post.author if root is None else root.author
 
@@ -286,18 +292,23 @@ class LocalPlatform:
 
     async def _put_ours(self, post: Post) -> tuple[Post, bool]:
         """Put a post of ours once per key, and say whether it is new; it becomes a missing root."""
-        async with self._roots:
-            known = await self._board.find(post.key)
-            if known is not None:
-                return known, False
+        async with self._roots.enter(post.place.thread or post.id):
             if not post.place.thread:
                 post = replace(post, place=replace(post.place, thread=post.id))
-            elif await self.root(post.place.thread) is None:
+            elif post.place.thread not in self._rooted and await self.root(post.place.thread) is None:
                 post = replace(post, id=post.place.thread)
             stored = await self._board.put(post)
+        if stored != replace(post, n=stored.n):
+            return stored, False  # it stands there under this key since an earlier call
+        self._note_root(stored)
         self.rooms.heard(stored)
         await self._tell_threads(stored.place)
         return stored, True
+
+    def _note_root(self, post: Post) -> None:
+        self._rooted[post.place.thread] = None
+        if len(self._rooted) > _ROOTS_KEPT:
+            self._rooted.popitem(last=False)
 
     async def _ours(self, ref: str) -> Post:
         post = self._live.get(ref) or await self._board.get(ref)

@@ -23,12 +23,8 @@ from bots.local.wire import Pressing, Saying
 from core.domain.decision import Nothing, Private, Reply
 from core.domain.entities import Button, FileCopy, FileRef
 from core.domain.keys import PersonKey, Place
+from core.domain.words import say
 from core.engine.ports import Accepted, AnswerState, Intake, Post
-
-ALREADY_DONE = Private(text="This was already done, and its answer is no longer kept. Nothing was done twice.")
-BUTTON_GONE = Private(
-    text="That button is no longer there: the message has changed since. It stands as you see it now."
-)
 
 _KEY_BYTES = 16  # a key made for a sender that sent none
 
@@ -44,10 +40,11 @@ class Spot:
 class LocalChat:
     """People's side of the chat, on a platform and an engine's intake."""
 
-    def __init__(self, platform: LocalPlatform, intake: Intake) -> None:
+    def __init__(self, platform: LocalPlatform, intake: Intake, language: str = "en") -> None:
         self.platform = platform
         self.downloads = Downloads(platform.clock.monotonic)
         self._intake = intake
+        self._language = language
         self._once: Once[Shown] = Once(platform.clock.monotonic)
 
     async def say(self, saying: Saying) -> Shown:
@@ -190,7 +187,7 @@ class LocalChat:
     async def _pressed(self, pressing: Pressing, spot: Spot, person: PersonKey, source: str) -> Shown:
         # Whose it is, the engine decides, and says so; here it counts only whether the button stands there.
         if all(each.id != pressing.button for each in spot.buttons):
-            return {"reply": await self._say_privately(BUTTON_GONE, person, spot.place, source)}
+            return {"reply": await self._say_privately(self._told("button_gone"), person, spot.place, source)}
         event = wire.button_pressed(pressing, key=person, place=spot.place, source_key=source)
         accepted = await self._intake.accept(event)
         return {"reply": await self._reply(accepted, person, spot.place, source)}
@@ -201,7 +198,7 @@ class LocalChat:
         if line is not None:
             return Spot(place=line.place, buttons=line.buttons)
         if message.startswith(WHISPER_PREFIX):
-            raise bad("gone", "That private answer is no longer kept. Ask for it again.")
+            raise bad("gone", say(self._language, "private.answer_gone"))
         post = await self.platform.post(message)
         if post is None or not (await self.platform.rooms.readable_by(post.place))(pressing.person):
             raise bad("unknown_message", "There is no such message, or you cannot see it.")
@@ -212,7 +209,7 @@ class LocalChat:
     async def _reply(self, accepted: Accepted, person: PersonKey, place: Place, source: str) -> Shown:
         given = accepted.decision.reply
         if accepted.duplicate and isinstance(given, Nothing):
-            given = ALREADY_DONE
+            given = self._told("done_and_gone")
         return await self._say_privately(given, person, place, source)
 
     async def _say_privately(self, given: Reply, person: PersonKey, place: Place, source: str) -> Shown:
@@ -238,6 +235,9 @@ class LocalChat:
             )
         reply = render.reply(given, person.user, message_id)
         return reply | {"downloads": render.downloads(offered)} if offered else reply
+
+    def _told(self, code: str) -> Private:
+        return Private(text=say(self._language, f"private.{code}"))
 
     async def _newest(self, place: Place) -> int:
         posts = await self.platform.posts(place, limit=1)

@@ -39,6 +39,7 @@ class About:
     version: str
     commands: tuple[Command, ...] = ()
     people: tuple[str, ...] = ("alice", "bob", "carol")
+    language: str = "en"  # of our own words
 
 
 def buttons(given: Iterable[Button], person: str) -> list[Json]:

@@ -21,6 +21,7 @@ from bots.slack.payload import Payload, text_at
 from bots.slack.posts import SKEW_MS, Posts
 from bots.slack.sender import Sender
 from bots.slack.sessions import Sessions
+from bots.slack.words import spelled
 from bots.slack.words_in import decoded, storable
 from bots.slack.writing import Kit, Reader
 from core.domain.effects import MarkKind
@@ -103,7 +104,7 @@ class SlackPlatform:
 
     async def show(self, place: Place, key: str, card: Card, ref: str) -> str:
         """See `Platform`."""
-        shown = replace(card, text=self.reveal(card.text))
+        shown = replace(card, text=spelled(self.reveal(card.text)))
         user = next((each.for_user for each in card.buttons if each.for_user), "")
         async with self._repeatable(place, user):
             found = await self._show(place, key, shown, ref)

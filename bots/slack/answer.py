@@ -81,7 +81,7 @@ class Answer:
             leaf.mode, leaf.end = Mode.DONE, len(self.piece.text)
             return True
         for each in found:
-            if each.ref.ts != ref.ts and self._strays(each):
+            if each.ref.ts != ref.ts and self._strays(each, own):
                 await self._kit.posts.delete(each.ref)
         if own is None:
             key = writing.gone(ref)
@@ -215,9 +215,14 @@ class Answer:
 
     # ------------------------------------------------------------------------------------- adopting
 
-    def _strays(self, found: Standing) -> bool:
-        """Whether a message is a continuation of this part that nobody has written down."""
-        return not found.key or found.key.startswith(f"{self._writing.key}#")
+    def _strays(self, found: Standing, own: Standing | None) -> bool:
+        """Whether a message is a continuation of this part that nobody has written down.
+
+        One with words and without a key is one only where Slack keeps our keys: the message before it carries one.
+        """
+        if found.key:
+            return found.key.startswith(f"{self._writing.key}#")
+        return not found.text or (own is not None and bool(own.key))
 
     def _age_ms(self, ref: Ref) -> int:
         return max(0, self._kit.clock.now_ms() - ids.ts_ms(ref.ts))

@@ -18,11 +18,11 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.slack.identity import Identity
 from bots.slack.intake import Take
 from bots.slack.payload import Payload
+from bots.slack.sdk import web_client
 from bots.slack.sender import Sender
 from core.domain.errors import RejoinderError
 
@@ -48,7 +48,7 @@ class Dispatcher:
     def __init__(self, sender: Sender, identity: Identity, token: str, take: Take) -> None:
         self._identity = identity
         self._take = take
-        client = AsyncWebClient(base_url=sender.api_url, session=sender.session, retry_handlers=[])
+        client = web_client(sender.api_url, sender.session)
 
         # Bolt looks at the names of the arguments, so these are functions and not methods.
         async def authorize() -> AuthorizeResult:
@@ -66,7 +66,7 @@ class Dispatcher:
 
         with _bare_environment():
             self._app = AsyncApp(
-                name="rejoinder",
+                name="slack_bolt.app",  # of a logger whose level Bolt sets; "rejoinder" is the name of ours
                 client=client,
                 authorize=authorize,
                 process_before_response=True,

@@ -15,7 +15,7 @@ from bots.slack import ids, limits
 from bots.slack.payload import Payload, at, text_at
 from bots.slack.sender import Sender
 from bots.slack.words_in import storable
-from core.domain.errors import OutsideError
+from core.domain.errors import OutsideError, Refused
 from core.domain.keys import Audience
 from core.engine.ports import Clock
 
@@ -24,6 +24,7 @@ CHANNEL_AGE_S = 600.0
 AGAIN_S = 300.0  # after an answer that did not come
 _KEPT = 20_000
 _NAME_MAX_CHARS = 80
+_GUEST = ("is_restricted", "is_ultra_restricted", "is_stranger")  # guests, and people of other organisations
 _BY_TYPE = {"im": Audience.DM, "mpim": Audience.PRIVATE, "group": Audience.PRIVATE, "channel": Audience.PUBLIC}
 
 
@@ -42,6 +43,7 @@ class Directory:
     def __init__(self, sender: Sender, clock: Clock) -> None:
         self._sender = sender
         self._clock = clock
+        self.guests: set[str] = set()  # people of whom Slack says that they are let into some channels only
         self._names: OrderedDict[str, str] = OrderedDict()
         self._named_s: dict[str, float] = {}  # when a name may be asked for again
         self._audiences: OrderedDict[str, tuple[Audience, float]] = OrderedDict()
@@ -91,7 +93,10 @@ class Directory:
         """The conversation with one person. Raises `Refused`, `NotSent`, `Ambiguous`."""
         if user not in self._direct:
             answer = await self._sender.call("conversations.open", users=user)
-            self.met(user, text_at(answer, "channel", "id"))
+            channel = text_at(answer, "channel", "id")
+            if not ids.is_direct(channel):
+                raise Refused(code="no_direct_conversation", detail="conversations.open names none")
+            self.met(user, channel)
         return self._direct[user]
 
     def met(self, user: str, channel: str) -> None:
@@ -123,11 +128,18 @@ class Directory:
             answer = await self._sender.call("users.info", user=user)
         except OutsideError:
             return
+        self._note_guest(user, at(answer, "user"))
         name = _name(at(answer, "user"))
         if name:
             self._names[user] = name
             self._named_s[user] = self._clock.monotonic() + NAME_AGE_S
             _trim(self._names)
+
+    def _note_guest(self, user: str, found: Payload) -> None:
+        if any(found.get(each) is True for each in _GUEST):
+            self.guests.add(user)
+        else:
+            self.guests.discard(user)
 
     async def _channel(self, channel: str) -> None:
         try:

@@ -26,13 +26,14 @@ class Identity:
         async with self._asking:
             if self.me is None:
                 answer = await self._sender.call("auth.test")
+                user = text_at(answer, "user_id")
                 me = Me(
                     team=text_at(answer, "team_id"),
-                    user=text_at(answer, "user_id"),
-                    bot=text_at(answer, "bot_id"),
+                    user=user,
+                    bot=text_at(answer, "bot_id") or user,  # without one, we are known by our user alone
                     app=text_at(answer, "app_id"),
                 )
-                if not (me.team and me.user and me.bot):
+                if not (me.team and user):
                     raise Refused(code="not_a_bot_token", detail="auth.test names no bot")
                 self.me = me
             return self.me

@@ -8,10 +8,11 @@ Must not know: Bolt, sockets, HTTP.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import structlog
 
-from bots.slack import ids, interactions, render, wire
+from bots.slack import ids, interactions, render, typed, wire
 from bots.slack.adapter import SlackPlatform
 from bots.slack.directory import Hint
 from bots.slack.heard import (
@@ -29,12 +30,12 @@ from bots.slack.lanes import Lanes
 from bots.slack.payload import Payload, at, text_at
 from bots.slack.replies import Ack, Replies
 from bots.slack.roots import Roots
-from bots.slack.words import own
+from bots.slack.words import own, spelled
 from bots.slack.words_in import mentioned
 from bots.slack.writing import Reader
 from core.domain.decision import Decision, Private
 from core.domain.errors import Closing, StoreError
-from core.domain.events import Author, ButtonPressed, CommandIssued, MessageChanged, MessageReceived
+from core.domain.events import Author, ButtonPressed, CommandIssued, Event, MessageChanged, MessageReceived
 from core.domain.keys import Audience, ButtonId
 from core.domain.words import say
 from core.engine.ports import Intake
@@ -93,7 +94,7 @@ class Receiver:
     async def _arrived(self, heard: Arrived) -> Ack | None:
         self._note(heard)
         heard, root = await self._roots.give(heard)
-        event, desk = heard.event, heard.desk
+        event, desk = self._known(heard).event, heard.desk
         try:
             accepted = await self._intake.accept(event)
         except (StoreError, Closing) as error:
@@ -104,7 +105,21 @@ class Receiver:
             return self._replies.tell(self._refusal(error), desk)
         if root is not None:
             self._replies.run(self._roots.settle(root, accepted.decision))
-        return None if accepted.duplicate else self._replies.give(accepted.decision, desk)
+        return None if accepted.duplicate else self._replies.give(self._helping(event, accepted.decision), desk)
+
+    def _helping(self, event: Event, decision: Decision) -> Decision:
+        """Help says how commands are typed in threads, too."""
+        reply = decision.reply
+        if not (isinstance(event, CommandIssued) and event.name == typed.HELP and isinstance(reply, Private)):
+            return decision
+        return replace(decision, reply=replace(reply, text=f"{reply.text}\n\n{own(self._language, 'help')}"))
+
+    def _known(self, heard: Arrived) -> Arrived:
+        """The event with what is known now of who acts."""
+        author = heard.event.author
+        if author.key.user not in self._platform.directory.guests:
+            return heard
+        return replace(heard, event=replace(heard.event, author=replace(author, guest=True)))
 
     def _refusal(self, error: StoreError | Closing) -> str:
         code = "refused.closing" if isinstance(error, Closing) else "refused.full"
@@ -138,7 +153,9 @@ class Receiver:
         reply = accepted.decision.reply
         if not accepted.duplicate and isinstance(reply, Private):
             origin = Origin(channel=heard.channel)
-            view = render.home(own(self._language, "home"), self._platform.reveal(reply.text), reply.buttons, origin)
+            view = render.home(
+                own(self._language, "home"), spelled(self._platform.reveal(reply.text)), reply.buttons, origin
+            )
             self._replies.run(self._publish(heard.author.key.user, view))
 
     async def _publish(self, user: str, view: render.View) -> None:

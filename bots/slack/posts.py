@@ -5,13 +5,15 @@ whose outcome is unclear is looked for before it is repeated. Must not know: wha
 
 Corner case: a stream cannot carry a key before it is stopped. One whose reply or process was lost stands in the thread
 without a key; answers are delivered one at a time in a thread, so such a message of ours belongs to the answer that
-looks for it.
+looks for it, if it is younger than the question.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+import structlog
 
 from bots.slack import ids, limits
 from bots.slack.identity import Identity
@@ -26,6 +28,7 @@ from core.engine.ports import Clock, Unreadable
 PAGE = 200
 PAGES_MAX = 5
 SKEW_MS = 60_000  # Slack's clock and ours need not agree
+WORDS_SKEW_MS = 1_000  # ... but what has words and no key might be an earlier answer, whose metadata nobody kept
 _CLOSED_TO_US = frozenset(
     [
         "missing_scope",
@@ -36,9 +39,12 @@ _CLOSED_TO_US = frozenset(
         "not_allowed_token_type",
         "method_not_supported_for_channel_type",
         "org_login_required",
+        "unknown_method",
     ]
 )
 _ANSWER_KEY = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}:\d+")
+
+log = structlog.get_logger("rejoinder.slack")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +108,12 @@ class Posts:
             raise NotSent(code=error.code, detail=error.detail) from error
 
     async def delete(self, ref: Ref) -> None:
-        """Take a message away; one that is not there is fine."""
+        """Take a message away; one that is not there is fine, and one that has to stay keeps nobody from going on."""
         try:
             await self._sender.call("chat.delete", channel=ref.channel, ts=ref.ts)
         except Refused as error:
             if error.code != "message_not_found":
-                raise
+                log.warning("a message of ours was not taken away", code=error.code)
 
     async def find(self, place: Place, key: str, since: str) -> Ref | Unreadable | None:
         """What stands under `key`, written after `since` (ts); for an answer also a stream that carries no key yet."""
@@ -119,7 +125,8 @@ class Posts:
                 return each.ref
         if not _ANSWER_KEY.fullmatch(key):
             return None
-        keyless = [each for each in ours if not each.key]
+        begun_s = float(since or 0) + (SKEW_MS - WORDS_SKEW_MS) / 1000
+        keyless = [each for each in ours if not each.key and (not each.text or float(each.ref.ts) >= begun_s)]
         for each in keyless[:-1]:
             if not each.text:
                 await self.delete(each.ref)  # an empty stream whose opening was not told to us

@@ -20,11 +20,11 @@ from bots.slack.adapter import SlackPlatform
 from bots.slack.heard import Desk
 from bots.slack.interactions import Origin
 from bots.slack.render import View
-from bots.slack.words import own
+from bots.slack.words import own, spelled
 from core.codec import Json
 from core.domain.decision import Choices, Decision, Form, Nothing, Private
 from core.domain.entities import Card, Turn
-from core.domain.errors import OutsideError
+from core.domain.errors import OutsideError, Refused
 from core.engine.handover import Exporter
 
 Ack = dict[str, Json]
@@ -48,11 +48,14 @@ class Replies:
             case Nothing():
                 return None
             case Private() as given:
-                return self._private(replace(given, text=self._platform.reveal(given.text)), desk, decision)
+                return self._private(replace(given, text=self._told(given.text)), desk, decision)
             case Form() as given:
                 return self._form(given, desk)
             case Choices() as given:
-                return self._choices(replace(given, text=self._platform.reveal(given.text)), desk)
+                return self._choices(replace(given, text=self._told(given.text)), desk)
+
+    def _told(self, text: str) -> str:
+        return spelled(self._platform.reveal(text))
 
     def tell(self, text: str, desk: Desk) -> Ack | None:
         """Show a sentence that no decision has made."""
@@ -143,6 +146,9 @@ class Replies:
             return desk.channel, desk.thread
         try:
             return await self._platform.directory.direct(desk.user), ""
+        except Refused as error:
+            log.info("no direct conversation could be opened", code=error.code)
+            return desk.user, ""  # chat.postMessage takes a person, too
         except OutsideError as error:
             log.info("somebody cannot be told privately", code=error.code)
             return "", ""

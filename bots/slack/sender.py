@@ -17,7 +17,9 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.slack import limits
+from bots.slack.lanes import Lanes
 from bots.slack.payload import Payload
+from bots.slack.sdk import web_client
 from core.domain.errors import Ambiguous, Fault, NotSent, OutsideError, Refused
 from core.engine.ports import Clock
 
@@ -45,6 +47,8 @@ _RATE_RETRY_S = 30.0  # a 429 that does not say for how long
 _MINUTE_S = 60.0
 _BAD_GATEWAY = 500
 _TOO_MANY = 429
+_NO_METHOD = (404, 405, 410, 501)  # what stands at SLACK_API_URL knows fewer methods than Slack
+_ALWAYS_THERE = frozenset({"apps.connections.open", "auth.test", "chat.postMessage", "chat.update"})
 
 log = structlog.get_logger("rejoinder.slack")
 
@@ -63,6 +67,7 @@ class Sender:
         self.clock = clock
         self._api_url = (api_url or API_URL).rstrip("/") + "/"
         self._closed_ms: dict[str, int] = {}
+        self._lanes = Lanes()
         self._session: aiohttp.ClientSession | None = None
         self._client: AsyncWebClient | None = None
 
@@ -85,7 +90,7 @@ class Sender:
         """The SDK's client: our session, no retries of its own."""
         session = self.session
         if self._client is None:
-            self._client = AsyncWebClient(token=self._token, base_url=self._api_url, session=session, retry_handlers=[])
+            self._client = web_client(self._api_url, session, self._token)
         return self._client
 
     async def close(self) -> None:
@@ -96,9 +101,15 @@ class Sender:
     async def call(self, method: str, **args: object) -> Payload:
         """Call a method; None and "" arguments are left out. Raises `Refused`, `NotSent`, `Ambiguous`."""
         given = {name: value for name, value in args.items() if value is not None and value != ""}
-        window = f"{method} {given.get('channel', '')}" if method in _PER_CHANNEL else method
-        now_ms = self.clock.now_ms()
-        if self._closed_ms.get(window, 0) > now_ms:
+        if method not in _PER_CHANNEL:
+            return await self._through(method, method, given)
+        window = f"{method} {given.get('channel', '')}"
+        async with self._lanes.enter(window):  # who waits here does not knock at a door that was just closed
+            return await self._through(window, method, given)
+
+    async def _through(self, window: str, method: str, given: Mapping[str, object]) -> Payload:
+        """Call a method unless a 429 has closed its window."""
+        if self._closed_ms.get(window, 0) > self.clock.now_ms():
             raise NotSent(code="slack_ratelimited", detail=method, retry_ms=self._closed_ms[window])
         self.inflight += 1
         try:
@@ -152,6 +163,8 @@ class Sender:
         if status == _TOO_MANY or code == "ratelimited":
             retry_ms = self.clock.now_ms() + int(_seconds(headers) * 1000)
             return NotSent(code="slack_ratelimited", detail=method, retry_ms=retry_ms)
+        if status in _NO_METHOD and not code and method not in _ALWAYS_THERE:
+            return Refused(code="unknown_method", detail=method)
         if status >= _BAD_GATEWAY or code in _UNCLEAR or not code:
             return Ambiguous(code="slack_unclear", detail=f"{method}: {status} {code}".strip())
         if code in _DEAD:

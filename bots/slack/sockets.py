@@ -20,10 +20,10 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.slack.bolt import Dispatcher
 from bots.slack.payload import at, text_at
+from bots.slack.sdk import web_client
 from bots.slack.sender import Sender
 from core.engine.ports import Clock
 
@@ -92,8 +92,9 @@ class Sockets:
     async def open(self) -> None:
         """Connect; return when one connection stands, or after a while without."""
         for _ in range(CONNECTIONS):
-            web = AsyncWebClient(base_url=self._sender.api_url, session=self._sender.session, retry_handlers=[])
+            web = web_client(self._sender.api_url, self._sender.session)
             client = _Client(self._app_token, logger=_sdk_log, web_client=web, ping_interval=self._ping_s)
+            client.proxy = web.proxy
             client.socket_mode_request_listeners.append(self._take)
             client.message_listeners.append(self._hear)
             self._clients.append(client)

@@ -1,9 +1,18 @@
-"""The few sentences that are Slack's alone, in every language. Pure.
+"""The few sentences that are Slack's alone, in every language; and how commands are called here. Pure.
 
-Knows: what only this platform has to say. Must not know: who reads it. Everything else is in `core.domain.words`.
+Knows: what only this platform has to say; names of slash commands belong to the whole workspace, so there are two of
+ours, and where our sentences name `/sessions` one has to type `/rejoinder sessions`. Must not know: who reads it.
+Everything else is in `core.domain.words`.
 """
 
 from __future__ import annotations
+
+import re
+
+from core.domain.rules.commands import COMMANDS
+
+_OURS = "|".join(name for name in COMMANDS if name != "resume")
+_COMMAND = re.compile(rf"(?m)(^|(?<=[`\s(]))/(?=(?:{_OURS})(?:[`\s:.,;)]|$))")
 
 _WORDS: dict[str, dict[str, str]] = {
     "en": {
@@ -15,6 +24,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "root": "A conversation goes on here.",
         "gap": "I was away, and Slack does not let me read what was said here meanwhile. Nothing that I have is lost.",
         "lost": "I can no longer write in <#{channel}> ({code}). Everything we said there is kept.",
+        "help": "In a thread, where Slack has no slash commands, write `@Rejoinder sessions` instead.",
         "late": "This was not done in time. Please try again.",
     },
     "de": {
@@ -26,6 +36,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "root": "Hier geht ein Gespräch weiter.",
         "gap": "Ich war weg, und Slack lässt mich nicht lesen, was hier inzwischen gesagt wurde. Was ich habe, bleibt.",
         "lost": "In <#{channel}> kann ich nicht mehr schreiben ({code}). Alles, was wir dort sagten, bleibt erhalten.",
+        "help": "In Threads, wo es bei Slack keine Slash-Befehle gibt, schreib stattdessen `@Rejoinder sessions`.",
         "late": "Das war nicht rechtzeitig fertig. Bitte versuch es noch einmal.",
     },
 }
@@ -36,3 +47,8 @@ def own(language: str, sentence: str, **values: object) -> str:
     """The sentence of this name; English where a language has none."""
     found = _WORDS.get(language, _WORDS["en"])[sentence]
     return found.format(**values) if values else found
+
+
+def spelled(text: str) -> str:
+    """A sentence of ours with the commands as one types them in Slack; never an answer of the model."""
+    return _COMMAND.sub("/rejoinder ", text)

@@ -11,6 +11,7 @@ from core.domain import events
 from core.domain.decision import Decision, View
 from core.domain.effects import CallTool
 from core.domain.rules import (
+    allowed,
     answer,
     arrive,
     commands,
@@ -29,6 +30,8 @@ from core.domain.stamp import Stamp
 
 def decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
     """What follows from `event`, given what the view shows, at the moment and with the chance of `stamp`."""
+    if isinstance(event, events.Arrival) and (refusal := allowed.turned_away(view, event, stamp)) is not None:
+        return refusal
     match event:
         case events.MessageReceived():
             return arrive.on_message(view, event, stamp)

@@ -51,6 +51,9 @@ class Policy:
     summary_model: str = "claude-haiku-5-5"
     single_dm: bool = False
     shared_threads: bool = False
+    allow_workspaces: tuple[str, ...] = ()  # whom the bot serves, and where; empty = everybody (`rules.allowed`)
+    allow_channels: tuple[str, ...] = ()
+    allow_people: tuple[str, ...] = ()
     bot_name: str = "Rejoinder"
     model_vendor: str = "Anthropic"  # who gets the words that the model gets; "" = they stay on this machine
     tool_servers: tuple[str, ...] = ()  # names of the tool servers; they get what the model passes to their tools
@@ -143,9 +146,10 @@ class View:
     pulled: tuple[Pulled, ...] = ()  # for the undoing of that link: the owner's sessions that the account has
     accounts: tuple[PersonKey, ...] = ()  # of the acting person's identity, this one included
     cards: tuple[Card, ...] = ()  # of the session, with buttons: what a move takes along
-    guesses: tuple[Guesses, ...] = ()  # of the actor's account and of the channel
+    guesses: tuple[Guesses, ...] = ()  # of the actor's account and of the channel; from outside: whether it was told
     there: Session | None = None  # another living session at the place that the event would move to
     there_running: bool = False  # ... and has an open turn
+    offer: Card | None = None  # ... and asks whether the session shall go on there
     neighbour_noticed: bool = False  # another session's notice stands in the same thread in this idle period
     mine: tuple[Line, ...] = ()  # the actor's sessions everywhere, for /sessions, /resume and "Continue here?"
     addressed_before: bool = False  # this person has a session in this very place
@@ -217,8 +221,6 @@ class Decision:
 
     changes: tuple[Entity, ...] = ()
     reply: Reply = field(default_factory=Nothing)
-    received: int = 0  # accounting of person's messages: received = answered + queued + refused
-    answered: int = 0
-    queued: int = 0
-    refused: int = 0
+    received: int = 0  # how many messages of people this took in; where they went is counted, see `rules.account`
+    turned_away: int = 0  # ... and how many of them came from outside of whom we serve: nothing of them is stored
     stop: tuple[str, ...] = ()  # running effects to interrupt after the commit

@@ -186,7 +186,7 @@ class Turn:
     level: Level = Level.FULL
     said: str = ""  # what had been said before the last cut; the model goes on from it
     stitched: bool = False  # the answer was put together from more than one model call
-    failure: str = ""  # stable code when FAILED; words come from `core.domain.words`
+    failure: str = ""  # stable code when FAILED, and why it waits when OPEN; words come from `core.domain.words`
     stalls: int = 0  # attempts in a row that brought no new text (three, then FAILED)
     waiting_since_ms: int | None = None  # since when the model could not be asked
     retry_ms: int | None = None  # when it will be tried again; told once after 20 s of waiting

@@ -26,10 +26,11 @@ class Address(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who did it, as the platform names them."""
+    """Who did it, as the platform names them. `guest`: let into some places of the workspace only, as it knows now."""
 
     key: PersonKey
     name: str
+    guest: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

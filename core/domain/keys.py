@@ -22,8 +22,13 @@ _BUTTON_PARTS = 4
 _ERRORS = "surrogatepass"
 
 
+def _quoted(part: str) -> str:
+    """The part as `quote` writes it; most are letters and digits, which it leaves alone after a long look."""
+    return part if part.isascii() and part.isalnum() else quote(part, safe="", errors=_ERRORS)
+
+
 def _join(*parts: str) -> str:
-    return "/".join(quote(part, safe="", errors=_ERRORS) for part in parts)
+    return "/".join([_quoted(part) for part in parts])
 
 
 def _split(text: str, count: int) -> list[str]:

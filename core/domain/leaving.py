@@ -150,7 +150,7 @@ class Preference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guesses:
-    """Wrong codes of one account or channel inside the lock-out window."""
+    """Wrong codes of one account or channel inside the lock-out window; or when an account was last turned away."""
 
-    key: str  # "person:<PersonKey>" or "channel:<Place without its thread>"
+    key: str  # "person:<PersonKey>", "channel:<Place without its thread>", or "outside:<PersonKey>"
     times_ms: tuple[int, ...] = ()

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
+_PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)  # ten bits at a time: ids are many
+
+
 def _base32(value: int, length: int) -> str:
-    return "".join(_CROCKFORD[(value >> (5 * shift)) & 31] for shift in reversed(range(length)))
+    """`length` characters, an even number, for the lowest five bits each."""
+    return "".join([_PAIRS[(value >> shift) & 1023] for shift in range(5 * length - 10, -1, -10)])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,10 +67,10 @@ class Bell:
 
         Safe to call at any time and as often as one likes: the rows say what is due.
         """
+        await self._uptime.keep()  # first: what is told by it must not be forgotten by a crash
         if self._stays_set_back():
             await self._ask_all(lambda now_ms: self._store.ahead_of_time(now_ms + STEP_MS, RING_SESSIONS))
         await self._ask_all(lambda now_ms: self._store.due_sessions(now_ms, now_ms + HORIZON_MS, RING_SESSIONS))
-        await self._uptime.keep()
         self._ring_ms = None
         next_ms = await self._store.next_due_ms()
         if next_ms is not None:
@@ -103,7 +103,7 @@ class Bell:
             await asyncio.gather(*(self._ask(each) for each in fresh))
 
     async def _ask(self, due: Due) -> None:
-        # With the moment: a ring that found work going on is asked again, though the step's own time is the same.
+        # With the moment of asking: work postpones a step, and once it is done the same due time stands there again.
         key = f"timer:{due.session_id}:{due.idle_epoch}:{due.due_ms}:{self._clock.now_ms()}"
         event = events.TimerDue(
             source_keys=(key,), session_id=due.session_id, idle_epoch=due.idle_epoch, up_ms=self._uptime.ms

@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 MEDIA_TYPES = ("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "application/json")
 
+NOTHING_MORE = "…"  # a further part of an answer that became shorter: no platform takes an empty message
+
 _STATES = {
     TurnState.OPEN: AnswerState.STREAMING,
     TurnState.STOPPING: AnswerState.STREAMING,
@@ -108,10 +110,10 @@ class Delivering:
         most = platform.limits.max_text_chars
         live.held_back = False
         while start is not None:
-            if n + 1 < len(standing):
+            if n + 1 < len(standing) and standing[n + 1].part.start < len(shown.text):
                 following: int | None = standing[n + 1].part.start
             else:
-                following = next_start(shown.text, start, most)
+                following = None if n + 1 < len(standing) else next_start(shown.text, start, most)
                 live.held_back = following is not None and next_start(_certain(live, shown), start, most) is None
             last = following is None or live.held_back
             piece = Piece(
@@ -126,6 +128,10 @@ class Delivering:
                 standing.append(_Standing(part=part))
             await self._write(platform, live, standing[n], piece, again=again)
             start, n = None if live.held_back else following, n + 1
+        if shown.final:
+            for left in standing[n:]:
+                piece = Piece(turn_id=live.turn.id, n=left.part.n, text=NOTHING_MORE, state=AnswerState.DONE)
+                await self._write(platform, live, left, piece, again=again)
 
     async def _write(
         self, platform: Platform, live: LiveAnswer, standing: _Standing, piece: Piece, *, again: bool

@@ -17,11 +17,11 @@ import structlog
 from core.domain.decision import Policy
 from core.domain.effects import Erase
 from core.domain.entities import Card, EffectRow
-from core.domain.errors import OutsideError
+from core.domain.errors import OutsideError, StoreError
 from core.domain.events import EffectDone, Outcome
 from core.domain.words import say
 from core.engine.points import Point
-from core.engine.ports import Platform, Store
+from core.engine.ports import Doomed, Platform, Store
 
 FAREWELL_S = 10.0  # for all cards of one deletion together; nobody waits for a platform that is away
 
@@ -50,16 +50,24 @@ class Erasing:
             async with asyncio.timeout(FAREWELL_S):
                 await asyncio.gather(*(self._farewell(each) for each in doomed.cards))
         self._point("erase.before")
-        erased = await self._store.erase(effect.kind, effect.key, row.created_ms)
+        try:
+            erased = await self._store.erase(effect.kind, effect.key, row.created_ms)
+        except StoreError:  # perhaps only the proof: the next attempt finds no rows that say where the words stood
+            await self._forgotten(doomed, row)
+            raise
         self._point("erase.after")
-        self._quiet(doomed.sessions, row.id)
-        for platform in self._platforms.values():
-            await platform.forgotten(doomed.places, row.created_ms)
+        await self._forgotten(doomed, row)
         if erased.hits:
             log.error("forgotten, but traces are left", kind=effect.kind, rows=erased.rows, hits=erased.hits)
         else:
             log.info("forgotten", kind=effect.kind, rows=erased.rows)
         return EffectDone(session_id=row.session_id)
+
+    async def _forgotten(self, doomed: Doomed, row: EffectRow) -> None:
+        """Nothing of it stays in memory."""
+        self._quiet(doomed.sessions, row.id)
+        for platform in self._platforms.values():
+            await platform.forgotten(doomed.places, row.created_ms)
 
     async def _farewell(self, card: Card) -> None:
         platform = self._platforms.get(card.place.platform)

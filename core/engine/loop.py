@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import TypeVar
 
@@ -20,14 +19,15 @@ from core.domain import events
 from core.domain.codes import CodeKeys
 from core.domain.decide import decide
 from core.domain.decision import Policy
-from core.domain.effects import AskModel, CallTool
+from core.domain.effects import AskModel, CallTool, Erase
 from core.domain.entities import EffectRow, EffectState, Entity
-from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreError
+from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreError, StoreFull
 from core.domain.events import Event, Outcome
 from core.domain.rules.attempts import DIED
 from core.domain.stamp import Stamp
 from core.engine.asking import DRAIN, STOP, Asking
 from core.engine.bell import Bell
+from core.engine.books import Books
 from core.engine.builtin import add_steps, now, search, start_task
 from core.engine.calling import Calling
 from core.engine.delivering import Delivering
@@ -77,7 +77,8 @@ class Engine:
         point: Point = nowhere,
         decide: Decide = decide,
     ) -> None:
-        self.counts: Counter[str] = Counter()
+        self._books = Books(store)
+        self.counts = self._books.counts
         self._store = store
         self._clock = clock
         self._policy = policy
@@ -114,9 +115,14 @@ class Engine:
         A caller that is cancelled loses only the answer: the commit and what follows from it go on.
         """
         if self._closing and isinstance(event, events.Arrival):
+            self._books.turned_away(event)
             raise Closing(code="closing")
         event = understood(event, self._code_keys, self._policy.bot_name)
-        return await asyncio.shield(self._spawn(self._accept(event, finishes)))
+        try:
+            return await asyncio.shield(self._spawn(self._accept(event, finishes)))
+        except StoreFull:
+            self._books.turned_away(event)
+            raise
 
     async def _accept(self, event: Event, finishes: Claim | None) -> Accepted:
         async with self._lanes.enter(_lane(event)):
@@ -131,7 +137,7 @@ class Engine:
                 room=self._room(),
             )
             self._point("accept.after_commit")
-        self._count(event, accepted)
+        self._books.taken(event, accepted)
         self._follow(accepted)
         return accepted
 
@@ -168,6 +174,10 @@ class Engine:
         """`Let time pass` has moved the wall clock by `ms`: what is due now is looked at now."""
         await self._bell.time_passed(ms)
 
+    async def recount(self) -> None:
+        """Somebody else has forgotten something. See `Books.recount`."""
+        await self._books.recount()
+
     async def caught_up(self, platform: str) -> None:
         """A platform has told everything that was said while we were away."""
         for session_id in await self._store.holding(platform):
@@ -178,6 +188,7 @@ class Engine:
     async def start(self) -> None:
         """Turn what other boots had started into outcomes, then run."""
         await self._bell.begin(wake_unused=self._policy.retention_ms is not None)
+        await self._books.begin()
         self._point("recover.before")
         orphans = await self._store.orphans(self._boot)
         await asyncio.gather(*(self._recover(row) for row in orphans))
@@ -269,6 +280,8 @@ class Engine:
                 return
             else:
                 self._asking.over(row.id)
+                if isinstance(row.effect, Erase):
+                    await self._books.recount()
                 return
 
     async def _outcome(self, row: EffectRow) -> Outcome:
@@ -371,12 +384,6 @@ class Engine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    def _count(self, event: Event, accepted: Accepted) -> None:
-        self.counts[f"event.{type(event).__name__}"] += 1
-        self.counts["duplicates"] += accepted.duplicate
-        self.counts["stale"] += accepted.stale
-        self.counts["received"] += accepted.decision.received
 
 
 def _tell(row: EffectRow, outcome: Outcome) -> None:

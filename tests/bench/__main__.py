@@ -23,7 +23,21 @@ from pathlib import Path
 import structlog
 from rich.console import Console
 
-from tests.bench import crowd, discord, exchange, heartbeat, idle, program, restart, streams, tasks, token, turns
+from tests.bench import (
+    crowd,
+    discord,
+    exchange,
+    heartbeat,
+    idle,
+    program,
+    recall,
+    restart,
+    slack,
+    streams,
+    tasks,
+    token,
+    turns,
+)
 from tests.bench.report import Bench, Report, Setup, show, show_gates, write
 
 BENCHES: dict[str, Bench] = {
@@ -34,10 +48,12 @@ BENCHES: dict[str, Bench] = {
     "streams": streams.run,
     "tasks": tasks.run,
     "idle": idle.run,
+    "recall": recall.run,
     "restart": restart.run,
     "heartbeat": heartbeat.run,
     "program": program.run,
     "discord": discord.run,
+    "slack": slack.run,
 }
 _WIDTH = 118  # where no terminal says how wide it is
 

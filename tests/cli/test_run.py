@@ -15,6 +15,7 @@ import pytest
 
 from bots.app import App
 from core.configure import load
+from storage.migrate import prepare
 from tests.cli.program import PATIENCE_S, Page, Program, until
 
 
@@ -30,6 +31,41 @@ def test_it_starts_says_where_and_ends_gently(program: Program) -> None:
         bot.send(signal.SIGINT)
         assert bot.wait() == 0
         assert time.monotonic() - begun < 5
+
+
+def test_a_lost_database_is_not_replaced_by_an_empty_one(program: Program) -> None:
+    """After a mistake with a disk everybody would be a stranger, and the backup would be thought of too late."""
+    with program.running() as bot:
+        bot.say("Remember me")
+        bot.send(signal.SIGTERM)
+        assert bot.wait() == 0
+    kept = (program.data_dir / "rejoinder.db").rename(program.folder / "kept.db")
+    refused = program.do_here("run")
+    assert refused.code == 1
+    assert "rejoinder restore FILE" in refused.err
+    assert not (program.data_dir / "rejoinder.db").exists()
+    told = program.do_here("doctor")
+    assert "is gone, but" in told.out
+    assert told.code == 1
+    kept.rename(program.data_dir / "rejoinder.db")
+    with program.running() as bot:
+        assert bot.ask("/api/threads?person=alice")[1]["threads"]
+    (program.data_dir / "secret.key").rename(program.folder / "secret.key")
+    refused = program.do_here("run")
+    assert refused.code == 1
+    assert "bring back the file secret.key" in refused.err
+    refused = program.do_here("backup", "sealed.rjn")
+    assert refused.code == 1
+    assert not (program.folder / "sealed.rjn").exists()
+
+
+def test_a_first_start_that_died_early_is_carried_on(program: Program) -> None:
+    """A plug pulled in the very first second would lock the newcomer out."""
+    program.data_dir.mkdir(mode=0o700)
+    prepare(program.data_dir / "rejoinder.db")  # the key comes after it
+    with program.running() as bot:
+        assert bot.ask("/readyz") == (200, {"ready": True})
+    assert (program.data_dir / "secret.key").exists()
 
 
 def test_sigterm_lets_the_answer_finish(program: Program) -> None:

@@ -18,16 +18,22 @@ class Say:
     text: str
     person: str = "alice"
     thread: str = "t1"
+    workspace: str = "home"  # where the thread begins, when this is its first message
     file: str = ""  # the words of a text file that comes with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A person issues a command in a thread that has begun."""
+    """A person issues a command; `{code}` in it is the resume code that the notice in t1 shows.
+
+    In a thread that has not begun nothing happens, unless the command `opens` one in `workspace`.
+    """
 
     text: str
     person: str = "alice"
     thread: str = "t1"
+    workspace: str = "home"
+    opens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,46 @@ class Press:
     label: str
     person: str = "alice"
     thread: str = "t1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choose:
+    """A person issues a command and presses a button of its private answer; again from the start after a death."""
+
+    text: str
+    label: str  # the beginning of it
+    person: str = "alice"
+    thread: str = "t1"
+    forgets: bool = False  # what was said in the thread so far shall be nowhere any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carry:
+    """The owner fetches a code in private and brings it to a new thread elsewhere."""
+
+    to: str
+    workspace: str
+    person: str = "alice"
+    thread: str = "t1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leap:
+    """Nobody does anything for so long; then the alarm rings. `forgets`: all that was said is of age then."""
+
+    seconds: float
+    forgets: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a person must find when everything has come to rest."""
+
+    phases: tuple[str, ...] = ()  # of all sessions that are left, oldest first
+    cards: tuple[str, ...] = ()  # kinds, in the order in which their posts stand on the board
+    home: str = ""  # the thread in which the conversation lives that began with "one"
+    summaries: int | None = None  # of all sessions
+    used: int | None = None  # codes that were used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,4 +141,23 @@ class Wobbles:
     of: tuple[Wobble, ...]
 
 
-Act = Say | Command | Press | Redeliver | Swapped | Wait | Away | Drain | Arm | Mishaps | Wobbles
+Act = (
+    Say
+    | Command
+    | Press
+    | Choose
+    | Carry
+    | Leap
+    | Look
+    | Redeliver
+    | Swapped
+    | Wait
+    | Away
+    | Drain
+    | Arm
+    | Mishaps
+    | Wobbles
+)
+
+# What people (and the alarm) do again when the process died in it; nobody repeats the others.
+Repeated = Say | Command | Press | Choose | Carry | Leap | Look | Redeliver | Swapped | Away

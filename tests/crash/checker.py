@@ -7,7 +7,9 @@ Knows: the rows, the board, what people were told. Must not know: how it came ab
 * each turn has exactly one post, final, reading what the turn says; a whole answer has no word twice or missing;
 * order is kept: of a person's messages, and of the answers in a thread;
 * nothing is left behind: open effects, drafts, reserved money, half-delivered parts;
-* nothing was done twice: no second call at once, nothing generated again that was saved, no result of the dead.
+* nothing was done twice: no second call at once, nothing generated again that was saved, no result of the dead;
+* a conversation that is awake lives in exactly one place, no stretch of history is summarised twice, and what was
+  forgotten stands in no file.
 """
 
 from __future__ import annotations
@@ -18,12 +20,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.domain.entities import Message, Part, Turn, TurnState
+from core.domain.entities import Message, Part, Phase, Turn, TurnState
 from core.domain.rules.attempts import ATTEMPTS_MAX, DIED
 from core.domain.rules.present import present
 from core.domain.tasking import AT_WORK
 from core.engine.ports import Post
-from storage.rows import MESSAGE, PART, POST, SEQ_MASK, STEP, TURN
+from storage.rows import MESSAGE, PART, POST, SEQ_MASK, SESSION, STEP, TURN
 from tests.crash.stage import Spoken, Stage
 from tests.crash.talker import read_answer, text_for
 
@@ -61,7 +63,7 @@ class _Found:
     parts: list[Part]
     posts: list[Post]
     waiting: list[tuple[str, int]]  # text, held
-    cards: dict[str, bool]  # ref of the post -> has buttons
+    cards: dict[str, tuple[str, bool]]  # ref of the post -> kind, has buttons
     paused: set[str]  # goals of tasks that wait for a click
     sources: set[str]
     wrong: list[str]
@@ -69,9 +71,12 @@ class _Found:
 
 async def check(stage: Stage) -> None:
     """Raise `AssertionError` with everything that is wrong at the story's end."""
+    stage.fuse.disarm()  # looking is not part of the story
     most = len(stage.lives) + stage.model.mishaps_met + stage.stops
     wrong = [f"{text!r} was asked for {n} times" for text, n in stage.model.calls.items() if n > most]
+    wrong += [f"notes were asked for {n} times" for n in stage.model.summaries.values() if n > most]
     wrong += await stage.life.store.read(lambda conn: look(conn, stage.spoken))
+    wrong += await _remembered(stage)
     wrong += await stage.life.store.read(lambda conn: _unexplained(conn, stage))
     wrong += stage.wrong + stage.model.wrong
     assert not wrong, "; ".join(wrong)
@@ -97,6 +102,7 @@ def look(conn: sqlite3.Connection, spoken: list[Spoken], answers: Answers = read
     """Everything that is wrong in a database that has come to rest; `answers` reads what the model has said."""
     found = _find(conn)
     found.wrong += [f"{what}: {rows}" for what, sql in _LEFT.items() if (rows := conn.execute(sql).fetchall())]
+    _check_places(conn, found)
     _check_messages(found, spoken)
     _check_order(found, spoken)
     found.wrong += _check_tasks(conn)
@@ -104,6 +110,29 @@ def look(conn: sqlite3.Connection, spoken: list[Spoken], answers: Answers = read
         _check_parts(found, turn, _check_answer(found, turn, answers))
     _check_posts(found)
     return found.wrong
+
+
+def _check_places(conn: sqlite3.Connection, found: _Found) -> None:
+    """Whoever writes where a conversation lives reaches it, and no two stretches of notes cover the same."""
+    bound = dict(conn.execute("SELECT key, session_id FROM binding").fetchall())
+    sessions = {session.id: session for session in map(SESSION.decode, conn.execute(SESSION.select))}
+    for session in sessions.values():
+        if session.phase in (Phase.ACTIVE, Phase.WARNED) and bound.get(str(session.home)) != session.id:
+            found.wrong.append(f"{session.title!r} is not found where it lives")
+    found.wrong += [f"{key} leads nowhere" for key, session_id in bound.items() if session_id not in sessions]
+    found.wrong += [f"{s.title!r} was not deleted" for s in sessions.values() if s.phase is Phase.ERASED]
+    twice = "SELECT session_id, to_seq FROM summary GROUP BY 1, 2 HAVING count(*) > 1"
+    found.wrong += [f"{row} was summarised twice" for row in conn.execute(twice)]
+
+
+async def _remembered(stage: Stage) -> list[str]:
+    """What was forgotten and stands in a file all the same."""
+    words = [each.say.text for each in stage.spoken if each.forgotten]
+    if not words:
+        return []
+    await stage.life.store.fold()
+    files = [path for path in stage.path.parent.iterdir() if path.is_file()]
+    return [f"{text!r} stands in {path.name}" for path in files for text in words if text.encode() in path.read_bytes()]
 
 
 def _find(conn: sqlite3.Connection) -> _Found:
@@ -118,7 +147,10 @@ def _find(conn: sqlite3.Connection) -> _Found:
         posts=[POST.decode(row[1:], n=row[0]) for row in conn.execute(_POSTS)],
         waiting=conn.execute("SELECT text, held FROM waiting ORDER BY n").fetchall(),
         paused={row[0] for row in conn.execute(_PAUSED)},
-        cards={ref: buttons != "[]" for ref, buttons in conn.execute("SELECT ref, buttons FROM card")},
+        cards={
+            ref: (key.partition(":")[0], buttons != "[]")
+            for ref, key, buttons in conn.execute("SELECT ref, key, buttons FROM card")
+        },
         sources={row[0] for row in conn.execute("SELECT key FROM source")},
         wrong=[],
     )
@@ -128,24 +160,25 @@ def _check_messages(found: _Found, spoken: list[Spoken]) -> None:
     """Received = answered + queued + refused, and each message once."""
     people = [each for each in found.messages if each.role == "user"]
     stands = Counter(each.text for each in people) + Counter(text for text, _ in found.waiting)
-    choice_open = any(found.cards.values())
+    choice_open = any(kind in ("mailbag", "moved") and buttons for kind, buttons in found.cards.values())
+    chosen = {kind for kind, _ in found.cards.values()} & {"mailbag", "moved"}
     by_text = {each.text: each for each in people}
     goals = {each for each in found.paused if not stands[each]}  # they become messages when their steps are over
     spoken = [each for each in spoken if each.say.text not in goals or each.key not in found.sources]
     for each in spoken:
         text = each.say.text
-        if stands[text] != 1:
+        if stands[text] != (not each.forgotten):
             found.wrong.append(f"{text!r} stands {stands[text]} times (acknowledged: {each.acknowledged})")
         if each.key not in found.sources:
             found.wrong.append(f"the key of {text!r} is not known")
         message = by_text.get(text)
         if message is None:
-            if not (choice_open and (text, 1) in found.waiting):
+            if not each.forgotten and not (choice_open and (text, 1) in found.waiting):
                 found.wrong.append(f"{text!r} waits for nothing")
         elif message.turn_id:
             if found.turns[message.turn_id].state not in ENDED:
                 found.wrong.append(f"the turn of {text!r} is open")
-        elif not found.cards:
+        elif not chosen:
             found.wrong.append(f"{text!r} was never answered, and nobody chose that")
     unknown = stands - Counter(each.say.text for each in spoken)
     if unknown:
@@ -171,7 +204,7 @@ def _check_order(found: _Found, spoken: list[Spoken]) -> None:
     Those that nobody wanted answered are put aside at once, while others may still wait.
     """
     stands = [each.text for each in found.messages if each.role == "user" and each.turn_id]
-    mailbag = bool(found.cards)
+    mailbag = any(kind == "mailbag" for kind, _ in found.cards.values())
     groups: dict[tuple[str, str, bool], list[str]] = {}
     for each in spoken:
         if each.say.text in stands and not each.swapped:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from core.domain.decision import Policy
 from core.domain.rules.budget import price_of_turn
 from tests.crash.acts import Act, Away, Command, Drain, Mishaps, Press, Say, Wait, Wobbles
+from tests.crash.leaving import HOUSES, LEAVING
 from tests.crash.life import House
 from tests.crash.shaky import Wobble
 from tests.crash.talker import Busy, Cut, No
@@ -89,6 +90,6 @@ _ACTS: dict[str, tuple[Act, ...]] = {
 
 _SMALL_PARTS = House(part_chars=100)  # an answer is two or three messages
 _TIGHT = House(policy=Policy(budget_person_day=price_of_turn(Policy(), 0) * 3 // 2))  # one call, not two
-_HOUSES: dict[str, House] = {"a_long_answer": _SMALL_PARTS, "a_tight_budget": _TIGHT}
+_HOUSES: dict[str, House] = {"a_long_answer": _SMALL_PARTS, "a_tight_budget": _TIGHT} | HOUSES
 
-JOURNEYS = {name: Journey(acts=acts, house=_HOUSES.get(name, House())) for name, acts in _ACTS.items()}
+JOURNEYS = {name: Journey(acts=acts, house=_HOUSES.get(name, House())) for name, acts in (_ACTS | LEAVING).items()}

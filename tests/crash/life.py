@@ -10,12 +10,14 @@ import itertools
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
 from bots.local import ids
 from bots.local.adapter import LocalPlatform
 from bots.local.chat import LocalChat
+from core.domain.codes import reveal
 from core.domain.decide import decide
 from core.domain.decision import Policy
 from core.domain.effects import (
@@ -48,6 +50,7 @@ from storage.sqlite import SqliteStore
 from tests.crash.fuse import Died, Fuse
 from tests.crash.shaky import Shaky, Wobble
 from tests.crash.still import Busy, Ground, Kernel, StillClock
+from tests.kit.world import KEYS
 
 _BOOTS = itertools.count(1)
 WHOLE = 100_000  # characters of one part: no answer here is longer
@@ -79,13 +82,14 @@ class Life:
         self.store = store
         self.fuse = fuse
         self.wobbles: deque[Wobble] = deque()
-        self.local = LocalPlatform(store.board, clock)
+        self.local = LocalPlatform(store.board, clock, partial(reveal, KEYS))
         self.engine = Engine(
             store=store,
             model=model,
             platforms={ids.PLATFORM: Shaky(self.local, clock, self.wobbles, house.part_chars)},
             clock=clock,
             policy=house.policy,
+            code_keys=KEYS,
             boot=f"boot-{next(_BOOTS)}",
             point=fuse.point,
             decide=decide,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -30,7 +31,8 @@ WORDS = 40
 SCRIPT = {"default": {"words": WORDS, "delay_ms": 15}}  # half a second for an answer, and the bot's own debounce
 HEAD_CHARS = 60  # of a question, in an answer (see `make_text`)
 _WAITS = 0.7  # the share of messages whose author waits for the answer
-_LIVES_S = (0.1, 2.0)  # how long a started process lives
+_LIVES = (0.1, 2.0)  # how long a started process lives, in the time that its start took: about a second, more on a
+# busy machine, where everything else takes longer, too
 _LOOK_S = 0.1
 _PATIENT_LOOKS = 10
 _BUTTONS = ("Try again", "Answer all")
@@ -74,11 +76,14 @@ class Load:
             return not conn.execute(sql).fetchone()[0] or None
 
     async def _kill(self, kills: int) -> None:
+        started_s = 1.0
         for _ in range(kills):
-            await asyncio.sleep(self._chance.uniform(*_LIVES_S))
+            await asyncio.sleep(self._chance.uniform(*_LIVES) * max(1.0, started_s))
             await self._bot.kill()
             self.kills += 1
+            begun = time.monotonic()
             await self._bot.start()
+            started_s = time.monotonic() - begun
 
     async def _talk(self, person: str) -> None:
         thread = await self._say(person, 1, None)

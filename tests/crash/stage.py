@@ -23,7 +23,26 @@ from core.domain.entities import FileCopy, FileRef
 from core.domain.errors import Closing
 from core.domain.keys import Place
 from core.engine.ports import Post
-from tests.crash.acts import Act, Arm, Away, Command, Drain, Mishaps, Press, Redeliver, Say, Swapped, Wait, Wobbles
+from tests.crash import doings
+from tests.crash.acts import (
+    Act,
+    Arm,
+    Away,
+    Carry,
+    Choose,
+    Command,
+    Drain,
+    Leap,
+    Look,
+    Mishaps,
+    Press,
+    Redeliver,
+    Repeated,
+    Say,
+    Swapped,
+    Wait,
+    Wobbles,
+)
 from tests.crash.fuse import Died, Fuse, Spot
 from tests.crash.life import House, Life
 from tests.crash.still import StillClock
@@ -41,10 +60,12 @@ class Spoken:
 
     say: Say
     key: str
+    sent: str = ""  # the key that the client sends: no words, for keys outlive their messages
     acknowledged: bool = False
     refused: int = 0
     held: bool = False  # it was still on the board when a process started
     swapped: bool = False  # delivered before or after its time
+    forgotten: bool = False  # its author has had it deleted
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,6 +89,9 @@ class Stage:
     stops: int = 0
     wrong: list[str] = field(default_factory=list)
     model: Talker = field(init=False)
+    rooms: dict[str, Place] = field(default_factory=dict)  # where the threads of the story stand
+    code: str = ""  # what stood on the notice when it was first used
+    leapt: set[int] = field(default_factory=set)
     _life: Life | None = None
     _presses: dict[int, _Pressed] = field(default_factory=dict)
 
@@ -121,7 +145,7 @@ class Stage:
                 each.held = each.held or each.key in self.life.untaken
         self.wrong += [f"a dead process's {kind} was taken" for kind in taken]
         self.model.recorded(await self.life.results())
-        self._alive()
+        self.alive()
 
     def die(self) -> None:
         """Die now, whatever is under way."""
@@ -142,7 +166,8 @@ class Stage:
             await self._life.end()
             self._life = None
 
-    def _alive(self) -> None:
+    def alive(self) -> None:
+        """Raise `Died` when the process is dead."""
         if self.fuse.dead:
             raise Died
 
@@ -152,8 +177,7 @@ class Stage:
         """Carry out all acts, whatever happens in between, and let everything come to its end."""
         await self.live()
         for n, act in enumerate(acts):
-            again = isinstance(act, Say | Command | Press | Redeliver | Swapped | Away)  # the others nobody repeats
-            while not await self._survives(partial(self.act, act, n)) and again:
+            while not await self._survives(partial(self.act, act, n)) and isinstance(act, Repeated):
                 pass
         while not await self._survives(self.settle):
             pass
@@ -162,7 +186,7 @@ class Stage:
         """Do something in which the process may die; False when it did (and lives again)."""
         try:
             await deed()
-            self._alive()
+            self.alive()
         except BaseException:
             if not self.fuse.dead:
                 raise
@@ -176,10 +200,10 @@ class Stage:
         match act:
             case Say():
                 await self._say(self._note(act))
-            case Command():
-                await self._command(act, n)
             case Press():
                 await self._press(n, act)
+            case Command() | Choose() | Carry() | Leap() | Look():
+                await doings.do(self, act, n)
             case Redeliver():
                 await self._redeliver(act)
             case Swapped():
@@ -203,40 +227,29 @@ class Stage:
         for each in self.spoken:
             if each.say == say:
                 return each
-        key = ids.message_key(ids.person_key(ids.WORKSPACES[0], say.person), say.text)
-        self.spoken.append(Spoken(say=say, key=key))
+        sent = f"m{len(self.spoken)}"
+        key = ids.message_key(ids.person_key(say.workspace, say.person), sent)
+        self.rooms.setdefault(say.thread, room(say.workspace, ids.derived_id(key)))
+        self.spoken.append(Spoken(say=say, key=key, sent=sent))
         return self.spoken[-1]
 
-    def _note_goal(self, command: Command, key: str) -> None:
+    def note_goal(self, command: Command, key: str) -> None:
         """A goal becomes a message when its steps are over, whatever is said meanwhile."""
         say = Say(text=command.text.removeprefix(TASK), person=command.person, thread=command.thread)
         if all(each.say != say for each in self.spoken):
-            key = ids.command_key(ids.person_key(ids.WORKSPACES[0], say.person), key)
-            self.spoken.append(Spoken(say=say, key=key, swapped=True))
-
-    def _root(self, thread: str) -> str | None:
-        """The id of a thread: the id of the first message in it."""
-        for each in self.spoken:
-            if each.say.thread == thread:
-                return ids.derived_id(each.key)
-        return None
-
-    def place(self, thread: str) -> Place:
-        """Where a thread stands."""
-        return Place(
-            platform=ids.PLATFORM, workspace=ids.WORKSPACES[0], channel=CHANNEL, thread=self._root(thread) or ""
-        )
+            key = ids.command_key(ids.person_key(say.workspace, say.person), key)
+            self.spoken.append(Spoken(say=say, key=key, sent=key, swapped=True))
 
     async def _say(self, spoken: Spoken) -> None:
-        say = spoken.say
-        root = self._root(say.thread)
-        begins = root == ids.derived_id(spoken.key)
+        say, place = spoken.say, self.rooms[spoken.say.thread]
+        begins = place.thread == ids.derived_id(spoken.key)
         saying = Saying(
             person=say.person,
+            workspace=place.workspace,
             channel=CHANNEL,
             text=say.text,
-            thread=None if begins else root,
-            key=say.text,
+            thread=None if begins else place.thread,
+            key=spoken.sent,
             files=_attachments(say),
         )
         try:
@@ -244,21 +257,14 @@ class Stage:
         except Closing:
             spoken.refused += 1
         else:
-            self._alive()
+            self.alive()
             spoken.acknowledged = True
-
-    async def _command(self, act: Command, n: int) -> None:
-        root = self._root(act.thread)
-        self.stops += act.text == "/stop"
-        if root is not None and act.text.startswith(TASK):
-            self._note_goal(act, f"c{n}")
-        if root is not None:
-            await self.chat.say(Saying(person=act.person, channel=CHANNEL, text=act.text, thread=root, key=f"c{n}"))
 
     async def _press(self, n: int, act: Press) -> None:
         pressed = self._presses.get(n)
         if pressed is None:
-            for post in reversed(await self.local.posts(self.place(act.thread))):
+            place = self.rooms.get(act.thread)
+            for post in reversed(await self.local.posts(place) if place is not None else ()):
                 for button in post.buttons:
                     if button.label.startswith(act.label) and pressed is None:
                         pressed = _Pressed(message=post.id, button=button.id, key=f"p{n}")
@@ -277,12 +283,11 @@ class Stage:
             await self._deliver(said[-act.back])
 
     async def _deliver(self, spoken: Spoken) -> None:
-        post = await self.local.by_key(spoken.key)
-        assert post is not None
+        post = await self.local.by_key(spoken.key) or self._post(spoken)[0]
         opener = await self.local.opener(post)
         await self.life.engine.accept(wire.message_received(post, opener=opener))
         await self.local.take(post)
-        self._alive()
+        self.alive()
         spoken.acknowledged = True
 
     async def _swapped(self, act: Swapped) -> None:
@@ -300,17 +305,16 @@ class Stage:
             spoken = self._note(say)
             post, files = self._post(spoken)
             await self.local.put(post, files)
-        self._alive()
+        self.alive()
         await self.bury()
         await self.live()
 
     def _post(self, spoken: Spoken) -> tuple[Post, tuple[FileCopy, ...]]:
         post_id = ids.derived_id(spoken.key)
-        place = self.place(spoken.say.thread)
         post = Post(
             id=post_id,
             key=spoken.key,
-            place=place if place.thread else replace(place, thread=post_id),
+            place=self.rooms[spoken.say.thread],
             author=spoken.say.person,
             text=spoken.say.text,
             state="done",
@@ -337,9 +341,9 @@ class Stage:
     async def _drain(self) -> None:
         life = self.life
         await life.engine.drain(0)
-        self._alive()
+        self.alive()
         await life.engine.close()
-        self._alive()
+        self.alive()
         await life.store.close()
         self._life = None
         await self.live()
@@ -350,16 +354,22 @@ class Stage:
         """Let time pass. Raises `Died`."""
         for _ in range(max(1, round(seconds / STEP_S))):
             await self.clock.advance(STEP_S)
-            self._alive()
+            self.alive()
 
     async def settle(self) -> None:
         """Let time pass until nothing is open any more. Raises `Died`."""
         await self.clock.busy.still()
         for _ in range(round(SETTLE_S / STEP_S)):
             if self.life.engine.idle and await self.life.store.next_effect_ms(self.clock.now_ms()) is None:
+                self.alive()  # the dead are still, too
                 return
             await self.wait(STEP_S)
         raise AssertionError("something is still open")
+
+
+def room(workspace: str, thread: str) -> Place:
+    """A thread's place."""
+    return Place(platform=ids.PLATFORM, workspace=workspace, channel=CHANNEL, thread=thread)
 
 
 def _attachments(say: Say) -> tuple[Attachment, ...]:

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from core.domain.effects import EraseKind
+from core.engine.ports import Erased
 from storage import claims
 from storage.connection import Connection, open_for_reading, open_for_writing
 from storage.files import Peephole
@@ -21,6 +23,7 @@ from storage.sqlite import SqliteStore
 from storage.wal import Log
 from storage.writer import URGENT, OnPoint, Priority, Unit, Writer
 from tests.kit.clock import ManualClock
+from tests.kit.world import KEYS
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -140,6 +143,17 @@ class StillReaders(Readers):
             return await super().run(function)
 
 
+class StillErasing(SqliteStore):
+    """A store whose deletions are counted as a whole: they read files in threads of their own."""
+
+    busy: Busy
+
+    async def erase(self, kind: EraseKind, key: str, asked_ms: int) -> Erased:
+        """See `Store.erase`."""
+        with self.busy.one_more():
+            return await super().erase(kind, key, asked_ms)
+
+
 class Borrowed(Inline):
     """Somebody else's connection; whose it is closes it."""
 
@@ -189,8 +203,11 @@ async def assemble(
     kind: type[SqliteStore], path: Path, conns: tuple[Inline, Inline], busy: Busy, on_point: OnPoint
 ) -> SqliteStore:
     """A store of `kind` on two connections, the writing one first."""
+    still = type(f"Still{kind.__name__}", (StillErasing, kind), {})
     peephole = Peephole(path)
     writer = StillWriter(conns[0], Log(path, _PAGE_BYTES), on_point)
     readers = StillReaders((conns[1],))
     writer.busy = readers.busy = busy
-    return kind(path, peephole, writer, readers, await readers.run(claims.latest_created_ms))
+    store: StillErasing = still(path, peephole, writer, readers, await readers.run(claims.latest_created_ms), KEYS)
+    store.busy = busy
+    return store

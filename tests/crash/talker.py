@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from core.domain.errors import Ambiguous, NotSent, Refused
 from core.domain.events import Usage
 from core.domain.prompt_words import RESULTS_PREFIX
+from core.domain.rules.summary import INSTRUCTIONS
 from core.engine.ports import Clock, Finished, ModelRequest, Said
-from tests.kit.claude_script import read
+from tests.kit.claude_script import read, text_of
 from tests.kit.planner import ANSWER, CHAT, name_of, plan
 from tests.kit.planner import PLAN as PLAN_CALL
 
@@ -101,11 +102,13 @@ class Talker:
     def __init__(self, clock: Clock) -> None:
         self.mishaps: deque[Mishap] = deque()
         self.calls: Counter[str] = Counter()
+        self.summaries: Counter[str] = Counter()  # how often notes were asked for, by what they are on
         self.mishaps_met = 0
         self.wrong: list[str] = []
         self._clock = clock
         self._running: list[_Call] = []
         self._recorded: set[str] = set()
+        self._noting: set[str] = set()
         self._seen: dict[str, int] = {}  # at the start of a tick: text -> characters said
         self._saved: dict[str, int] = {}  # after it
 
@@ -121,7 +124,11 @@ class Talker:
                 self._saved[text] = max(reached, self._saved.get(text, 0))
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
-        """Answer, or meet the next mishap."""
+        """Answer, write notes, or meet the next mishap."""
+        if request.system == INSTRUCTIONS:
+            async for each in self._notes(request):
+                yield each
+            return
         mishap = self.mishaps.popleft() if self.mishaps else None
         call = self._understand(request)
         self.calls[call.text] += 1
@@ -153,6 +160,22 @@ class Talker:
     def recorded(self, results: Collection[str]) -> None:
         """These results of steps are in the store: nobody may ask for them again."""
         self._recorded |= set(results)
+
+    async def _notes(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
+        """The notes on a conversation; the first words of its first message are the goal."""
+        asked = text_of(request.messages[0]["content"])
+        self.summaries[asked] += 1
+        if asked in self._noting:
+            self.wrong.append("notes were asked for twice at once")
+        self._noting.add(asked)
+        try:
+            await self._clock.sleep(_PAUSE_S)
+            goal = asked.partition("]")[2].strip()[:60]
+            notes = {"goal": goal, "done": "", "last": goal, "next": "", "facts": []}
+            yield Said(text=json.dumps(notes))
+            yield Finished(stop_reason="end_turn", blocks="", model=request.model, usage=Usage(tokens_in=5, cost=5))
+        finally:
+            self._noting.discard(asked)
 
     def _understand(self, request: ModelRequest) -> _Call:
         question, partial, continues = read(request.messages)

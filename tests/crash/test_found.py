@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from core.domain.entities import Draft, Part
 from core.domain.errors import StoreFull
 from storage.sqlite import SqliteStore
-from tests.crash.acts import Arm, Away, Command, Drain, Mishaps, Press, Say, Wait, Wobbles
+from tests.crash.acts import Act, Arm, Away, Command, Drain, Leap, Mishaps, Press, Say, Wait, Wobbles
 from tests.crash.conftest import NewFile, deadly
 from tests.crash.life import Faulty, House
 from tests.crash.shaky import Wobble
@@ -103,3 +105,18 @@ async def test_no_number_of_crashes_loses_the_delivery_of_an_answer(new_file: Ne
     """Twenty kills within one answer: its message would stand there half written for ever."""
     lives = (Away(), Wait(seconds=0.9)) * 20
     await play(new_file(), (Say(text="one"), Wait(seconds=0.9), *lives), {})
+
+
+@pytest.mark.parametrize("wobble", [Wobble.NOT_SENT, Wobble.LOST])
+async def test_how_much_is_left_is_read_before_the_answer(new_file: NewFile, wobble: Wobble) -> None:
+    """A platform that is busy for two seconds shows the answer first, and below it that little was known to it."""
+    story = (Say(text="one"), Leap(seconds=72 * 3600.0), Wobbles(of=(wobble,)), Say(text="two"))
+    assert await cards_and_answers(Stage(new_file()), story) == ["answer", "card", "answer"]
+
+
+async def cards_and_answers(stage: Stage, story: tuple[Act, ...]) -> list[str]:
+    """What of ours stands in the thread at the end."""
+    await stage.play(story)
+    posts = await stage.local.posts(stage.rooms["t1"])
+    await stage.end()
+    return ["card" if post.card else "answer" for post in posts if not post.author]

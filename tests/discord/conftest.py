@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.kit.discord_house import House
 from tests.kit.discord_server import DiscordServer
+
+BEATING = "keep-alive-handler"  # discord.py's name for a thread that beats for a socket
+
+
+@pytest.fixture(autouse=True)
+def _no_heartbeat_outlives_its_socket() -> Iterator[None]:
+    """A thread beats on for a connection that is gone, and fails when its loop is."""
+    yield
+    left = [each for each in threading.enumerate() if each.name.startswith(BEATING)]
+    for each in left:
+        each.join(1)
+    assert not [each.name for each in left if each.is_alive()]
 
 
 @pytest.fixture

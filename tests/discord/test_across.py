@@ -140,6 +140,7 @@ class InTheWebChat:
 
 
 SETTINGS = {"REJOINDER_IDLE_WARNING": "3s", "REJOINDER_IDLE_PARK": "2h"}
+CALM = {"REJOINDER_IDLE_WARNING": "1h"}  # from the second process on: each notice has a new code, and ends the older
 
 
 async def test_from_slack_to_discord_and_back(discord: DiscordServer, tmp_path: Path) -> None:
@@ -172,6 +173,7 @@ async def across(discord: DiscordServer, bot: Installation, claude: ClaudeServer
     await there.say("My app is called Lumen.")
     await there.says("Noted.")
     code = await there.code()
+    bot.program.more.update(CALM)
     await killed()
 
     await there.press("Resume")
@@ -195,9 +197,9 @@ async def across(discord: DiscordServer, bot: Installation, claude: ClaudeServer
     await killed()
 
     await there.press("Bring it back here")
-    await discord.until(lambda: discord.texts(thread)[-1] != "It is Lumen.")  # the thread says where it went
-    claude.push(Behaviour(text="Still Lumen."))
+    await discord.until(lambda: "continues in" in discord.texts(thread)[-1])  # the thread says where it went
     await killed()
+    claude.push(Behaviour(text="Still Lumen."))
     await there.say("And now?")
     await there.says("Still Lumen.")
     assert "What is my app called?" in str(claude.log[-1].body)

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from bots.discord.budget import STARTS
+from bots.discord.memory import numbers
 from core.domain.errors import Refused, StoreFull
+from storage.memory import SqliteMemory
 from tests.kit.discord_faults import EventFault
 from tests.kit.discord_house import House
 from tests.kit.discord_server import DiscordServer
@@ -153,7 +156,7 @@ async def test_a_press_in_the_gap_is_answered_after_a_cold_resume(house: House) 
 
 
 async def test_the_session_is_saved_only_up_to_what_is_stored(house: House) -> None:
-    """A message that reached us and was not committed before the crash comes again."""
+    """What reached us and was not committed before the crash comes again; no history has a command."""
     discord = house.discord
     thread = await talk(house)
     await asyncio.sleep(0.6)
@@ -165,12 +168,25 @@ async def test_the_session_is_saved_only_up_to_what_is_stored(house: House) -> N
         return await accept(*args, **more)  # type: ignore[arg-type]
 
     house.engine.accept = held  # type: ignore[method-assign,assignment]
-    discord.people.say("alice", discord.world.channels[thread], "in flight")
+    discord.people.slash("alice", discord.world.channels[thread], "ask", text="in flight")
     await asyncio.sleep(1.2)  # longer than the rhythm of saving
     await house.crash()
     house.script(["Landed."])
     await house.start()
     await house.answered(thread, "One.", "Landed.")
+    assert discord.gateway.identifies == 1
+
+
+async def test_after_a_restart_a_thread_is_known_for_a_thread(house: House) -> None:
+    """A cold RESUME tells nothing of channels: what a mention in a thread of people means is looked up (trap 14)."""
+    discord = house.discord
+    await talk(house)
+    theirs = discord.people.thread("plans", discord.people.channel("general"), "bob")
+    await house.stop()
+    await house.start()
+    house.script(["Here."])
+    discord.people.mention("bob", theirs, "and you?")
+    await house.answered(theirs, "Here.")
     assert discord.gateway.identifies == 1
 
 
@@ -219,6 +235,37 @@ async def test_a_wrong_token_is_told_at_once(discord: DiscordServer, tmp_path: P
     await house.engine.close()
     await house.served.close()
     await house.store.close()
+
+
+async def test_starts_are_counted(house: House) -> None:
+    """Discord resets the token of a bot that begins too many sessions: each is counted, a resumed one is none."""
+    memory = SqliteMemory(house.store)
+    assert len(numbers(await memory.get(STARTS))) == 1
+    await house.stop()
+    await house.start()
+    assert len(numbers(await SqliteMemory(house.store).get(STARTS))) == 1
+    assert house.discord.gateway.identifies == 1
+
+
+async def test_a_command_that_died_with_its_answer_is_honest(house: House) -> None:
+    """Committed, then killed before the answer: nobody knows it any more, and nobody pretends to."""
+    discord = house.discord
+    await talk(house)
+    await asyncio.sleep(0.6)
+    accept = house.engine.accept
+
+    async def dies(*args: object, **more: object) -> object:
+        await accept(*args, **more)  # type: ignore[arg-type]
+        await asyncio.Event().wait()
+        return None
+
+    house.engine.accept = dies  # type: ignore[method-assign,assignment]
+    asked = discord.people.slash("alice", discord.people.channel("general"), "resume", code="0000-0000-0000-0000")
+    await discord.until(lambda: discord.ours(discord.people.channel("general")))
+    await asyncio.sleep(0.2)
+    await house.crash()
+    await house.start()
+    assert "restarted" in (await discord.told(asked)).text
 
 
 async def test_commands_are_sent_once(house: House) -> None:

@@ -106,6 +106,31 @@ async def test_a_wrong_code_leaves_nothing_behind(house: House) -> None:
     assert discord.texts(other) == []
 
 
+@pytest.mark.parametrize("yes", [True, False])
+async def test_into_a_more_visible_place_only_after_a_yes(house: House, *, yes: bool) -> None:
+    """A direct conversation is asked into a channel: its audience is named; after a no, nothing of it stands there."""
+    discord = house.discord
+    house.script(["Just us."])
+    dm = discord.people.dm("alice")
+    discord.people.say("alice", dm, "first")
+    await house.answered(dm, "Just us.")
+    await house.pass_time(minutes=61)
+    notice = await discord.until(lambda: [each for each in discord.ours(dm) if "/resume " in each["content"]])
+    code = notice[0]["content"].partition("/resume ")[2][:19]
+    other = discord.people.channel("other")
+    question = await discord.told(discord.people.slash("alice", other, "resume", code=code))
+    assert question.answer is not None
+    assert "everybody" in question.text
+    starter = discord.ours(other)[0]
+    button = question.buttons[0 if yes else 1]["custom_id"]
+    await discord.told(discord.people.press_id("alice", question.answer, button))
+    if yes:
+        await discord.until(lambda: "goes on here" in str(discord.texts(starter["id"])))
+    else:
+        await discord.until(lambda: discord.texts(other) == [])
+        assert starter["id"] not in discord.world.channels
+
+
 async def test_completion_offers_my_own_conversations(house: House) -> None:
     """Typing `/resume` shows mine, by their words; choosing one goes on with it, without any code."""
     discord = house.discord

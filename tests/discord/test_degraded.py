@@ -8,16 +8,24 @@ from pathlib import Path
 
 import pytest
 
+from bots.discord.connection import CONTENTLESS
+from storage import open_store
+from storage.memory import SqliteMemory
 from tests.kit.discord_house import House
 from tests.kit.discord_server import DiscordServer
 from tests.kit.discord_world import Channel
+from tests.kit.world import KEYS
 
 
 @pytest.fixture
 async def house(discord: DiscordServer, tmp_path: Path) -> AsyncIterator[House]:
     """The product where the developer portal's switch is off."""
     discord.messages.content_allowed = False
-    house = House(tmp_path / "rejoinder.db", discord)
+    path = tmp_path / "rejoinder.db"
+    store = await open_store(path, code_keys=KEYS)
+    await SqliteMemory(store).put(CONTENTLESS, discord.world.app_id)  # known from an earlier start
+    await store.close()
+    house = House(path, discord)
     await house.start()
     yield house
     await house.stop()
@@ -96,3 +104,32 @@ async def test_the_switch_is_taken_away_while_it_runs(discord: DiscordServer, tm
     discord.people.mention("alice", thread, "second")
     await house.answered(thread, "One.", "Two.")
     await house.stop()
+
+
+async def test_the_switch_was_never_on(discord: DiscordServer, tmp_path: Path) -> None:
+    """Discord's no costs one session start, once; the next process asks for no more than it may."""
+    discord.messages.content_allowed = False
+    house = House(tmp_path / "never.db", discord)
+    await house.start()
+    await talk(house)
+    assert discord.gateway.refused_intents == 1
+    await house.stop()
+    discord.gateway.forget_sessions()
+    house.clock.advance(6_000)
+    await house.start()
+    assert discord.gateway.refused_intents == 1
+    await house.stop()
+
+
+async def test_the_switch_is_put_on(house: House) -> None:
+    """The operator switches it on in the portal: the next start reads everything."""
+    discord = house.discord
+    thread = await talk(house)
+    await house.stop()
+    discord.messages.content_allowed = True
+    discord.gateway.forget_sessions()
+    house.clock.advance(6_000)
+    house.script(["Two."])
+    await house.start()
+    discord.people.say("alice", thread, "second")
+    await house.answered(thread, "One.", "Two.")

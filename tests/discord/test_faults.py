@@ -14,6 +14,7 @@ from core.drivers.clock import SystemClock
 from tests.kit.discord_faults import EventFault, Fault, Kind
 from tests.kit.discord_house import House
 from tests.kit.discord_server import DiscordServer
+from tests.kit.discord_world import Payload
 
 POST, PATCH = r"/messages$", r"/messages/\d+$"
 
@@ -143,6 +144,84 @@ async def test_a_locked_thread_is_left_alone(house: House) -> None:
     other = await ask(house, "elsewhere")
     await house.discord.until(lambda: house.discord.texts(other))
     assert house.discord.texts(thread) == ["First."]
+
+
+async def parked(house: House) -> Payload:
+    """A conversation of Alice's is parked; its notice."""
+    thread = await ask(house)
+    await house.answered(thread, "Hello.")
+    await house.pass_time(minutes=61)
+    ours = house.discord.ours
+    return (await house.discord.until(lambda: [each for each in ours(thread) if "parked" in each["content"]]))[0]
+
+
+async def test_a_press_that_comes_too_late_works_all_the_same(house: House) -> None:
+    """10062: Discord does not wait any more for an answer; what was pressed is done, and can be seen."""
+    discord = house.discord
+    notice = await parked(house)
+    discord.faults.add(Fault(kind=Kind.STATUS_BEFORE, path="/callback", status=404, code=10062))
+    discord.people.press("alice", notice, "Resume")
+    await discord.until(lambda: "Back: everything kept." in discord.texts(notice["channel_id"]))
+    assert (await discord.told(discord.people.slash("alice", discord.people.channel("general"), "help"))).text
+
+
+async def test_an_answer_that_was_given_already_is_not_given_twice(house: House) -> None:
+    """40060: the answer arrived and its receipt got lost; nobody is bothered with it."""
+    discord = house.discord
+    discord.faults.add(Fault(kind=Kind.DROP_AFTER, path="/callback"))
+    pressed = await discord.told(discord.people.slash("alice", discord.people.channel("general"), "help"))
+    assert "/sessions" in pressed.text
+    assert pressed.followups == []
+    house.script(["Hello."])
+    await house.answered(await ask(house), "Hello.")
+
+
+async def test_the_end_of_an_interaction_is_not_the_end_of_the_token(house: House) -> None:
+    """50027 is a 401 of one interaction: it is no reason to think that the bot's own token is refused."""
+    discord = house.discord
+    accept = house.engine.accept
+
+    async def slow(*args: object, **more: object) -> object:
+        await asyncio.sleep(1.2)
+        discord.time.advance(1_000)  # the interaction's token lives for 15 minutes
+        return await accept(*args, **more)  # type: ignore[arg-type]
+
+    house.engine.accept = slow  # type: ignore[method-assign,assignment]
+    await discord.acknowledged(discord.people.slash("alice", discord.people.channel("general"), "help"))
+    await discord.until(lambda: any(each.status == 401 for each in discord.rest.log))
+    house.engine.accept = accept  # type: ignore[method-assign]
+    house.script(["Hello."])
+    await house.answered(await ask(house), "Hello.")
+
+
+async def test_a_thread_that_goes_while_it_is_answered(house: House) -> None:
+    """10003: somebody deletes the thread in mid-answer; nothing breaks, and elsewhere people are answered."""
+    discord = house.discord
+    gate = asyncio.Event()
+    house.script(["Hello ", gate, "there."], ["Here."])
+    thread = await ask(house)
+    await house.answered(thread, "Hello")
+    discord.people.delete_channel(discord.world.channels[thread])
+    gate.set()
+    await discord.until(lambda: house.engine.idle)
+    await house.answered(await ask(house, "elsewhere"), "Here.")
+
+
+async def test_thrown_out_and_invited_again(house: House) -> None:
+    """50001 and GUILD_DELETE: a server throws the bot out in mid-answer; when it is back, people are answered."""
+    discord = house.discord
+    guild = discord.people.guild("home")
+    gate = asyncio.Event()
+    house.script(["Hello ", gate, "there."], ["Back again."])
+    thread = await ask(house)
+    await house.answered(thread, "Hello")
+    discord.people.kick_bot(guild)
+    gate.set()
+    await discord.until(lambda: house.engine.idle)
+    assert discord.rest.limits.invalid < 10
+    guild.bot_in = True
+    discord.gateway.tell("GUILD_CREATE", discord.world.guild_payload(guild), guild=guild)
+    await house.answered(await ask(house, "again"), "Back again.")
 
 
 async def test_without_the_right_to_threads_the_answer_stands_in_the_channel(house: House) -> None:

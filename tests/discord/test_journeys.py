@@ -155,6 +155,7 @@ async def test_mentions_of_the_models_ping_nobody(house: House) -> None:
     house.script(["@everyone <@1> <@&2> https://example.org"])
     thread = await asked(house, "go")
     await notice(house, thread, "@everyone")
+    await house.discord.until(lambda: house.engine.idle)
     log = house.discord.rest.log
     sent = [each.body or {} for each in log if re.search(r"/messages(/\d+)?$", each.path) and each.method != "GET"]
     assert len(sent) >= 2

@@ -4,7 +4,7 @@
  3           an exception that nobody sees          test_a_broken_rule_is_said_to_whoever_pressed
  6           forms after a restart                  test_commands.test_a_form_is_answered_by_whichever_process
  7           which close code is sent               test_the_session_is_left_alive
- 8           the limiter that sleeps on its way out test_the_final_text_does_not_wait_for_the_window
+ 8           the limiter that sleeps on its way out test_the_final_text_does_not_wait..., test_a_growing_text...
  9           a cancelled edit that lands all the same  test_a_slow_draft_never_lands_on_the_final_text
 10           a 429 of Cloudflare's                  test_faults.test_one_message_stands[limit_cloudflare...]
 11           JSON only under one content type       test_json_is_json_under_any_name
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import discord as discord_py
 import pytest
+import yarl
 from discord.gateway import ReconnectWebSocket
 
 import bots.discord
@@ -101,32 +102,30 @@ async def test_the_session_is_left_alive(house: House) -> None:
     assert house.discord.gateway.closed_with == [4000]
 
 
-async def test_the_final_text_does_not_wait_for_the_window(tmp_path: Path) -> None:
-    """Under Discord's real limit of edits the last words stand soon after the model's end, and none is refused."""
-    async with DiscordServer(fast=False) as discord:
-        discord.people.channel("general")
-        house = House(tmp_path / "rejoinder.db", discord)
-        await house.start()
-        house.script([step for n in range(24) for step in (f"word{n} ", 0.2)])
-        thread = await ask(house)
-        text = " ".join(f"word{n}" for n in range(24))
-        await discord.until(lambda: discord.texts(thread))
-        start = asyncio.get_running_loop().time()
-        await house.answered(thread, text)
-        assert asyncio.get_running_loop().time() - start < 24 * 0.2 + 1.5
-        edits = [each for each in discord.rest.log if each.method == "PATCH"]
-        assert 3 <= len(edits) <= 7
-        assert discord.rest.limits.refused == 0
-        await house.stop()
+async def test_the_final_text_does_not_wait_for_the_window(discord: DiscordServer, house: House) -> None:
+    """Discord lets us edit three times, and then for an hour no more: the whole text stands all the same."""
+    discord.rest.limits.rules.insert(0, ("PATCH", PATCH, 3, 3600.0))
+    words = [f"word{n}" for n in range(16)]
+    house.script([step for each in words for step in (f"{each} ", 0.25)])
+    await house.answered(await ask(house), " ".join(words))
+    assert discord.rest.limits.refused == 0
+
+
+async def test_a_growing_text_is_edited_calmly(house: House) -> None:
+    """Whoever edits at every word has spent Discord's five edits in a second, and then the text stands still."""
+    words = [f"word{n}" for n in range(24)]
+    house.script([step for each in words for step in (f"{each} ", 0.1)])
+    await house.answered(await ask(house), " ".join(words))
+    assert 2 <= sum(each.method == "PATCH" for each in house.discord.rest.log) <= 6
 
 
 async def test_a_slow_draft_never_lands_on_the_final_text(house: House) -> None:
     """An edit that Discord takes a second for is waited for; then the final text is written, and stays."""
-    house.discord.faults.add(Fault(kind=Kind.DELAY, method="PATCH", path=PATCH, seconds=1.0))
-    house.script(["Half ", 0.1, "an answer, ", 0.1, "whole."])
+    house.discord.faults.add(Fault(kind=Kind.DELAY, method="PATCH", path=PATCH, seconds=1.5, skip=1))
+    house.script(["Half ", 0.2, "an ", 1.5, "answer, ", 0.2, "whole."])
     thread = await ask(house)
     await house.answered(thread, "Half an answer, whole.")
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(1.7)
     assert house.discord.texts(thread) == ["Half an answer, whole."]
 
 
@@ -148,6 +147,15 @@ async def test_a_gateway_that_is_down_is_tried_calmly(house: House) -> None:
     await discord.until(lambda: any(each.socket for each in discord.gateway.sessions.values()))
     await house.answered(await ask(house), "Hello.")
     assert discord.gateway.identifies == 1
+
+
+async def test_a_launch_that_failed_is_not_repeated_from_within(house: House) -> None:
+    """discord.py launches a shard again from within its own failure, deeper each time; we begin with a new client."""
+    client = house.served._connection._client  # noqa: SLF001
+    assert client is not None
+    with pytest.raises(ConnectionError):
+        await client.launch_shard(yarl.URL(house.discord.gateway_url), 0)
+    assert house.discord.gateway.identifies == 1
 
 
 async def test_an_error_of_the_socket_keeps_the_session(house: House) -> None:

@@ -136,13 +136,13 @@ def said(
     )
 
 
-def pressed(verb: str, subject: str, *, by: PersonKey = ALICE) -> ButtonPressed:
+def pressed(verb: str, subject: str, *, by: PersonKey = ALICE, version: int = 0) -> ButtonPressed:
     """Somebody presses a button."""
     return ButtonPressed(
         source_keys=(f"press:{verb}:{subject}",),
         author=Author(key=by, name=by.user.title()),
         place=THREAD,
-        button=ButtonId(verb=verb, subject=subject),
+        button=ButtonId(verb=verb, subject=subject, version=version),
     )
 
 

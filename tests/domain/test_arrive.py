@@ -204,6 +204,16 @@ def test_somebody_who_keeps_typing_is_answered_all_the_same() -> None:
     assert one(decision, EffectRow).not_before_ms == TURN.created_ms + DEBOUNCE_MAX_MS
 
 
+def test_what_is_said_where_the_conversation_moved_to_joins_nothing_elsewhere() -> None:
+    """Its answer would come in the old thread, and in the new one nothing at all."""
+    there = replace(THREAD, thread="t2")
+    moved = replace(SESSION, home=SessionKey.at(there, "alice"))
+    view = asked(session=moved, effects=(PENDING, replace(DELIVER, state=EffectState.PENDING, boot="", attempt=0)))
+    decision = then(view, said("and here?", place=there))
+    assert not joins(decision)
+    assert one(decision, Waiting).text == "and here?"
+
+
 def test_joining_never_makes_a_call_earlier() -> None:
     """A message in a pause after an error lets the model be asked without the pause."""
     later = replace(PENDING, not_before_ms=NOW + 60_000)

@@ -80,13 +80,22 @@ def test_what_was_told_is_not_taken_back_while_it_lasts() -> None:
     assert turn.retry_ms == row.not_before_ms == NOW + 61_000
 
 
+def test_why_it_waits_is_known_while_it_waits() -> None:
+    """A model that cannot be reached is called busy; or an answer that was stopped meanwhile is listed as failed."""
+    turn = one(then(ended(), ModelBusy(turn_id="T1", code="model_unreachable", retry_ms=NOW + 60_000)), Turn)
+    assert (turn.state, turn.failure) == (TurnState.OPEN, "model_unreachable")
+    pending = replace(STARTED, state=EffectState.PENDING, boot="")
+    stopped = one(then(asked(turn=turn, effects=(pending, DELIVER)), pressed("stop", "T1")), Turn)
+    assert (stopped.state, stopped.failure) == (TurnState.STOPPED, "")
+
+
 def test_when_the_model_answers_the_wait_is_over() -> None:
     """The line 'Claude is busy' stands under an answer that is being written."""
-    waiting = replace(TURN, waiting_since_ms=NOW, retry_ms=NOW, told_waiting=True)
+    waiting = replace(TURN, waiting_since_ms=NOW, retry_ms=NOW, told_waiting=True, failure="model_busy")
     more = ModelCut(turn_id="T1", text="So", code="model_cut")
     for event in (more, ModelReplied(turn_id="T1", text="So", blocks="", prefix="", stop_reason="end_turn", model="")):
         turn = one(then(ended(turn=waiting), event), Turn)
-        assert (turn.waiting_since_ms, turn.retry_ms, turn.told_waiting) == (None, None, False)
+        assert (turn.waiting_since_ms, turn.retry_ms, turn.told_waiting, turn.failure) == (None, None, False, "")
 
 
 def test_after_half_an_hour_it_fails() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core import codec
@@ -28,6 +28,7 @@ KINDS: list[type[object]] = [*(kind for union in UNIONS for kind in get_args(uni
 def test_every_value_comes_back_as_it_was(kind: type[object]) -> None:
     """After a restart something is not as it was stored."""
 
+    @settings(suppress_health_check=[HealthCheck.too_slow])  # a view is large, and a busy machine slow
     @given(instances(kind))
     def check(value: object) -> None:
         text = codec.dumps(value)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from core.domain.decision import Altered, View
-from core.domain.entities import Forgotten, Message, Phase, Role, Session, Waiting
+from core.domain.entities import FileRef, Forgotten, Message, Phase, Role, Session, Waiting
 from core.domain.events import MessageChanged
 from core.domain.keys import PersonKey, Place, SessionKey
 from core.domain.rules.edits import on_changed
@@ -33,6 +35,16 @@ def test_an_edit_is_followed() -> None:
     assert session.title == "My plan is better"
 
 
+def test_an_edit_leaves_the_files_on_the_scales() -> None:
+    """After a slip of the pen was mended, a conversation with a large file is taken for a short one."""
+    file = FileRef(id="F1", handle="h", name="a.txt", media_type="text/plain", size_bytes=3_000)
+    with_file = replace(MESSAGE, files=(file,), tokens=1_003)
+    session, message = changed(Altered(session=replace(SESSION, tokens=1_100), message=with_file), text="My secret!")
+    assert isinstance(message, Message)
+    assert isinstance(session, Session)
+    assert (message.tokens, session.tokens) == (1_004, 1_101)
+
+
 def test_what_was_taken_back_is_gone() -> None:
     """The words would stay in our history and in the title, although their author took them back."""
     session, message = changed(Altered(session=SESSION, message=MESSAGE), text="")
@@ -52,7 +64,5 @@ def test_a_waiting_message_is_changed_or_dropped() -> None:
 
 def test_a_forgotten_conversation_is_left_alone() -> None:
     """An edit would bring words back into a conversation that was forgotten."""
-    from dataclasses import replace  # noqa: PLC0415
-
     erased = replace(SESSION, phase=Phase.ERASED)
     assert changed(Altered(session=erased, message=MESSAGE), text="new") == ()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.domain.decision import Decision, View
+from core.domain.decision import Decision, Private, View
 from core.domain.effects import AskModel, Deliver, ShowCard
 from core.domain.entities import (
     ButtonStyle,
@@ -21,11 +21,12 @@ from core.domain.entities import (
     TurnState,
     Waiting,
 )
-from core.domain.events import CaughtUp, ModelReplied
-from core.domain.keys import ButtonId
+from core.domain.events import ButtonPressed, CaughtUp, ModelReplied
+from core.domain.keys import ButtonId, PersonKey
 from core.domain.rules.mailbag import CHOICES
 from core.domain.words import say
 from tests.domain.builders import (
+    ALICE,
     BOB,
     NOW,
     POLICY,
@@ -54,12 +55,18 @@ def card_of(decision: Decision) -> Card:
 
 
 CARD = card_of(then(calm(waiting=THREE[:2]), BACK))
+CARD_OF_THREE = card_of(then(calm(waiting=THREE), BACK))
 SHOWING = EffectRow(
     id="E5", session_id="S1", effect=ShowCard(card_key=CARD.key), created_ms=NOW, state=EffectState.STARTED
 )
 
 
-def before_choice(*, running: Turn | None = None, card: Card | None = CARD) -> View:
+def choose(verb: str, *, count: int = 3, by: PersonKey = ALICE) -> ButtonPressed:
+    """Somebody presses a button of a card that told of so many messages."""
+    return pressed(verb, CARD.id, version=count, by=by)
+
+
+def before_choice(*, running: Turn | None = None, card: Card | None = CARD_OF_THREE) -> View:
     """Three messages wait for a choice."""
     return replace(asked(turn=running, effects=(), waiting=THREE), card=card)
 
@@ -116,7 +123,7 @@ def test_more_messages_change_the_card_that_stands_there() -> None:
     card = card_of(decision)
     assert (card.id, card.wanted_version) == (CARD.id, 2)
     assert card.text == "While I was away 3 messages arrived."
-    assert card.buttons == CARD.buttons
+    assert [ButtonId.parse(button.id).version for button in (*CARD.buttons, *card.buttons)] == [2, 2, 2, 3, 3, 3]
 
 
 def test_the_same_number_changes_nothing() -> None:
@@ -128,7 +135,7 @@ def test_the_same_number_changes_nothing() -> None:
 
 def test_answer_all_is_one_turn_with_all_messages() -> None:
     """Pressing 'Answer all' answers some."""
-    decision = then(before_choice(), pressed("answer_all", CARD.id))
+    decision = then(before_choice(), choose("answer_all"))
     turn = one(decision, Turn)
     assert [(message.text, message.turn_id) for message in rows(decision, Message)] == [
         (each.text, turn.id) for each in THREE
@@ -140,7 +147,7 @@ def test_answer_all_is_one_turn_with_all_messages() -> None:
 
 def test_only_the_last_is_answered_but_all_are_remembered() -> None:
     """The messages that nobody wanted answered are lost."""
-    decision = then(before_choice(), pressed("answer_last", CARD.id))
+    decision = then(before_choice(), choose("answer_last"))
     turn = one(decision, Turn)
     told = [(message.seq, message.text, message.turn_id) for message in rows(decision, Message)]
     assert told == [(2, "one", ""), (3, "two", ""), (4, "three", turn.id)]
@@ -150,7 +157,7 @@ def test_only_the_last_is_answered_but_all_are_remembered() -> None:
 
 def test_what_is_ignored_is_remembered() -> None:
     """Pressing 'Ignore' deletes messages, or answers them."""
-    decision = then(before_choice(), pressed("ignore", CARD.id))
+    decision = then(before_choice(), choose("ignore"))
     assert [(message.text, message.turn_id) for message in rows(decision, Message)] == [
         (each.text, "") for each in THREE
     ]
@@ -162,14 +169,14 @@ def test_what_is_ignored_is_remembered() -> None:
 @pytest.mark.parametrize("verb", CHOICES)
 def test_a_choice_is_told_on_the_card_and_cannot_be_made_twice(verb: str) -> None:
     """The card still asks after the choice, and pressing again answers everything twice."""
-    decision = then(before_choice(), pressed(verb, CARD.id))
+    decision = then(before_choice(), choose(verb))
     card = card_of(decision)
     assert (card.text, card.buttons, card.wanted_version) == (say("en", f"mailbag.{verb}", count=3), (), 2)
     assert one(decision, Session).last_human_ms == NOW
-    again = then(replace(calm(), card=card), pressed(verb, CARD.id))
+    again = then(replace(calm(), card=card), choose(verb))
     assert again.changes == ()
     assert reply_of(again) == say("en", "private.already_done")
-    still = then(before_choice(card=card), pressed(verb, CARD.id))
+    still = then(before_choice(card=card), choose(verb))
     assert still.changes == ()
 
 
@@ -183,7 +190,7 @@ def test_a_choice_is_told_on_the_card_and_cannot_be_made_twice(verb: str) -> Non
 )
 def test_a_choice_during_an_answer_waits_for_its_end(verb: str, kept: list[str], remembered: list[str]) -> None:
     """Two answers run in one thread at once, or the choice is lost."""
-    decision = then(before_choice(running=TURN), pressed(verb, CARD.id))
+    decision = then(before_choice(running=TURN), choose(verb))
     assert [(each.id, each.held) for each in rows(decision, Waiting)] == [(each, False) for each in kept]
     assert [message.text for message in rows(decision, Message)] == remembered
     assert rows(decision, Turn) == []
@@ -194,9 +201,24 @@ def test_a_choice_during_an_answer_waits_for_its_end(verb: str, kept: list[str],
     assert [turn.state for turn in following] == [TurnState.OPEN] * bool(kept)
 
 
+@pytest.mark.parametrize("verb", CHOICES)
+@pytest.mark.parametrize("card", [CARD, CARD_OF_THREE], ids=["not told yet", "told meanwhile"])
+def test_a_choice_holds_for_what_was_told(card: Card, verb: str) -> None:
+    """Ignore is pressed for two messages, and a third one that nobody had told of is put aside, too."""
+    decision = then(before_choice(card=card), choose(verb, count=2))
+    assert rows(decision, Message) == []
+    assert rows(decision, Waiting) == []
+    reply = decision.reply
+    assert isinstance(reply, Private)
+    assert reply.text == "While I was away 3 messages arrived."
+    assert [button.label for button in reply.buttons] == ["Answer all", "Only the last", "Ignore"]
+    assert {ButtonId.parse(button.id).version for button in reply.buttons} == {3}
+    assert [each.text for each in rows(decision, Card)] == ([reply.text] if card is CARD else [])
+
+
 def test_a_stranger_cannot_choose() -> None:
     """Somebody else in the thread decides what I get answered."""
-    decision = then(replace(before_choice(), person=asked(by=BOB).person), pressed("ignore", CARD.id, by=BOB))
+    decision = then(replace(before_choice(), person=asked(by=BOB).person), choose("ignore", by=BOB))
     assert decision.changes == ()
     assert reply_of(decision) == say("en", "private.not_yours")
 
@@ -226,11 +248,11 @@ def test_the_words_of_the_choice_are_in_the_set_language() -> None:
 
 def test_a_choice_without_its_session_changes_nothing() -> None:
     """A button of a session that is gone breaks the bot."""
-    decision = then(replace(before_choice(), session=None), pressed("ignore", CARD.id))
+    decision = then(replace(before_choice(), session=None), choose("ignore"))
     assert (decision.changes, reply_of(decision)) == ((), say("en", "private.gone"))
 
 
 def test_a_choice_never_opens_what_was_closed() -> None:
     """`/new` is undone by a button on an old card."""
     closed = replace(before_choice(), session=replace(SESSION, phase=Phase.CLOSED))
-    assert one(then(closed, pressed("ignore", CARD.id)), Session).phase is Phase.CLOSED
+    assert one(then(closed, choose("ignore")), Session).phase is Phase.CLOSED

@@ -91,6 +91,14 @@ def test_waiting_is_told_with_the_time_of_the_next_try() -> None:
     assert [button.label for button in present(turn, "", "en").buttons] == ["Stop"]
 
 
+def test_a_model_that_cannot_be_reached_is_not_called_busy() -> None:
+    """An operator looks for a crowd at the provider while the network is down."""
+    turn = replace(TURN, told_waiting=True, retry_ms=NOW + 5 * 60_000, failure="model_unreachable")
+    assert present(turn, "", "en").text == "I cannot reach Claude just now, I try again at 16:05 UTC."
+    assert present(turn, "", "de").text.startswith("Ich erreiche Claude gerade nicht")
+    assert present(replace(turn, failure="model_busy"), "", "en").text.startswith("Claude is busy")
+
+
 @pytest.mark.parametrize(("told", "retry_ms"), [(False, NOW), (True, None)])
 def test_a_short_wait_is_not_worth_a_word(retry_ms: int | None, *, told: bool) -> None:
     """Every hiccup of a second is announced."""

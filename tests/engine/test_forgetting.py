@@ -15,7 +15,7 @@ from core.domain.entities import Phase
 from core.domain.errors import BadInput
 from core.engine.points import Point
 from core.engine.ports import Post
-from storage.rows import LINK, PERSON, PREFERENCE, SUMMARY, TICKET
+from storage.rows import LINK, PERSON, PREFERENCE, SPEND, SUMMARY, TICKET
 from tests.engine.resuming import (
     AWAY,
     HOUR,
@@ -136,6 +136,23 @@ async def test_what_runs_is_ended_and_brings_nothing_back(world: World) -> None:
     assert await traces(world) == []
     assert await world.posts() == ()
     assert len(world_model(world).requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "seconds", "pays"),
+    [("this", 0.1, False), ("this", 1.0, True), ("everything", 1.0, True)],
+    ids=["this, not asked yet", "this, running", "everything, running"],
+)
+async def test_no_money_stays_reserved(world: World, what: str, seconds: float, *, pays: bool) -> None:
+    """A forgotten question eats up a budget until midnight, or forgetting is the way around the budget."""
+    world_model(world).scripts = [["Half", asyncio.Event()]]
+    await world.say("alice", "A question", key="k-a")
+    await world.run(seconds)
+    reserved = max(each.reserved for each in await rows(world, SPEND))
+    await forget(world, what)
+    spends = await rows(world, SPEND)
+    assert {each.reserved for each in spends} == {0}
+    assert {each.settled for each in spends} == {reserved if pays else 0}
 
 
 async def test_what_is_said_right_after_stays(world: World) -> None:

@@ -54,24 +54,6 @@ async def talk(world: World, *texts: str) -> None:
         await world.settle()
 
 
-async def test_an_answer_that_outlasts_the_warning_puts_it_off_and_not_away(world: World) -> None:
-    """Somebody who got a long answer is never warned, and their conversation is never parked."""
-    assert isinstance(world.model, ScriptedModel)
-    world.model.scripts = [("Hello.",), ("A long", 2 * HOUR, " answer.")]
-    await talk(world, "My app is called Lumen.")
-    await world.say("alice", "Tell me all about it.")
-    await world.run(5.0)
-    await world.clock.leap(31 * MINUTE)
-    await world.engine.ring()
-    await world.flush()
-    assert (await session_of(world)).phase is Phase.ACTIVE
-    await world.clock.leap(90 * MINUTE)
-    await world.settle()
-    await world.engine.ring()
-    await world.settle()
-    assert (await session_of(world)).phase is Phase.PARKED
-
-
 async def test_a_quiet_thread_gets_one_notice_that_is_edited_later(world: World) -> None:
     """One calm notice after 30 minutes; parking and expiry edit it, nobody is pinged twice."""
     await talk(world, "My app is called Lumen.")
@@ -87,6 +69,21 @@ async def test_a_quiet_thread_gets_one_notice_that_is_edited_later(world: World)
     assert third.id == first.id
     assert (await session_of(world)).phase is Phase.EXPIRED
     assert len(await world.posts()) == 3  # the question, the answer, the notice
+
+
+async def test_a_notice_comes_also_after_an_answer_that_took_longer_than_the_warning(world: World) -> None:
+    """Whoever waited half an hour for an answer, and was asked about in between, never got a notice at all."""
+    gate = asyncio.Event()
+    assert isinstance(world.model, ScriptedModel)
+    world.model.scripts = [["Here it is.", gate]]
+    await world.say("alice", "Think about it.")
+    await world.run(2.0)
+    await world.clock.leap(31 * MINUTE)
+    await world.engine.ring()  # it works: the step is postponed
+    gate.set()
+    await world.settle()
+    await pass_time(world, MINUTE)
+    assert "park this conversation" in (await notice(world)).text
 
 
 async def test_a_message_brings_it_back_with_everything(world: World) -> None:

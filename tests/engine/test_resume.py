@@ -242,8 +242,13 @@ async def test_the_confirmation_is_the_movers_own(world: World) -> None:
 @pytest.mark.parametrize("kind", ["owner", "strangers"])
 async def test_fifty_at_once_have_one_winner(world: World, kind: str) -> None:
     """20 codes, each brought by 50 at the same moment: every code is used exactly once."""
+    await bring_all(world, 20, 50, kind)
+
+
+async def bring_all(world: World, count: int, times: int, kind: str) -> None:
+    """So many codes, each brought so many times at once, by the "owner" or by "strangers"."""
     codes = []
-    for n in range(20):
+    for n in range(count):
         thread = f"s{n}"
         await talk(world, f"conversation {n}", thread=thread)
         codes.append(await carried(world, thread=thread))
@@ -252,11 +257,11 @@ async def test_fifty_at_once_have_one_winner(world: World, kind: str) -> None:
         who, where = ("alice", f"w{n}") if kind == "owner" else (f"x{n}-{code[:4].lower()}", f"away/general/w{n}")
         return said(await world.command(who, f"resume {code}", thread=where)) != REFUSED
 
-    results = await asyncio.gather(*(bring(code, n) for n in range(50) for code in codes))
+    results = await asyncio.gather(*(bring(code, n) for n in range(times) for code in codes))
     await world.settle()
-    for at in range(20):
-        assert sum(results[at::20]) == 1
-    assert [each.state for each in await tickets(world)] == [TicketState.USED] * 20
+    for at in range(count):
+        assert sum(results[at::count]) == 1
+    assert [each.state for each in await tickets(world)] == [TicketState.USED] * count
 
 
 async def test_no_code_is_in_any_file_or_log(

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from core.domain.decision import Private
 from core.domain.errors import Ambiguous, Closing, NotSent, Refused
+from core.engine.delivering import NOTHING_MORE
 from tests.kit.scripted import ScriptedModel
 from tests.kit.world import World
 
@@ -69,6 +70,19 @@ async def test_the_same_delivery_twice_is_one_message(world: World) -> None:
     await world.settle()
     assert again.duplicate
     assert await world.answers() == ["Hello."]
+
+
+async def test_an_answer_that_is_taken_back_leaves_no_empty_message(world: World) -> None:
+    """A long answer is refused at its end: a platform would be asked for an empty message, again and again."""
+    paragraph = "Some words of a very long answer.\n\n" * 2_000
+    script(world, [paragraph, paragraph, 2.0, "The end.", 2.0, "<stop_reason>refusal"])
+    await world.say("alice", "go")
+    await world.run(3.5)
+    assert [len(text) > 10_000 for text in await world.answers()] == [True, True]
+    await world.settle()
+    assert await world.answers() == ["The language model declined to answer this.", NOTHING_MORE]
+    posts = [post for post in await world.posts() if not post.author]
+    assert [(post.state, post.buttons) for post in posts] == [("failed", ()), ("done", ())]
 
 
 async def test_a_cut_answer_goes_on_in_the_same_message(world: World) -> None:

@@ -96,6 +96,7 @@ class Gateway:
         self.resume_window_s = 600.0
         self.identifies = 0
         self.resumes = 0
+        self.refused_intents = 0  # closed with 4014
         self.closed_with: list[int | None] = []  # codes of the client's own closes
         self.sessions: dict[str, Session] = {}
         self.sockets: set[Socket] = set()
@@ -242,6 +243,7 @@ class Gateway:
         if data.get("token") != self._token:
             return socket.close(4004)
         if data["intents"] & MESSAGE_CONTENT and not self._messages.content_allowed:
+            self.refused_intents += 1
             return socket.close(4014)
         number, count = data.get("shard") or (0, 1)
         if not 0 <= number < count:
@@ -262,7 +264,11 @@ class Gateway:
         return {
             "v": 10,
             "user": self._world.bot.payload(),
-            "guilds": [{"id": each.id, "unavailable": True} for each in self._world.bot_guilds()],
+            "guilds": [
+                {"id": each.id, "unavailable": True}
+                for each in self._world.bot_guilds()
+                if self._of_shard(session, each.id)
+            ],
             "session_id": session.id,
             "resume_gateway_url": self.url,
             "shard": list(session.shard),

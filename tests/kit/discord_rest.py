@@ -10,7 +10,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -85,11 +85,21 @@ class Rest:
         self.max_threads = 1000
         self.closed_dms: set[str] = set()
         self.content_type = "application/json"
+        self.leave_out: Collection[str] = ()  # of the answer to whoever opens a thread
         self.changed = asyncio.Event()
         self._world, self._messages, self._interactions = world, messages, interactions
         self._gateway, self._faults, self._token, self._oracle = gateway, faults, token, oracle
         self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
-        for line, handler in self._table().items():
+        self.offer(self._table())
+
+    def keep_only(self, lines: Collection[str]) -> None:
+        """Answer 404 to every other route."""
+        self.offer({line: handler for line, handler in self._table().items() if line in lines})
+
+    def offer(self, table: Mapping[str, Handler]) -> None:
+        """The routes that there are."""
+        self._routes = []
+        for line, handler in table.items():
             method, _, template = line.partition(" ")
             pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", template)
             self._routes.append((method, re.compile(pattern), handler))
@@ -353,7 +363,7 @@ class Rest:
         self._world.messages[thread.id][first["id"]] = first
         shown = self._world.channel_payload(thread)
         self._gateway.tell("THREAD_CREATE", shown | {"newly_created": True}, thread)
-        return shown
+        return {key: value for key, value in shown.items() if key not in self.leave_out}
 
     def _callback(self, asked: Asked) -> Payload | None:
         answered = self._interactions.callback(asked.names["id"], asked.names["token"], asked.body)

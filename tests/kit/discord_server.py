@@ -36,14 +36,14 @@ _POLL_S = 0.005
 class DiscordServer:
     """Start with `async with`. `oracle` is None where Discord's OpenAPI document is not there."""
 
-    def __init__(self, *, port: int = 0, fast: bool = True) -> None:
+    def __init__(self, *, port: int = 0, fast: bool = True, gateway: type[Gateway] = Gateway) -> None:
         self.token = TOKEN
         self.time = Timepiece()
         self.world = World(self.time)
         self.faults = Faults()
         self.oracle = OpenApi.load()
         self.messages = Messages(self.world, self._tell)
-        self.gateway = Gateway(self.world, self.messages, self.faults, TOKEN)
+        self.gateway = gateway(self.world, self.messages, self.faults, TOKEN)
         self.interactions = Interactions(self.messages)
         self.rest = Rest(
             self.world,

@@ -246,7 +246,8 @@ def user_info(slack: Workspace, args: Json) -> Json:
         raise SlackError("user_not_found")
     name = slack.users[user]
     profile = {"display_name": name, "real_name": f"{name} Real"}
-    return {"user": {"id": user, "team_id": slack.user_teams[user], "name": name.lower(), "profile": profile}}
+    found = {"id": user, "team_id": slack.user_teams[user], "name": name.lower(), "profile": profile}
+    return {"user": found | dict.fromkeys(slack.restricted.get(user, ()), True)}
 
 
 # ------------------------------------------------------------------------------ signs, modals, files

@@ -227,6 +227,7 @@ class Workspace:
         self.revoked = ""  # the code with which the token is refused
         self.users: dict[str, str] = {}
         self.user_teams: dict[str, str] = {}
+        self.restricted: dict[str, tuple[str, ...]] = {}  # flags of guests
         self.channels: dict[str, Channel] = {}
         self.sessions: dict[tuple[str, str], AgentSession] = {}
         self.modals: dict[str, Modal] = {}

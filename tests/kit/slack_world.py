@@ -57,6 +57,7 @@ class SlackWorld:
         self.point: Point = nowhere
         self.rule: Decide = decide
         self.more: dict[str, object] = {}
+        self.ping_s = PING_S  # real time: connections that do not answer for four of these are given up
         self.store: SqliteStore
         self.engine: Engine
         self.slack: Slack
@@ -102,7 +103,7 @@ class SlackWorld:
             reveal=partial(reveal, KEYS),
             export=exported,
             homes=partial(store.homes, "slack"),
-            ping_s=PING_S,
+            ping_s=self.ping_s,
         )
         self.local = LocalPlatform(store.board, self.clock, partial(reveal, KEYS))
         self.engine = Engine(

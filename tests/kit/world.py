@@ -135,8 +135,10 @@ class World:
             await self.engine.abandon()
             await self.store.close()
 
-    async def say(self, person: str, text: str, *, thread: str = "t1", key: str | None = None) -> Accepted:
-        """`person` writes `text` in a thread (see `place_of`); the same `key` is the same delivery.
+    async def say(
+        self, person: str, text: str, *, thread: str = "t1", key: str | None = None, root: bool = False
+    ) -> Accepted:
+        """`person` writes `text` in a thread (see `place_of`), which it begins if `root`; the same `key` is the same.
 
         A typed code does not come on the board, as in the web chat.
         """
@@ -153,6 +155,7 @@ class World:
                 text=text,
                 ref=key,
                 audience=audience(place),
+                root=root,
             )
         )
         await self.store.board.take(post.id)

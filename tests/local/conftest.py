@@ -99,7 +99,7 @@ async def open_house(
 
     registry = CollectorRegistry()
     Counter("received", "Messages received", registry=registry).inc(3)
-    chat = LocalChat(world.local, world.engine)
+    chat = LocalChat(world.local, world.engine, world.policy.language)
     api = LocalApi(
         chat,
         world.store.board,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -222,3 +223,26 @@ async def test_a_full_board_is_tried_again_and_a_closed_one_is_told(tmp_path: Pa
     await store.close()
     with pytest.raises(OutsideError):
         await platform.open_answer(HERE, "turn:0", "t", piece("x"))
+
+
+async def test_two_posts_into_an_empty_thread_have_one_root(platform: LocalPlatform) -> None:
+    """A card and an answer in a thread that nobody wrote in yet would be found under a thread that does not exist."""
+    first, second = await asyncio.gather(
+        platform.open_answer(HERE, "T:0", "", piece("one")), platform.open_answer(HERE, "T:1", "", piece("two"))
+    )
+    assert first != second
+    assert {post.id for post in await platform.posts(HERE)} == {first, second}
+    root = await platform.root("t")
+    assert root is not None
+    assert root.id in (first, second)
+
+
+async def test_a_forgotten_thread_gets_a_new_root(world: World) -> None:
+    """What the bot says after everything was forgotten would stand in a thread that nobody can open."""
+    platform = world.local
+    ref = await platform.open_answer(HERE, "T:0", "", piece("before", AnswerState.DONE))
+    await world.store.submit(lambda conn: conn.execute("DELETE FROM board_post WHERE id = ?", (ref,)).rowcount)
+    await platform.forgotten([HERE], world.clock.now_ms() + 1)
+    again = await platform.open_answer(HERE, "T:1", "", piece("after", AnswerState.DONE))
+    assert (await platform.root("t")) is not None
+    assert again == "t"

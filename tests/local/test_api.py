@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from pathlib import Path
 
 import pytest
 
+from core.domain.decision import Policy
 from core.domain.errors import Closing, StoreFull
 from core.domain.events import Event, MessageReceived
 from core.engine.ports import Accepted, Claim
@@ -305,3 +307,18 @@ async def test_reading_needs_a_person(house: House, query: dict[str, str]) -> No
         found = await house.get(path, status=400, **query)
         assert found["error"]["code"] in {"missing_key", "bad_name", "bad_text"}  # type: ignore[index]
     await house.get("/api/threads", status=400, person="alice", workspace="work")
+
+
+async def test_a_german_house_speaks_german_everywhere(tmp_path: Path) -> None:
+    """Whoever set LANGUAGE=de would read English when something is gone."""
+    house = await open_house(tmp_path / "rejoinder.db", house_policy=Policy(language="de"))
+    thread = thread_of(await house.say("hallo"))
+    await house.world.settle()
+    message = (await house.messages(thread))[1]["id"]
+    press = {"person": "alice", "message": message, "button": "rj1:stop:NOTHERE:7"}
+    gone = (await house.post("/api/actions", press, status=200))["reply"]
+    assert isinstance(gone, dict)
+    assert str(gone["text"]).startswith("Den Knopf gibt es nicht mehr")
+    told = await house.post("/api/actions", press | {"message": "w-nope"}, status=410)
+    assert "nicht mehr aufgehoben" in str(told)
+    await close_house(house)

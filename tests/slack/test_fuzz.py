@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -12,14 +14,26 @@ from tests.kit.slack_feed import EVENT, INTERACTIVE, SLASH
 from tests.kit.slack_world import ALICE, GENERAL, SlackWorld
 
 BATCH = 50
+SEED = 7
+
+
+@pytest.fixture
+async def patient(tmp_path: Path) -> AsyncIterator[SlackWorld]:
+    """A house whose connections are not given up on a machine that is busy with other things."""
+    world = await SlackWorld.open(tmp_path, start=False)
+    world.ping_s = 30.0
+    await world.start()
+    yield world
+    await world.close()
+    assert [call.method for call in world.server.calls if call.early] == [], "called before Retry-After"
 
 
 @pytest.mark.parametrize(
     "count", [1_000, pytest.param(100_000, marks=[pytest.mark.soak, pytest.mark.timeout(0)])], ids=["short", "long"]
 )
-async def test_nonsense_over_real_sockets(world: SlackWorld, count: int, caplog: pytest.LogCaptureFixture) -> None:
+async def test_nonsense_over_real_sockets(patient: SlackWorld, count: int, caplog: pytest.LogCaptureFixture) -> None:
     """A thousand malformed payloads: the bot still talks, no error was logged, and every one was acknowledged."""
-    chance = random.Random(7)
+    world, chance = patient, random.Random(SEED)
     templates = slack_fuzz.templates()
     unacked = 0
     for start in range(0, count, BATCH):
@@ -40,7 +54,6 @@ async def test_nonsense_over_real_sockets(world: SlackWorld, count: int, caplog:
     assert world.answers(root) == ["Hello."]
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
     world.server.slack.violations.clear()  # posts to places that nonsense named
-    world.server.calls.clear()
 
 
 async def test_hostile_words_are_only_words(world: SlackWorld) -> None:

@@ -163,7 +163,7 @@ async def test_an_empty_mention_is_a_call_for_help(world: SlackWorld) -> None:
     world.people.say(ALICE, GENERAL, MENTION)
     await world.settle()
     told = [each for each in world.server.slack.bots_messages() if each.channel == DM]
-    assert "/sessions" in told[0].shown
+    assert "/rejoinder sessions" in told[0].shown
 
 
 async def test_an_edited_message_is_known_as_edited(world: SlackWorld) -> None:

@@ -120,7 +120,7 @@ async def test_a_wrong_code_says_nothing_in_public(world: SlackWorld) -> None:
     assert world.answers(root) == before
     told = [each.shown for each in world.server.slack.bots_messages() if each.channel == "D0BOB"]
     assert len(told) == 1
-    assert "/sessions" in told[0]
+    assert "/rejoinder sessions" in told[0]
 
 
 async def test_resume_in_a_composer_opens_a_thread_for_it(world: SlackWorld) -> None:

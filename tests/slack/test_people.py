@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from core.domain import events
+from core.domain.decide import decide
+from core.domain.decision import Decision, View
+from core.domain.stamp import Stamp
 from tests.kit.slack_people import MENTION
 from tests.kit.slack_world import ALICE, BOB, CAROL, DM, GENERAL, SECRET, SHARED, SlackWorld
 
@@ -134,3 +140,24 @@ async def test_audiences_are_known(world: SlackWorld) -> None:
     await world.settle()
     seen = {each.home.channel: each.audience.value for each in await world.sessions()}
     assert seen == {GENERAL: "public", SECRET: "private", SHARED: "shared", DM: "dm"}
+
+
+@pytest.mark.parametrize("flag", ["is_restricted", "is_ultra_restricted", "is_stranger", ""])
+async def test_a_guest_is_known_as_one(world: SlackWorld, flag: str) -> None:
+    """Somebody who was let into one channel only would count as a member of the workspace."""
+    heard: dict[str, bool] = {}
+
+    def noting(view: View, event: events.Event, stamp: Stamp) -> Decision:
+        if isinstance(event, events.Arrival):
+            heard[event.author.key.user] = event.author.guest
+        return decide(view, event, stamp)
+
+    await world.stop()
+    world.rule = noting
+    await world.start()
+    world.server.slack.restricted[BOB] = (flag,) if flag else ()
+    world.ask("hello", user=BOB)
+    await world.settle()
+    world.ask("hello")
+    await world.settle()
+    assert heard == {BOB: bool(flag), ALICE: False}

@@ -207,7 +207,7 @@ async def test_a_window_that_comes_too_late_becomes_a_message(world: SlackWorld)
     world.people.press(ALICE, world.with_button(root, "Resume"), "No notices at all")
     await world.settle()
     told = [each.shown for each in world.server.slack.bots_messages() if each.channel == DM]
-    assert any("/notices changes that" in each for each in told)
+    assert any("/rejoinder notices changes that" in each for each in told)
 
 
 async def test_a_small_word_opens_no_window(world: SlackWorld) -> None:

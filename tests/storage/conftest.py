@@ -10,7 +10,7 @@ import pytest
 from storage import SqliteStore, open_store
 from tests.kit.world import KEYS
 
-for _suite in ("board", "claims", "leaving", "telling", "views"):
+for _suite in ("board", "claims", "leaving", "telling", "timers", "views"):
     pytest.register_assert_rewrite(f"tests.storage.{_suite}_contract")
 
 

@@ -205,7 +205,12 @@ class LeavingContract:
         await given(store, *bound(session()), *bound(there), ticket(), claim())
         assert (await seen(store, asked(digest(), place=PLACE))).there is None
         assert (await seen(store, asked(digest(), person=ANN_AWAY, place=AWAY))).there == there
+        asking = card("continue:s1", session_id="s2", buttons=OPEN)
+        await given(store, asking, card("continue:s3", session_id="s2", buttons=OPEN))
+        assert (await seen(store, pressed("s1", person=ANN_AWAY, place=AWAY))).offer == asking
+        await given(store, replace(asking, buttons=()))
         by_claim = await seen(store, pressed("c1"))
+        assert by_claim.offer is None
         assert (by_claim.there, by_claim.there_running) == (there, False)
         await given(store, turn("t9", session_id="s2"))
         assert (await seen(store, pressed("c1", person=BOB))).there_running

@@ -98,7 +98,9 @@ def on_busy(view: View, event: ModelBusy, stamp: Stamp) -> Decision:
         told = before.told_waiting or waiting.not_before_ms - since_ms >= TELL_WAITING_MS
         making.put(
             waiting,
-            replace(turn, waiting_since_ms=since_ms, retry_ms=waiting.not_before_ms, told_waiting=told),
+            replace(
+                turn, waiting_since_ms=since_ms, retry_ms=waiting.not_before_ms, told_waiting=told, failure=event.code
+            ),
         )
     return making.done()
 
@@ -133,7 +135,7 @@ def on_history_lost(view: View, event: HistoryLost, stamp: Stamp) -> Decision:
 
 def stop(making: Making, turn: Turn) -> None:
     """End a turn whose model call is not running."""
-    _end(making, turn, TurnState.STOPPED, turn.said)
+    _end(making, replace(turn, failure=""), TurnState.STOPPED, turn.said)
 
 
 def go_on(making: Making, turn: Turn) -> None:
@@ -183,7 +185,7 @@ def _use_tools(making: Making, turn: Turn, event: ModelReplied, text: str) -> No
 def _begin(view: View, stamp: Stamp) -> tuple[Making, Turn]:
     assert view.session is not None  # noqa: S101  (an outcome's session and turn exist: it finishes their effect)
     assert view.turn is not None  # noqa: S101
-    turn = replace(view.turn, waiting_since_ms=None, retry_ms=None, told_waiting=False)
+    turn = replace(view.turn, waiting_since_ms=None, retry_ms=None, told_waiting=False, failure="")
     return Making(view, stamp, view.session), turn
 
 

@@ -1,7 +1,8 @@
 """A person's message comes in.
 
 Knows: when a message is for the bot (DESIGN section 3), and whether it opens a turn, joins the one that is still
-collecting, or waits. No model call ever misses a message that joined it: joining ends when the call starts.
+collecting, or waits. No model call ever misses a message that joined it: joining ends when the call starts. What is
+said where the conversation has moved to joins no turn that is answered where it came from.
 Must not know: payloads, or how the answer is made.
 """
 
@@ -70,7 +71,7 @@ def on_message(view: View, event: MessageReceived, stamp: Stamp) -> Decision:
         ready = tuple(each for each in view.waiting if not each.held)
         making.put(Forgotten(waiting=tuple(each.id for each in ready)))
         making.open_turn((*ready, message), pause_ms=view.policy.debounce_ms)
-    elif (asking := _collecting(view, turn, message)) is not None:
+    elif turn.place == event.place and (asking := _collecting(view, turn, message)) is not None:
         _join(making, turn, asking, message)
     else:
         making.wait(message)

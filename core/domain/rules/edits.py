@@ -13,7 +13,7 @@ from core.domain.decision import Decision, View
 from core.domain.entities import Entity, Forgotten, Message, Phase, Session
 from core.domain.events import MessageChanged
 from core.domain.rules.making import TITLE_MAX_CHARS
-from core.domain.tokens import estimate
+from core.domain.tokens import weigh
 from core.domain.words import say
 
 
@@ -28,7 +28,7 @@ def on_changed(view: View, event: MessageChanged) -> Decision:
         if each.message is not None:
             told = event.text or say(view.policy.language, "edit.gone")
             files = each.message.files if event.text else ()
-            message = replace(each.message, text=told, blocks="", tokens=estimate(told), files=files)
+            message = replace(each.message, text=told, blocks="", tokens=weigh(told, files), files=files)
             changes.append(message)
             sessions[session.id] = _session(session, each.message, message)
         elif each.waiting is not None and (event.text or each.waiting.files):

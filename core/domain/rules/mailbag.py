@@ -1,7 +1,8 @@
 """What was said while we were away: one message is simply answered, several are the person's choice.
 
 Knows: held messages and the mail-bag card `[Answer all] [Only the last] [Ignore]`. Messages that nobody wants
-answered still enter the history, so that later answers know them.
+answered still enter the history, so that later answers know them. A choice holds for the messages that the card told
+of: when more have come since, it is asked again.
 Must not know: how a platform finds out what was said.
 """
 
@@ -43,6 +44,9 @@ def on_choice(view: View, session: Session, card: Card, event: ButtonPressed, st
         return Decision(reply=Private(text=say(language, "private.already_done")))
     making = Making(view, stamp, session)
     making.human_act()
+    if event.button.version != len(held):
+        _ask(making, card, len(held))
+        return making.done(Private(text=_told(making, len(held)), buttons=_buttons(making, card.id, len(held))))
     verb = event.button.verb
     wanted = {"answer_all": held, "answer_last": held[-1:], "ignore": ()}[verb]
     _answer(making, wanted, tuple(each for each in held if each not in wanted))
@@ -67,22 +71,12 @@ def _answer(making: Making, wanted: tuple[Waiting, ...], unwanted: tuple[Waiting
 
 
 def _ask(making: Making, card: Card | None, count: int) -> None:
-    language = making.view.policy.language
-    text = say(language, "mailbag.some", count=count)
+    text = _told(making, count)
     if card is not None:
         if card.text != text:
-            making.card(newest(card, text=text))
+            making.card(newest(card, text=text, buttons=_buttons(making, card.id, count)))
         return
     card_id = making.stamp.ulid("card")
-    buttons = tuple(
-        Button(
-            id=str(ButtonId(verb=verb, subject=card_id)),
-            label=say(language, f"button.{verb}"),
-            style=ButtonStyle.PRIMARY if verb == "answer_all" else ButtonStyle.PLAIN,
-            for_user=making.session.home.user,
-        )
-        for verb in CHOICES
-    )
     making.card(
         Card(
             id=card_id,
@@ -90,7 +84,24 @@ def _ask(making: Making, card: Card | None, count: int) -> None:
             key=f"mailbag:{card_id}",
             place=making.session.home.place,
             text=text,
-            buttons=buttons,
+            buttons=_buttons(making, card_id, count),
             created_ms=making.now_ms,
         )
+    )
+
+
+def _told(making: Making, count: int) -> str:
+    return say(making.view.policy.language, "mailbag.some", count=count)
+
+
+def _buttons(making: Making, card_id: str, count: int) -> tuple[Button, ...]:
+    """The choices, whose version is the number of messages that they are about."""
+    return tuple(
+        Button(
+            id=str(ButtonId(verb=verb, subject=card_id, version=count)),
+            label=say(making.view.policy.language, f"button.{verb}"),
+            style=ButtonStyle.PRIMARY if verb == "answer_all" else ButtonStyle.PLAIN,
+            for_user=making.session.home.user,
+        )
+        for verb in CHOICES
     )

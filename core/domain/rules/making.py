@@ -36,7 +36,7 @@ from core.domain.rules.stitch import after
 from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
 from core.domain.tasking import Work
-from core.domain.tokens import estimate
+from core.domain.tokens import estimate, weigh
 
 TITLE_MAX_CHARS = 80
 READ_THREAD_MS = 20_000  # nobody waits longer for an answer because a thread cannot be read
@@ -87,6 +87,7 @@ class Making:
         self._stops: list[str] = []
         self.careful: frozenset[str] = frozenset()  # tools that are asked for, by the names that the model knows
         self.delivery = ""  # the newest delivery of an answer that this decision begins
+        self._before_answer: tuple[str, ...] = ()  # what has to be shown before that
         self._effects = 0
         self._showing: set[str] = set()
         self._postponed_ms: int | None = None
@@ -106,16 +107,6 @@ class Making:
             retention_told_ms=None,
             retention_told_up_ms=None,
         )
-
-    def _next_due(self) -> int | None:
-        """When the next idle step is due; a later look that a ring has asked for stands while nothing is changed.
-
-        Else the timer would ring again under a key that it has rung under, which is taken for the same ring.
-        """
-        due_ms, before = next_due(self.session, self.view.policy), self.view.session
-        if due_ms is None or before is None or before.due_ms is None or before.id != self.session.id:
-            return due_ms
-        return max(due_ms, before.due_ms) if next_due(before, self.view.policy) == due_ms else due_ms
 
     def interrupt(self, effect_id: str) -> None:
         """End a running effect after the commit."""
@@ -143,7 +134,7 @@ class Making:
         """The decision: all rows, then the session and the spends as they ended."""
         for deed in self._last.values():
             deed()
-        due_ms = self._postponed_ms or self._next_due()
+        due_ms = self._postponed_ms or next_due(self.session, self.view.policy)
         if due_ms is not None:
             due_ms = min(due_ms, self.now_ms + RING_MAX_MS)
         self.session = replace(self.session, due_ms=due_ms)
@@ -170,7 +161,7 @@ class Making:
             created_ms=each.received_ms,
             author=each.author,
             ref=each.ref,
-            tokens=estimate(each.text),
+            tokens=weigh(each.text, each.files),
             turn_id=turn_id,
             note=self.session.unsaid,
             files=each.files,
@@ -267,6 +258,7 @@ class Making:
             Deliver(turn_id=turn.id),
             not_before_ms=not_before_ms,
             order_key=f"answer:{turn.session_id}",
+            waits=self._before_answer,
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
         )
 
@@ -330,13 +322,18 @@ class Making:
         if not showing:
             self.show(card)
 
-    def show(self, card: Card) -> None:
-        """Bring the card up to its wanted version; once in a decision."""
+    def first(self, card: Card) -> None:
+        """A new card that has to be read before the answer that this decision may begin."""
+        self.put(card)
+        self._before_answer = (self.show(card),)
+
+    def show(self, card: Card) -> str:
+        """Bring the card up to its wanted version; once in a decision. Returns the effect, "" when it is under way."""
         if card.key in self._showing:
-            return
+            return ""
         self._showing.add(card.key)
         paced = card.key.startswith(PACED) and card.wanted_version > 1
-        self.effect(
+        return self.effect(
             ShowCard(card_key=card.key),
             not_before_ms=self.now_ms + PACE_MS if paced else 0,
             order_key=f"card:{card.place}",

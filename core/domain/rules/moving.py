@@ -78,6 +78,7 @@ def go_on(making: Making, move: Move) -> str:
         making.session = replace(making.session, crowded=False)
         _leave(making, before, move)
         _arrive(making, before, move, level, parked)
+        _answered(making)
     _answer_strays(making, move.dest.place)
     code = "move.here" if stays else "move.moved"
     sentences = (say(view.policy.language, code, memory=_memory(view, before, level)), parked)
@@ -136,6 +137,14 @@ def _arrive(making: Making, before: Session, move: Move, level: Level, parked: s
             created_ms=making.now_ms,
         )
     )
+
+
+def _answered(making: Making) -> None:
+    """The new conversation there had asked whether this one shall go on there: it does."""
+    offer, language = making.view.offer, making.view.policy.language
+    if offer is not None:
+        text = say(language, "mine.continued", title=title(language, making.session.title))
+        making.card(newest(offer, text=text, buttons=()))
 
 
 def _memory(view: View, before: Session, level: Level) -> str:

@@ -64,7 +64,8 @@ def _foot(turn: Turn, text: str, language: str) -> str:
 def _doing(turn: Turn, text: str, language: str) -> str:
     """What an answer that is not finished waits for."""
     if turn.told_waiting and turn.retry_ms is not None:
-        return say(language, "answer.busy", model=_model_name(turn.model), time=_clock(turn.retry_ms))
+        why = "unreachable" if turn.failure == "model_unreachable" else "busy"
+        return say(language, f"answer.{why}", model=_model_name(turn.model), time=_clock(turn.retry_ms))
     what, _, which = turn.activity.partition(":")
     if what == "awaits":
         return say(language, f"answer.awaits_{which}")

@@ -18,12 +18,13 @@ from core.domain.leaving import Summary
 from core.domain.prompt_words import CONTINUE_PREFIX
 from core.domain.rules.loops import NO_LOOPS, Loops
 from core.domain.rules.summary import as_text
+from core.domain.tokens import FILE_TEXT_MAX_BYTES
 from core.domain.tooling import Round
 
 Block = dict[str, object]
 
 _THINKING = ("thinking", "redacted_thinking")
-_OUR_TAGS = re.compile(r"<(?=\s*/?\s*(?:heard|file)\b)", re.IGNORECASE)
+_OUR_TAGS = re.compile(r"<(?=\s*/?\s*(?:heard|file|message|summary)\b)", re.IGNORECASE)
 _IMAGES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 
 SYSTEM = (
@@ -167,8 +168,11 @@ def _file(name: str, copy: FileCopy | None) -> list[Block]:
         return [{"type": "image", "source": _source(copy)}]
     if copy.media_type == "application/pdf":
         return [{"type": "document", "source": _source(copy), "title": name}]
-    text = base64.b64decode(copy.data).decode("utf-8", "replace")
-    return [_text(_quoted("file", "name", name, f"\n{text}\n"))]
+    data = base64.b64decode(copy.data)
+    text = data[:FILE_TEXT_MAX_BYTES].decode("utf-8", "replace")
+    left = len(data) - FILE_TEXT_MAX_BYTES
+    more = f"[{left:,} more bytes of this file were left out]\n" if left > 0 else ""
+    return [_text(_quoted("file", "name", name, f"\n{text}\n{more}"))]
 
 
 def _quoted(tag: str, attribute: str, name: str, text: str) -> str:

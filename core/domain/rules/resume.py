@@ -177,7 +177,7 @@ class _Asked:
         """Look the wish up. Who bears a code that its owner fetched in private counts as linked, and becomes so."""
         person: Person | None = view.person
         assert person is not None  # noqa: S101  (an arrival has its person)
-        actor = actor_of(person, session, view.accounts, spoke=view.spoke, guest=False)
+        actor = actor_of(person, session, view.accounts, spoke=view.spoke, guest=event.author.guest)
         if bears_private_code:
             actor = Actor.LINKED
         destination = destination_of(session.home, event.place, event.audience)

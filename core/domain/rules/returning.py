@@ -55,7 +55,7 @@ def tail_start(tail: tuple[Tail, ...], policy: Policy, next_seq: int) -> int:
 def come_back(making: Making, *, tell: bool = True) -> Level:
     """The session lives again; whoever returns is told how much we still have (here, or by the caller)."""
     view, session = making.view, making.session
-    if session.phase not in AWAY and session.phase is not Phase.CLOSED:
+    if session.phase not in (*AWAY, Phase.CLOSED) and not _overslept(making):
         making.human_act()
         return session.level
     level = level_of(session, view.policy, making.now_ms)
@@ -78,6 +78,12 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
     if tell:
         _tell(making, level, line)
     return level
+
+
+def _overslept(making: Making) -> bool:
+    """Whether it should have expired by now, and nobody rang: we were down, or the person was faster."""
+    session, policy = making.session, making.view.policy
+    return making.view.running is None and making.now_ms - idle_since(session, policy) >= policy.session_ttl_ms
 
 
 def on_summarized(view: View, event: Summarized, stamp: Stamp) -> Decision:
@@ -107,6 +113,7 @@ def on_summarized(view: View, event: Summarized, stamp: Stamp) -> Decision:
     outgrown = session.tokens > view.policy.recall_budget_tokens
     if waited_for or outgrown:
         send_from(making, summary.id, summary.tokens)
+        making.session = replace(making.session, level=Level.SUMMARY)  # while it sleeps, its return tells
     if outgrown and not waited_for and session.phase is Phase.ACTIVE:
         _outgrown(making)
     return making.done()
@@ -148,7 +155,7 @@ def send_from(making: Making, summary_id: str, summary_tokens: int) -> None:
 def _outgrown(making: Making) -> None:
     """In the middle of a conversation the history no longer fits: said once, in the same words as on a return."""
     line = level_line(making.view, making.session, Level.SUMMARY)
-    making.session = replace(making.session, level=Level.SUMMARY, unsaid=line)
+    making.session = replace(making.session, unsaid=line)
     _show_memory(making, say(making.view.policy.language, "idle.outgrown", memory=line), making.session.next_seq)
 
 
@@ -203,7 +210,7 @@ def _tell(making: Making, level: Level, line: str) -> None:
 
 
 def _show_memory(making: Making, text: str, number: int) -> None:
-    making.card(
+    making.first(
         Card(
             id=making.stamp.ulid("card:memory"),
             session_id=making.session.id,

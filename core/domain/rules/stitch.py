@@ -7,6 +7,7 @@ may be cut again while it does. Must not know: where the pieces came from.
 from __future__ import annotations
 
 MIN_OVERLAP_CHARS = 8  # shorter coincidences ("the ") are not a repetition
+_LEAST_LETTERS = 2  # different ones: a ruled line, an indentation or a row of zeros goes on with more of the same
 
 
 ROUND_BREAK = "\n\n"
@@ -18,17 +19,22 @@ def after(before: str, said: str) -> str:
 
 
 def overlap(said: str, more: str) -> int:
-    """How many characters at the start of `more` repeat the end of `said` (0 when fewer than 8)."""
+    """How many characters at the start of `more` repeat the end of `said`: at least 8, and not a run of one mark."""
     for length in range(min(len(said), len(more)), MIN_OVERLAP_CHARS - 1, -1):
-        if more[0] == said[-length] and said.endswith(more[:length]):
+        if more[0] == said[-length] and said.endswith(more[:length]) and _tells(more[:length]):
             return length
     return 0
+
+
+def _tells(text: str) -> bool:
+    """Whether it is hardly said twice by chance."""
+    return len({each for each in text if each.isalnum()}) >= _LEAST_LETTERS
 
 
 def stitch(said: str, more: str) -> str:
     """`said` followed by what is new in `more`, which is complete."""
     repeated = overlap(said, more)
-    if not repeated and len(more) >= MIN_OVERLAP_CHARS and said.startswith(more):
+    if not repeated and len(more) >= MIN_OVERLAP_CHARS and said.startswith(more) and _tells(more):
         return said  # it began once more from the start, and ended before it came to anything new
     return said + more[repeated:]
 

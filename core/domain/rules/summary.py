@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from core.domain.entities import Message, Role
@@ -20,8 +20,13 @@ CHUNK_TOKENS = 90_000  # of history in one call; with everything around it a cal
 FACTS_MAX = 40
 FIELD_CHARS = 600
 _SNIPPET_CHARS = 240
-_CARRIES_FACT = re.compile(r"\d|\b(?:my|our|mine|is called|named|must|never|always|deadline|prefer)\b", re.IGNORECASE)
+_CARRIES_FACT = re.compile(
+    r"\d|\b(?:my|our|mine|is called|named|must|never|always|only|deadline|prefer|decided|agreed|please|nobody"
+    r"|mein\w*|unser\w*|heißt|muss|nie|immer|nur|bitte|niemand)\b",
+    re.IGNORECASE,
+)
 _SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+_OUR_TAG = re.compile(r"<(?=\s*/?\s*conversation\b)", re.IGNORECASE)
 _SPACES = re.compile(r"\s+")
 
 INSTRUCTIONS = (
@@ -31,7 +36,7 @@ INSTRUCTIONS = (
     '"last": what was discussed last, "next": what comes next, "facts": [{"fact": a name, number, date, '
     'decision, preference or constraint that must not be lost, "words": the exact words of the message that it '
     'rests on, "message": its number}]}. Every fact needs exact words. Use the language of the conversation. '
-    "Keep goal, done, last and next under 60 words each; at most 40 facts, the most important first."
+    "Keep goal, done, last and next under 40 words each; at most 40 facts, the most important first."
 )
 
 
@@ -48,7 +53,7 @@ class Notes:
 
 def question(messages: Sequence[Message], before: Notes | None) -> str:
     """What the summariser is asked about a chunk, given the notes on everything before it."""
-    lines = [f"[{each.seq}] {_speaker(each)}: {each.text}" for each in messages]
+    lines = [f"[{each.seq}] {_speaker(each)}: {_OUR_TAG.sub('&lt;', each.text)}" for each in messages]
     earlier = "" if before is None else f"Notes on what came before, to be carried on:\n{_as_json(before)}\n\n"
     return f"{earlier}<conversation>\n" + "\n".join(lines) + "\n</conversation>"
 
@@ -115,16 +120,27 @@ def extract(messages: Sequence[Message], before: Notes | None = None) -> Notes:
     """Notes without a model: first and last words, and the sentences that carry names, numbers and rules."""
     people = [each for each in messages if each.role is Role.USER]
     answers = [each for each in messages if each.role is Role.ASSISTANT]
-    facts = [fact for each in people for fact in _sentences(each)]
-    if before is not None:
-        facts = [*before.facts, *facts]
+    known = before.facts if before is not None else ()
+    fresh = _latest_facts(people, {_plain(each.words) for each in known})
     return Notes(
         goal=(before.goal if before is not None else "") or (_snippet(people[0].text) if people else ""),
         done=_snippet(answers[-1].text) if answers else "",
         last=_snippet(people[-1].text) if people else "",
         next="",
-        facts=tuple(facts[-FACTS_MAX:]),
+        facts=(*known, *fresh[max(len(known) + len(fresh) - FACTS_MAX, 0) :])[:FACTS_MAX],
     )
+
+
+def _latest_facts(people: Sequence[Message], known: Collection[str]) -> list[Fact]:
+    """The last sentences worth keeping that are not `known`, oldest first: a long history is not read to its start."""
+    found: dict[str, Fact] = {}
+    for message in reversed(people):
+        for fact in reversed(_sentences(message)):
+            if (words := _plain(fact.words)) not in known:
+                found.setdefault(words, fact)
+        if len(found) >= FACTS_MAX:
+            break
+    return list(found.values())[::-1]
 
 
 def notes_of(summary: Summary) -> Notes:

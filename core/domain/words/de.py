@@ -9,6 +9,7 @@ WORDS: dict[str, str] = {
     "answer.stopped": "Angehalten. Das bisher Gesagte bleibt erhalten.",
     "answer.stopped_empty": "Angehalten, bevor ich etwas gesagt hatte.",
     "answer.busy": "{model} ist ausgelastet, ich versuche es um {time} UTC noch einmal.",
+    "answer.unreachable": "Ich erreiche {model} gerade nicht, ich versuche es um {time} UTC noch einmal.",
     "answer.fresh": "Ich konnte unser früheres Gespräch nicht lesen. Es bleibt erhalten, diese Antwort beginnt aber neu.",
     "answer.cut_long": "Diese Antwort hat ihre größte Länge erreicht. Bitte mich, weiterzumachen, wenn du mehr möchtest.",
     "answer.empty": "Dem habe ich nichts hinzuzufügen.",
@@ -52,6 +53,13 @@ WORDS: dict[str, str] = {
     "command.stop": "die laufende Antwort hier anhalten; das Gesagte bleibt",
     "command.new": "hier ein neues Gespräch beginnen; das frühere bleibt erhalten",
     "refused.full": "Meine Festplatte ist voll, deshalb kann ich gerade nichts annehmen. Alles bis hierher ist erhalten.",
+    "refused.outside": (
+        "Tut mir leid, hier bin ich nicht für dich da: Wer mich betreibt, hat festgelegt, wo und mit wem ich spreche."
+        " Von dem, was du geschrieben hast, habe ich nichts behalten."
+    ),
+    "private.done_and_gone": "Das ist schon geschehen, und die Antwort darauf ist nicht mehr aufgehoben. Zweimal geschah nichts.",
+    "private.button_gone": "Den Knopf gibt es nicht mehr: Die Nachricht hat sich seitdem geändert. Sie steht so da, wie du sie jetzt siehst.",
+    "private.answer_gone": "Diese Antwort an dich allein ist nicht mehr aufgehoben. Frag bitte noch einmal.",
     "refused.closing": "Ich starte neu. Bitte schick das gleich noch einmal.",
     "answer.unread_thread": "Ich konnte nicht lesen, was vorher in diesem Thread gesagt wurde.",
     "button.resume": "Weiter",
@@ -98,6 +106,7 @@ WORDS: dict[str, str] = {
     "mine.ago_days": "vor {count} Tagen",
     "mine.continue": "Mit „{title}“ hier weitermachen?",
     "mine.button_continue": "Weitermachen",
+    "mine.continued": "„{title}“ geht hier weiter.",
     "why.none": "Hier gibt es noch kein Gespräch, also geht auch nichts verloren.",
     "why.never_recovered": "Hier wurde noch keine Antwort unterbrochen.",
     "why.recovered": "Die letzte unterbrochene Antwort wurde {ago} zu Ende gebracht.",

@@ -11,6 +11,7 @@ WORDS: dict[str, str] = {
     "answer.stopped": "Stopped. What was said so far is kept.",
     "answer.stopped_empty": "Stopped before I had said anything.",
     "answer.busy": "{model} is busy, I try again at {time} UTC.",
+    "answer.unreachable": "I cannot reach {model} just now, I try again at {time} UTC.",
     "answer.fresh": "I could not read our earlier conversation. It is kept, but this answer starts afresh.",
     "answer.cut_long": "This answer reached its longest length. Ask me to go on if you want more.",
     "answer.empty": "I have nothing to add to that.",
@@ -59,6 +60,13 @@ WORDS: dict[str, str] = {
     "command.new": "start a new conversation here; the earlier one is kept",
     # what is refused before anything is stored
     "refused.full": "My disk is full, so I cannot take new messages just now. Everything up to here is kept.",
+    "refused.outside": (
+        "Sorry, I am not here for you in this place: whoever runs me has chosen where and with whom I talk."
+        " I have kept nothing of what you wrote."
+    ),
+    "private.done_and_gone": "This was already done, and its answer is no longer kept. Nothing was done twice.",
+    "private.button_gone": "That button is no longer there: the message has changed since. It stands as you see it now.",
+    "private.answer_gone": "That private answer is no longer kept. Ask for it again.",
     "refused.closing": "I am restarting. Please send that again in a moment.",
     "answer.unread_thread": "I could not read what was said in this thread before.",
     "button.resume": "Resume",
@@ -108,6 +116,7 @@ WORDS: dict[str, str] = {
     "mine.ago_days": "{count} days ago",
     "mine.continue": "Continue “{title}” here?",
     "mine.button_continue": "Continue",
+    "mine.continued": "“{title}” goes on here.",
     "why.none": "There is no conversation here yet, so there is nothing to lose.",
     "why.never_recovered": "No answer here was ever interrupted.",
     "why.recovered": "The last interrupted answer was finished {ago}.",
