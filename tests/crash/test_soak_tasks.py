@@ -32,6 +32,7 @@ TASKS = int(os.environ.get("SOAK_TASKS", "200"))
 AT_ONCE = 10
 STEPS = 20
 TITLES = tuple(f"s{n}" for n in range(1, STEPS + 1))
+PATIENCE = 200  # looks
 TWICE = 0.3  # of the deaths: once more while the first is being recovered from
 _GOAL = re.compile(r"<goal>\n(.*?)\n</goal>", re.DOTALL)
 
@@ -68,7 +69,7 @@ async def test_tasks_of_twenty_steps_outlive_every_kill(tmp_path: Path) -> None:
         for first in range(0, TASKS, AT_ONCE):
             threads = {n: await bot.say(f"p{n}", f"/task goal {n}", key="k") for n in range(first, first + AT_ONCE)}
             while await over(bot.database) < first + AT_ONCE:
-                await die(bot, chance, kills)
+                await die(bot, claude, chance, kills)
             for n, thread in threads.items():
                 texts = await until(partial(answered, bot, thread, f"p{n}"))
                 wrong += [] if len(texts) == 1 else [f"goal {n} was answered {texts}"]
@@ -84,9 +85,16 @@ async def test_tasks_of_twenty_steps_outlive_every_kill(tmp_path: Path) -> None:
     assert not wrong, "\n".join(wrong[:10])
 
 
-async def die(bot: Bot, chance: random.Random, kills: Counter[str]) -> None:
-    """Kill it at some moment of the next steps; now and then again as soon as it is up."""
-    await asyncio.sleep(chance.uniform(0.1, 1.5))
+async def die(bot: Bot, claude: Claude, chance: random.Random, kills: Counter[str]) -> None:
+    """Kill it at some moment of the next steps; now and then again as soon as it is up.
+
+    Not before it has asked for something: ten deaths in a row without a word are a pause, and rightly so.
+    """
+    asked, waited = len(await claude.calls()), 0
+    while len(await claude.calls()) == asked and waited < PATIENCE:
+        await asyncio.sleep(0.05)
+        waited += 1
+    await asyncio.sleep(chance.uniform(0.2, 2.0))
     await bot.kill()
     await bot.start()
     kills["kills"] += 1
@@ -101,10 +109,9 @@ async def die(bot: Bot, chance: random.Random, kills: Counter[str]) -> None:
 async def over(database: Path) -> int:
     """How many tasks are over."""
     with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as conn:
-        sql = "SELECT count(*) FILTER (WHERE state = 'done'), count(*) FILTER (WHERE state IN ('paused', 'failed')) FROM task"
-        done, stuck = conn.execute(sql).fetchone()
-        assert not stuck, conn.execute("SELECT state, reason FROM task WHERE state IN ('paused', 'failed')").fetchall()
-        return int(done)
+        stuck = conn.execute("SELECT state, reason FROM task WHERE state IN ('paused', 'failed')").fetchall()
+        assert not stuck, stuck
+        return int(conn.execute("SELECT count(*) FROM task WHERE state = 'done'").fetchone()[0])
 
 
 async def answered(bot: Bot, thread: str, person: str) -> list[str] | None:

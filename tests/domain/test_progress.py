@@ -34,6 +34,17 @@ def test_every_state_reads_and_offers_what_can_be_done(state: TaskState, languag
                 assert state in steering.WHEN[verb], verb
 
 
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_long_plan_fits_the_smallest_message_and_still_says_why(language: str) -> None:
+    """On Discord, the sentence that says why a task waits is cut off below twenty long titles."""
+    steps = tuple(replace(step(n), title="*_title_* " * 20, state=StepState.UNKNOWN) for n in range(1, 21))
+    task = replace(TASK, goal="**goal** " * 60, state=TaskState.PAUSED, reason="person", started_ms=NOW, cost=12)
+    text = progress.text(Work(task=task, steps=steps), language, NOW)
+    assert len(text) <= progress.CARD_CHARS
+    assert progress.state(Work(task=task, steps=steps), language) in text
+    assert text.count("\n- ") == len(steps)
+
+
 def test_goal_and_titles_are_shown_as_they_were_written() -> None:
     """A title of a model becomes a link, a ping or a heading."""
     work = Work(task=replace(TASK, goal="**bold** [x](http://y)\n# head"), steps=(replace(step(1), title="`a` <@U1>"),))

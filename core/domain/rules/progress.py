@@ -17,7 +17,8 @@ from core.domain.words.en import WORDS
 
 GOAL_CHARS = 160
 SHORT_CHARS = 60
-TITLE_CHARS = 100
+TITLE_CHARS = (100, 60, 40, 24, 12)  # as many as let the card fit
+CARD_CHARS = 1_900  # the smallest message of a platform takes 1,980 (Discord): the end, which says why, is never cut
 _SIGNS = {
     StepState.WAITING: "○",
     StepState.RUNNING: "▸",
@@ -35,10 +36,15 @@ _PLAIN, _PRIMARY, _DANGER = ButtonStyle.PLAIN, ButtonStyle.PRIMARY, ButtonStyle.
 
 def text(work: Work, language: str, now_ms: int) -> str:
     """The card's text."""
-    lines = [f"**{quoted(work.task.goal, GOAL_CHARS)}**", *(_line(each, language) for each in work.steps)]
-    head, *steps = lines
-    parts = (head, "\n".join(steps), state(work, language), _spent(work.task, language, now_ms))
-    return "\n\n".join(each for each in parts if each)
+    shown = ""
+    for most in TITLE_CHARS:
+        head = f"**{quoted(work.task.goal, min(GOAL_CHARS, 2 * most))}**"
+        steps = "\n".join(_line(each, language, most) for each in work.steps)
+        parts = (head, steps, state(work, language), _spent(work.task, language, now_ms))
+        shown = "\n\n".join(each for each in parts if each)
+        if len(shown) <= CARD_CHARS:
+            break
+    return shown
 
 
 def state(work: Work, language: str) -> str:
@@ -83,9 +89,9 @@ def _why(task: Task, language: str) -> str:
     return say(language, known) if known in WORDS else failure(language, task.reason)
 
 
-def _line(step: Step, language: str) -> str:
+def _line(step: Step, language: str, most: int) -> str:
     told = f" ({say(language, f'task.step_{step.state.value}')})" if step.state in _TOLD else ""
-    return f"- {_SIGNS[step.state]} {step.n}. {quoted(step.title, TITLE_CHARS)}{told}"
+    return f"- {_SIGNS[step.state]} {step.n}. {quoted(step.title, most)}{told}"
 
 
 def _spent(task: Task, language: str, now_ms: int) -> str:
