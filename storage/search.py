@@ -21,6 +21,7 @@ EXCERPTS_MAX = 2  # of one conversation
 _AROUND_CHARS = 140  # of a message, before and behind its first match
 _WORD = re.compile(r"\w{2,}")
 _MANY_WORDS = 2  # of a longer query half of the words are enough
+_FIRST_PATTERN = 6  # number of the parameter
 _HITS = (
     "SELECT s.id, s.title, s.home, s.audience, s.last_human_ms, m.text FROM session AS s"
     " JOIN message AS m ON m.id >= s.num << ?1 AND m.id < (s.num + 1) << ?1"
@@ -36,7 +37,8 @@ def search(conn: sqlite3.Connection, identity: str, query: str, *, here: str, li
     if not words:
         return ()
     patterns = [each for word in words for each in _variants(word)]
-    sql = _HITS.format(" OR ".join("m.text LIKE ? ESCAPE '\\'" for _ in patterns))
+    likes = (f"m.text LIKE ?{n} ESCAPE '\\'" for n in range(_FIRST_PATTERN, _FIRST_PATTERN + len(patterns)))
+    sql = _HITS.format(" OR ".join(likes))
     values = (SEQ_BITS, identity, here, SEQ_MASK, HITS_MAX, *patterns)
     needed = -(-len(words) // 2) if len(words) > _MANY_WORDS else len(words)
     best: dict[str, Found] = {}

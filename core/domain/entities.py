@@ -199,7 +199,7 @@ class Turn:
     before: str = ""  # what the finished rounds of the tool loop said; stands before `said`
     rounds: int = 0  # model calls of this turn that asked for tools
     round_tokens: int = 0  # estimated tokens of these rounds and of their results
-    activity: str = ""  # what the open turn does besides asking the model: "calling:<tools>", or "awaits:<what>"
+    activity: str = ""  # what the open turn does: "calling:<tools>", "awaits:<what>", or how it asks: "nudging"
     awaits_since_ms: int | None = None  # since when it waits for the person
     step_id: str = ""  # the step (or, for its plan, the task) that this turn works on: its card shows it, no delivery
     cost: int = 0  # of its calls since it was last opened, millionths of a US dollar

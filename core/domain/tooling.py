@@ -53,6 +53,7 @@ class ToolKind(StrEnum):
         return self in (ToolKind.READ, ToolKind.IDEMPOTENT)
 
 
+NUDGING = "nudging"  # activity of a turn whose model has said nothing to what its tools gave: it is asked for words
 OVER = frozenset({CallState.DONE, CallState.FAILED, CallState.DENIED, CallState.SKIPPED})
 FOR_PERSON = frozenset({CallState.ASKING, CallState.SIGN_IN, CallState.UNKNOWN})
 

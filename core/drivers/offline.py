@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Iterator
 
 from core.domain.events import Usage
 from core.drivers.offline_tasks import task_answer
+from core.drivers.offline_texts import INTRO
+from core.drivers.offline_tools import Use, apart, told, wanted
 from core.drivers.offline_words import Talk, answer, read
 from core.engine.ports import Clock, Finished, ModelRequest, Said
 
@@ -44,8 +46,14 @@ class OfflineModel:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
         """Yield the answer in small pieces, then `Finished`. Raises nothing."""
-        talk = read(request.messages)
-        text = _rest(task_answer(request.messages) or answer(talk), talk.partial)
+        messages, returned = apart(request.messages)
+        talk = read(messages)
+        of_task = task_answer(messages)
+        if not of_task and talk.asked and not returned and (use := wanted(talk.asked[-1], request.tools)) is not None:
+            yield self._asking(use, talk)
+            return
+        whole = "\n\n".join([*([INTRO] if talk.first else []), told(returned)]) if returned else answer(talk)
+        text = _rest(of_task or whole, talk.partial)
         for piece in _pieces(text):
             await self._clock.sleep(self._pace_s)
             yield Said(text=piece)
@@ -54,6 +62,15 @@ class OfflineModel:
             blocks=json.dumps([{"type": "text", "text": text}] if text else [], ensure_ascii=False),
             model=self.name,
             usage=_usage(talk, text),
+        )
+
+    def _asking(self, use: Use, talk: Talk) -> Finished:
+        block = {"type": "tool_use", "id": f"toolu_{talk.heard_bytes}", "name": use.name, "input": dict(use.input)}
+        return Finished(
+            stop_reason="tool_use",
+            blocks=json.dumps([block], ensure_ascii=False),
+            model=self.name,
+            usage=_usage(talk, ""),
         )
 
 

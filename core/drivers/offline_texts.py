@@ -15,7 +15,8 @@ THINGS_TO_TRY = """\
 - Tell me something (`My app is called Lumen.`) and ask about it later (`What is my app called?`)
 - Ask for a long story, and stop it, or restart the program in the middle of it
 - Stay away until the conversation is parked, then come back with its button or its resume code
-- Ask `What have I told you?` after a break"""
+- Ask `What have I told you?` after a break
+- Ask `What time is it in Europe/Berlin?`, or `Search my conversations for Lumen`: both use a tool"""
 
 CAPABILITIES = f"""\
 I am the offline demo model of this assistant. I have no general knowledge: I find what was written in this \

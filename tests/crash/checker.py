@@ -7,7 +7,8 @@ Knows: the rows, the board, what people were told. Must not know: how it came ab
 * each turn has exactly one post, final, reading what the turn says; a whole answer has no word twice or missing;
 * order is kept: of a person's messages, and of the answers in a thread;
 * nothing is left behind: open effects, drafts, reserved money, half-delivered parts;
-* nothing was done twice: no second call at once, nothing generated again that was saved, no result of the dead;
+* nothing was done twice: no second call at once, nothing generated again that was saved, no result of the dead, no
+  tool that must not run twice, no finished step of a task;
 * a conversation that is awake lives in exactly one place, no stretch of history is summarised twice, and what was
   forgotten stands in no file.
 """
@@ -78,8 +79,14 @@ async def check(stage: Stage) -> None:
     wrong += await stage.life.store.read(lambda conn: look(conn, stage.spoken))
     wrong += await _remembered(stage)
     wrong += await stage.life.store.read(lambda conn: _unexplained(conn, stage))
+    wrong += [f"{what} was made {n} times" for what, n in stage.workshop.made.items() if n > _most(stage, what)]
     wrong += stage.wrong + stage.model.wrong
     assert not wrong, "; ".join(wrong)
+
+
+def _most(stage: Stage, what: str) -> int:
+    """How often a tool may have run: what must not happen twice once, the rest once in each life."""
+    return 1 if what.startswith("make:") else len(stage.lives)
 
 
 def _unexplained(conn: sqlite3.Connection, stage: Stage) -> list[str]:
@@ -245,7 +252,7 @@ def _check_parts(found: _Found, turn: Turn, text: str) -> None:
 
 def _check_text(found: _Found, turn: Turn, text: str, asked: list[str], answers: Answers) -> None:
     """What was said answers what was asked; files and what nobody answered before may stand in between."""
-    if not text and turn.state is not TurnState.ANSWERED:
+    if not text and (turn.state is not TurnState.ANSWERED or turn.finish_note == "moved_on"):
         return
     question, whole = answers(text)
     if question is None or whole < (turn.state is TurnState.ANSWERED):

@@ -16,6 +16,14 @@ from tests.crash.shaky import Wobble
 from tests.crash.talker import Busy, Cut, No
 
 _WHILE_AWAY = Away(said=(Say(text="left one"), Say(text="left two"), Say(text="left three")))
+# Whoever is asked decides; after a death in the middle of the call they are asked once more, and have looked.
+_DECIDED = (
+    Wait(seconds=2.4),
+    Press(label="Approve"),
+    Wait(seconds=2.4),
+    Press(label="It happened"),
+    Wait(seconds=1.2),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +94,34 @@ _ACTS: dict[str, tuple[Act, ...]] = {
         Press(label="Resume at step"),
     ),
     "drain": (Say(text="one"), Wait(seconds=1.5), Say(text="two"), Drain()),
+    "tools_that_read": (Say(text="one [look] [look]"), Wait(seconds=3.0), Say(text="two")),
+    "a_tool_that_is_asked_for": (Say(text="one [make] [look]"), *_DECIDED, *_DECIDED),
+    "a_tool_that_may_run_twice": (Say(text="one [tidy]"), *_DECIDED, Say(text="two")),
+    "a_tool_that_nobody_decides": (
+        Say(text="one [make]"),
+        Wait(seconds=2.4),
+        Say(text="two"),
+        Wait(seconds=4.2),
+        Say(text="three"),
+        Wait(seconds=4.2),
+        Press(label="Deny"),
+    ),
+    "a_tool_and_a_stop": (Say(text="one [look]"), Wait(seconds=1.5), Press(label="Stop"), Say(text="two")),
+    "a_tool_and_a_cut": (Mishaps(of=(Cut(after=2),)), Say(text="one [look]"), Wait(seconds=3.0)),
 }
 
 _SMALL_PARTS = House(part_chars=100)  # an answer is two or three messages
 _TIGHT = House(policy=Policy(budget_person_day=price_of_turn(Policy(), 0) * 3 // 2))  # one call, not two
-_HOUSES: dict[str, House] = {"a_long_answer": _SMALL_PARTS, "a_tight_budget": _TIGHT} | HOUSES
+_WITH_TOOLS = House(tools=True)
+_HOUSES: dict[str, House] = {
+    "a_long_answer": _SMALL_PARTS,
+    "a_tight_budget": _TIGHT,
+    "tools_that_read": _WITH_TOOLS,
+    "a_tool_that_is_asked_for": _WITH_TOOLS,
+    "a_tool_that_may_run_twice": _WITH_TOOLS,
+    "a_tool_that_nobody_decides": _WITH_TOOLS,
+    "a_tool_and_a_stop": _WITH_TOOLS,
+    "a_tool_and_a_cut": _WITH_TOOLS,
+} | HOUSES
 
 JOURNEYS = {name: Journey(acts=acts, house=_HOUSES.get(name, House())) for name, acts in (_ACTS | LEAVING).items()}

@@ -45,6 +45,7 @@ from core.domain.events import (
 )
 from core.engine.loop import Engine
 from core.engine.ports import Claim, Intake, Model
+from core.engine.tool_ports import Tools
 from storage.migrate import prepare
 from storage.sqlite import SqliteStore
 from tests.crash.fuse import Died, Fuse
@@ -70,6 +71,7 @@ class House:
 
     policy: Policy = field(default_factory=Policy)
     part_chars: int = WHOLE
+    tools: bool = False  # the model uses tools of a workshop
     faulty: Faulty = field(default_factory=Faulty)
     ground: Ground = field(default_factory=Kernel)
 
@@ -77,7 +79,9 @@ class House:
 class Life:
     """`start` it; then `store`, `engine`, `local` and `chat` are what they are in the program."""
 
-    def __init__(self, house: House, store: SqliteStore, clock: StillClock, model: Model, fuse: Fuse) -> None:
+    def __init__(
+        self, house: House, store: SqliteStore, clock: StillClock, model: Model, tools: Tools, *, fuse: Fuse
+    ) -> None:
         self.house = house
         self.store = store
         self.fuse = fuse
@@ -92,6 +96,7 @@ class Life:
             code_keys=KEYS,
             boot=f"boot-{next(_BOOTS)}",
             point=fuse.point,
+            tools=tools if house.tools else None,
             decide=decide,
         )
         self.intake = house.faulty.intake(self.engine)
@@ -99,12 +104,12 @@ class Life:
         self.untaken: frozenset[str] = frozenset()  # the keys of the posts that waited when it started
 
     @classmethod
-    async def open(cls, house: House, path: Path, clock: StillClock, model: Model, fuse: Fuse) -> Life:
+    async def open(cls, house: House, path: Path, clock: StillClock, model: Model, tools: Tools, *, fuse: Fuse) -> Life:
         """Open the store; nothing runs yet."""
         clock.busy = Busy()
         prepare(path, on_point=fuse.point)
         store = await house.ground.open(house.faulty.store, path, clock.busy, fuse.point)
-        return cls(house, store, clock, model, fuse)
+        return cls(house, store, clock, model, tools, fuse=fuse)
 
     async def start(self) -> list[str]:
         """Recover, then take what people said meanwhile; the results of the dead that were taken (none, that is)."""

@@ -47,6 +47,7 @@ from tests.crash.fuse import Died, Fuse, Spot
 from tests.crash.life import House, Life
 from tests.crash.still import StillClock
 from tests.crash.talker import Talker
+from tests.crash.workshop import ToolTalker, Workshop
 
 STEP_S = 0.3  # of the clock; a draft tick comes every second step
 SETTLE_S = 200.0
@@ -92,12 +93,14 @@ class Stage:
     rooms: dict[str, Place] = field(default_factory=dict)  # where the threads of the story stand
     code: str = ""  # what stood on the notice when it was first used
     leapt: set[int] = field(default_factory=set)
+    workshop: Workshop = field(init=False)
     _life: Life | None = None
     _presses: dict[int, _Pressed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """A story begins with a model that has said nothing."""
-        self.model = Talker(self.clock)
+        self.model = ToolTalker(self.clock) if self.house.tools else Talker(self.clock)
+        self.workshop = Workshop(self.clock)
 
     # ------------------------------------------------------------------------------- lives
 
@@ -137,7 +140,7 @@ class Stage:
                 return
 
     async def _boot(self) -> None:
-        self._life = await Life.open(self.house, self.path, self.clock, self.model, self.fuse)
+        self._life = await Life.open(self.house, self.path, self.clock, self.model, self.workshop, fuse=self.fuse)
         try:
             taken = await self.life.start()
         finally:

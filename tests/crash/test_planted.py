@@ -155,7 +155,7 @@ async def test_the_checker_catches_two_writers(new_file: NewFile) -> None:
     await stage.live()
     await stage.act(Say(text="one"))
     await stage.wait(1.2)
-    second = await Life.open(stage.house, stage.path, stage.clock, stage.model, Fuse())
+    second = await Life.open(stage.house, stage.path, stage.clock, stage.model, stage.workshop, fuse=Fuse())
     await second.engine.start()
     await stage.wait(30.0)
     with pytest.raises(AssertionError, match="two calls at once"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import string
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,7 @@ ASKS = [
     "Hello!",
     "Who won the cup in 1998?",
 ]
+TOOLS = json.dumps([{"name": name} for name in ("now", "search_my_conversations", "kit__look_up")])
 
 
 def request(*texts: str) -> ModelRequest:
@@ -225,3 +227,46 @@ async def test_a_correction_wins_over_what_it_corrects() -> None:
     )
     text, _ = await hear(request(summary, "Noted.", "My app is called Heron.", "Noted.", "What is my app called?"))
     assert "Lumen" in text
+
+
+@pytest.mark.parametrize(
+    ("question", "name", "arguments"),
+    [
+        ("What time is it?", "now", {}),
+        ("what's the date in Europe/Berlin?", "now", {"timezone": "Europe/Berlin"}),
+        ("Search my conversations for Lumen", "search_my_conversations", {"query": "Lumen"}),
+        ("What did I tell you elsewhere about the cat?", "search_my_conversations", {"query": "the cat"}),
+        ('Use the tool kit__look_up with {"word": "abc"}', "kit__look_up", {"word": "abc"}),
+    ],
+)
+async def test_uses_a_tool(question: str, name: str, arguments: dict[str, str]) -> None:
+    """A newcomer without a key sees what a tool is for, and the answer says what it gave."""
+    asked = replace(request(question), tools=TOOLS)
+    _, last = await hear(asked)
+    assert last.stop_reason == "tool_use"
+    (use,) = json.loads(last.blocks)
+    assert (use["name"], use["input"]) == (name, arguments)
+    result = {"type": "tool_result", "tool_use_id": use["id"], "content": [{"type": "text", "text": "It is noon."}]}
+    rounds = ({"role": "assistant", "content": [use]}, {"role": "user", "content": [result]})
+    said, last = await hear(replace(asked, messages=(*asked.messages, *rounds)))
+    assert last.stop_reason == "end_turn"
+    assert said.startswith("I am the *offline demo model*"), "it says what it is in its first answer, as ever"
+    assert said.endswith(f"I have asked the tool `{name}`, and it says:\n\n> It is noon.")
+
+
+async def test_asks_for_no_tool_that_is_not_there() -> None:
+    """Without a tool it answers as ever; a tool of an earlier question does not answer a later one."""
+    _, last = await hear(request("What time is it?"))
+    assert last.stop_reason == "end_turn"
+    use = {"type": "tool_use", "id": "u", "name": "now", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "u", "content": [{"type": "text", "text": "noon"}]}
+    talk = request("What time is it?").messages
+    later = (
+        *talk,
+        {"role": "assistant", "content": [use]},
+        {"role": "user", "content": [result]},
+        {"role": "assistant", "content": [{"type": "text", "text": "noon"}]},
+        {"role": "user", "content": [{"type": "text", "text": "Hello"}]},
+    )
+    said, _ = await hear(replace(request(), messages=later, tools=TOOLS))
+    assert "noon" not in said

@@ -33,6 +33,7 @@ from core.domain.rules.making import Making
 from core.domain.rules.stitch import after, certain, stitch
 from core.domain.stamp import Stamp
 from core.domain.tokens import estimate
+from core.domain.tooling import NUDGING
 
 TELL_WAITING_MS = 20_000  # a shorter wait is not worth a word
 CONTINUED_MAX = 4  # how often an answer goes on after the model's length limit
@@ -52,7 +53,8 @@ def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
     elif event.stop_reason == "tool_use" and event.calls:
         _use_tools(making, turn, event, text)
     elif not event.text.strip() and not ((turn.said or turn.before) and event.stop_reason == "end_turn"):
-        _again(making, turn, turn.said, "model_empty")
+        nudged = replace(turn, activity=NUDGING if turn.rounds else "")
+        _again(making, nudged, turn.said, "model_empty")
     elif _goes_on(turn, event):
         more = replace(turn, said=text, stitched=True, stalls=0, continued=turn.continued + 1)
         _ask(making, more)

@@ -31,7 +31,7 @@ def step(making: Making, turn: Turn, *changed: ToolCall) -> None:
     turn = rounds.at_work(turn, mine, making.now_ms)
     if all(call.over for call in mine):
         answer.go_on(making, turn)
-    elif not turn.step_id and _left_to_person(mine) and any(not each.held for each in making.view.waiting):
+    elif not turn.step_id and _left_to_person(mine) and _went_on(making.view, turn):
         _move_on(making, turn, calls)
         making.next_turn()
     else:
@@ -96,6 +96,12 @@ def stop(making: Making, turn: Turn) -> tuple[str, ...]:
 def _move_on(making: Making, turn: Turn, calls: tuple[ToolCall, ...]) -> None:
     turn, _ = rounds.close(making, turn, "moved_on", calls)
     answer.leave(making, turn, "moved_on")
+
+
+def _went_on(view: View, turn: Turn) -> bool:
+    """Whether its person has written after they were asked; what they wrote before waits with the question."""
+    asked_ms = turn.awaits_since_ms
+    return asked_ms is not None and any(not each.held and each.received_ms > asked_ms for each in view.waiting)
 
 
 def _left_to_person(calls: tuple[ToolCall, ...]) -> bool:

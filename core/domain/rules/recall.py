@@ -19,7 +19,7 @@ from core.domain.prompt_words import CONTINUE_PREFIX
 from core.domain.rules.loops import NO_LOOPS, Loops
 from core.domain.rules.summary import as_text
 from core.domain.tokens import FILE_TEXT_MAX_BYTES
-from core.domain.tooling import Round
+from core.domain.tooling import NUDGING, Round
 
 Block = dict[str, object]
 
@@ -85,7 +85,7 @@ def compose(  # noqa: PLR0913  (one argument for each thing that a request is ma
     if last:
         _append(merged, "user", [_text(last)])
     _append_all(merged, rounds.get(turn.id, ()), keep=keep)
-    if turn.rounds and turn.stalls and not turn.said.strip():
+    if turn.activity == NUDGING and not turn.said.strip():
         _append(merged, "user", [_text(NUDGE)])
     if turn.said.strip():
         merged.append(("assistant", [_text(turn.said)]))

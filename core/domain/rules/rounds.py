@@ -21,7 +21,7 @@ from core.domain.rules.making import Making
 from core.domain.rules.stitch import after
 from core.domain.rules.tool_texts import MAY_HAVE_HAPPENED, content, instead
 from core.domain.tokens import estimate
-from core.domain.tooling import FOR_PERSON, CallState, Round, ToolCall, Wanted
+from core.domain.tooling import FOR_PERSON, NUDGING, CallState, Round, ToolCall, Wanted
 
 ROUNDS_MAX = 24  # a loop that has not come to an end by then hardly will
 CALLS_MAX = 16  # side by side in one round
@@ -33,7 +33,7 @@ _UNSURE = frozenset({"skipped", "interrupted", *MAY_HAVE_HAPPENED})
 
 def verbatim(turn: Turn) -> bool:
     """Whether the reply that is here now stands in the history as it came: nothing was put together or nudged."""
-    return not (turn.said or (turn.stitched and not turn.rounds) or (turn.rounds and turn.stalls))
+    return not (turn.said or (turn.stitched and not turn.rounds) or turn.activity == NUDGING)
 
 
 def last_words(turn: Turn, text: str) -> str:
