@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -118,11 +119,17 @@ async def test_people_talk_meanwhile_and_the_answer_waits_for_its_place(tmp_path
     await world.run(1.0)
     model.mishaps[CHAT].append(("A long", 20.0, " answer."))
     await world.say("alice", "still?")
+    await world.run(1.0)
+    await world.say("alice", "and now?")
+    await world.run(8.0)
+    await world.say("alice", "and then?")
     await world.settle()
     assert [each for each in await world.answers() if not each.startswith("**")] == [
         "Hello there.",
         "A long answer.",
+        "Hello there.",
         "Here is the answer.",
+        "Hello there.",
     ]
     assert (await work(world)).task.state is TaskState.DONE
     await world.close()
@@ -298,8 +305,11 @@ async def test_pause_and_resume_at_once_lose_nothing(tmp_path: Path) -> None:
     await world.run(3.0)
     (pause,) = [each.id for each in (await card(world)).buttons if each.label == "Pause"]
     task_id = (await work(world)).task.id
-    await world.press_id("alice", pause)
-    await world.press_id("alice", f"rj1:task_resume:{task_id}:{(await work(world)).stands_at.n}")  # type: ignore[union-attr]
+    stands_at = (await work(world)).stands_at
+    assert stands_at is not None
+    resume = f"rj1:task_resume:{task_id}:{stands_at.n}"
+    await asyncio.gather(world.press_id("alice", pause), world.press_id("alice", resume))
+    assert (await work(world)).task.state is TaskState.RUNNING
     await world.settle()
     assert (await work(world)).task.state is TaskState.DONE
     assert model.calls[ANSWER] == 1
