@@ -20,6 +20,7 @@ from tests.kit.tools import ToolProcess, connected, http
 from tests.kit.world import World
 
 HOUR_S = 3_600.0
+LOOKS = 200
 NOTE = "kit__create_note"
 SLOW = "kit__slow_create"
 
@@ -50,6 +51,12 @@ def using(*tools: str) -> str:
 def offered(model: Planner, call: int) -> set[str]:
     """The names of the tools that a request offers."""
     return {str(each["name"]) for each in json.loads(model.requests[call].tools or "[]")}
+
+
+async def returned(world: World) -> int:
+    """How many calls have given a result."""
+    sql = "SELECT count(*) FROM tool_call WHERE state = 'done'"
+    return await world.store.read(lambda conn: int(conn.execute(sql).fetchone()[0]))
 
 
 async def proposed(path: Path, tools: McpTools, tool: str = NOTE) -> tuple[World, Planner]:
@@ -221,6 +228,33 @@ async def test_people_talk_while_a_step_waits(tmp_path: Path, tools: McpTools, s
     await world.press("alice", "Approve")
     await world.settle()
     assert server.calls() == {"create_note": 1}
+    assert (await work(world)).task.state is TaskState.DONE
+    await world.close()
+
+
+async def test_words_that_wait_leave_a_steps_questions_alone(
+    tmp_path: Path, tools: McpTools, server: ToolProcess
+) -> None:
+    """Who says something while an answer is written loses the second of two questions of a step."""
+    world, model = await begin(tmp_path, using(NOTE), tools=tools)
+    model.mishaps["one"].append((Use(NOTE, {"text": "a"}), Use(NOTE, {"text": "b"})))
+    await world.command("alice", "task write it down")
+    await world.settle()
+    await world.press("alice", "Start")
+    await world.settle()
+    model.mishaps[CHAT].append(("A long", 300.0, " answer."))
+    await world.say("alice", "are you there?")
+    await world.run(1.0)
+    await world.say("alice", "hello?")
+    await world.press("alice", "Approve")
+    for _ in range(LOOKS):
+        if not await returned(world):
+            await world.run(0.1)
+    assert await returned(world) == 1, "it is stored while the answer is still being written"
+    assert await states(world) == [StepState.WAITING_FOR_YOU, StepState.WAITING]
+    await world.press("alice", "Approve")
+    await world.settle(seconds=400)
+    assert server.calls() == {"create_note": 2}
     assert (await work(world)).task.state is TaskState.DONE
     await world.close()
 
