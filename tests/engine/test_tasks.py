@@ -146,6 +146,18 @@ async def test_what_is_no_plan_is_asked_for_once_more_and_then_told(tmp_path: Pa
     await world.close()
 
 
+async def test_half_a_plan_is_made_anew_and_not_continued(tmp_path: Path) -> None:
+    """A connection that breaks while a plan is made leaves two halves of two plans, which nobody can read."""
+    world, model = await begin(tmp_path)
+    model.mishaps[PLAN].append((THREE[:40], CUT))
+    await world.command("alice", "task compare three apples")
+    await world.settle()
+    assert (await work(world)).task.state is TaskState.DONE
+    assert model.calls[PLAN] == 2
+    assert "[Continue]" not in str(model.requests[1].messages)
+    await world.close()
+
+
 async def test_a_numbered_list_is_a_plan_too(tmp_path: Path) -> None:
     """A model without structured output can do no task."""
     world, model = await begin(tmp_path, "Sure:\n1. one\n2. two\n3. three")

@@ -28,6 +28,7 @@ from core.domain.tasking import ANY_TOOL, AT_WORK, FORM, Step, StepState, Task, 
 from core.domain.tokens import estimate
 
 SIDE_BY_SIDE = 3  # steps of one task at a time
+ROUNDS_MAX = "rounds_max"  # the remark under an answer that went around with its tools for too long: no result
 REPAIRS_MAX = 1  # how often an unreadable plan is asked for again
 
 
@@ -202,7 +203,7 @@ def on_step_over(making: Making, turn: Turn, text: str) -> None:
 
 def _step_over(making: Making, work: Work, step: Step, turn: Turn, text: str) -> None:
     step = replace(step, cost=step.cost + turn.cost)
-    failure = turn.failure or _empty(turn, text)
+    failure = turn.failure or (ROUNDS_MAX if turn.finish_note == ROUNDS_MAX else "")
     if turn.state is TurnState.ANSWERED and not failure:
         done = replace(
             step,
@@ -224,13 +225,6 @@ def _step_over(making: Making, work: Work, step: Step, turn: Turn, text: str) ->
     else:
         failed = replace(step, state=StepState.FAILED, failure=failure)
         pause(making, changed(work, failed), failure)
-
-
-def _empty(turn: Turn, text: str) -> str:
-    """Why a turn that ended well has no result: nothing was said, or it went around with its tools for too long."""
-    if turn.finish_note == "rounds_max":
-        return turn.finish_note
-    return "" if text.strip() else "model_empty"
 
 
 def pause(making: Making, work: Work, reason: str) -> None:
