@@ -38,6 +38,9 @@ def _markdown(kept: Kept) -> Iterator[str]:
     if kept.preference is not None:
         places = ", ".join(f"`{each}`" for each in kept.preference.muted)
         yield f"- Notices: {kept.preference.notices.value}" + (f", none in {places}" if places else "")
+    for login in kept.connections:
+        who = f" as {_line(login.account)}" if login.account else ""
+        yield f"- Signed in at {_line(login.server)}{who} since {_moment(login.since_ms)}"
     for session in kept.sessions:
         yield from _session(session)
     if kept.elsewhere:

@@ -17,6 +17,7 @@ from core.domain.errors import BadInput
 from core.domain.keys import Place
 from core.engine.ports import Post, ThreadLine
 from storage.readers import Readers
+from storage.room import Room
 from storage.rows import FILE_COPY, POST, Row, clean, put
 from storage.writer import Writer
 
@@ -42,12 +43,15 @@ _SET_META = "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UP
 class SqliteBoard:
     """The `Board` port."""
 
-    def __init__(self, writer: Writer, readers: Readers) -> None:
+    def __init__(self, writer: Writer, readers: Readers, room: Room) -> None:
         self._writer = writer
         self._readers = readers
+        self._room = room
 
     async def put(self, post: Post, files: Sequence[FileCopy] = ()) -> Post:
         """See `Board.put`."""
+        if post.author:
+            self._room.ask()
         return await self._writer.submit(partial(_put, post=post, files=files))
 
     async def edit(self, post: Post) -> None:

@@ -35,6 +35,7 @@ _OF_SESSION = (  # table and the column that must not be found afterwards
     ("summary", "goal"),
     ("ticket", "digest"),
     ("move_claim", "id"),
+    ("login", "id"),
     ("tool_round", "text"),
     ("tool_call", "input"),
     ("permit", ""),
@@ -110,6 +111,8 @@ class Eraser:
             self._delete("permit", "account = ?", key)
             self._delete("adopted", "link_id IN (SELECT id FROM link WHERE account = ?)", key)
             self._delete("link", "account = ?", key, also="id")
+        self._delete("credential", "owner = ?", identity, also="sealed")
+        self._delete("login", "owner = ?", identity, also="id")
         self._delete("ticket", "owner = ?", identity, also="digest")
         self._delete("preference", "identity = ?", identity)
         self._delete("spend", "account = ?", f"person:{identity}")

@@ -89,8 +89,10 @@ _NEIGHBOUR = (
     " AND c.place = ? AND c.buttons <> '[]' AND c.created_ms >= ?)"
 )
 _ASKING = "c.key >= 'mailbag:' AND c.key < 'mailbag;'" + "".join(
-    f" OR c.key >= '{kind}:' AND c.key < '{kind};'" for kind in ("approval", "unsure", "login", "claim")
+    f" OR c.key >= '{kind}:' AND c.key < '{kind};'" for kind in ("approval", "unsure", "claim")
 )
+# A login's card keeps a button when it is answered: only the one that asks makes it wait.
+_ASKING += " OR c.key >= 'login:' AND c.key < 'login;' AND instr(c.buttons, ':sign_in:') > 0"
 _MINE = (
     "SELECT s.id, s.title, s.phase, s.home, s.audience, s.last_human_ms, coalesce(substr(m.text, 1, ?), ''), s.level,"
     f" EXISTS (SELECT 1 FROM card AS c WHERE c.session_id = s.id AND c.buttons <> '[]' AND ({_ASKING}))"

@@ -51,7 +51,7 @@ _HOLDING = (
     " AND s.home >= ? AND s.home < ? ORDER BY s.id"
 )
 _HOMES = (
-    "SELECT s.home FROM binding AS b JOIN session AS s ON s.id = b.session_id"
+    "SELECT b.key FROM binding AS b JOIN session AS s ON s.id = b.session_id"
     " WHERE b.key >= ? AND b.key < ? AND s.last_human_ms >= ? AND s.phase <> 'erased'"
     " ORDER BY s.last_human_ms DESC LIMIT ?"
 )

@@ -23,6 +23,8 @@ from core.domain.events import (
     CardShown,
     CaughtUp,
     CommandIssued,
+    CredentialDue,
+    CredentialReady,
     Delivered,
     EffectDone,
     EffectRefused,
@@ -51,7 +53,7 @@ from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
 from core.domain.tasking import START_TASK, Work
 from core.domain.tooling import ToolCall
-from storage import leaving, lookups, tasking
+from storage import leaving, lookups, signing, tasking
 from storage.leaving import Named, key_of_session
 from storage.rows import (
     CARD,
@@ -68,6 +70,7 @@ from storage.rows import (
     Table,
     clean,
 )
+from storage.signing import Signing
 
 E = TypeVar("E")
 
@@ -127,6 +130,7 @@ class _Subject:
     work: Work | None = None
     call: ToolCall | None = None
     named: Named = field(default_factory=Named)
+    signing: Signing = field(default_factory=Signing)
 
 
 def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, finishing: EffectRow | None) -> View:
@@ -170,6 +174,7 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         call=subject.call,
     )
     view = _about_tools(conn, view, event)
+    view = signing.complete(conn, view, event, subject.signing)
     return leaving.complete(conn, view, event, subject.named, key)
 
 
@@ -187,7 +192,7 @@ def _subject(  # noqa: C901, PLR0911, PLR0912 -- one arm for each event
             session_id = ticket.session_id if ticket is not None else event.session_id
             return _Subject(session=_session(conn, session_id), named=Named(ticket=ticket))
         case ButtonPressed():
-            return _subject_of_button(conn, clean(event.button.subject))
+            return _subject_of_button(conn, event, clean(event.button.subject))
         case ModelReplied() | ModelCut() | ModelStopped() | ModelBusy() | ModelRefused() | HistoryLost() | Delivered():
             return _subject_of_turn(conn, event.turn_id)
         case ToolReturned() | SignInNeeded() | ApprovalMissing():
@@ -207,7 +212,10 @@ def _subject(  # noqa: C901, PLR0911, PLR0912 -- one arm for each event
             return _Subject(session=_session(conn, event.session_id), card=card)
         case FileFetched() | TimerDue() | ThreadRead() | Summarized():
             return _Subject(session=_session(conn, event.session_id))
-        case MessageChanged() | SignedIn():
+        case SignedIn() | CredentialReady():
+            session, found = signing.named(conn, event)
+            return _Subject(session=session, signing=found)
+        case MessageChanged() | CredentialDue():
             return _Subject()
         case _:
             assert_never(event)
@@ -222,7 +230,7 @@ def _subject_of_turn(conn: sqlite3.Connection, turn_id: str, call_id: str = "") 
 def _about_tools(conn: sqlite3.Connection, view: View, event: Event) -> View:
     """The calls of the turn that the event is about, what their person permits here, and what asks for them."""
     session, turn = view.session, view.turn
-    if session is not None and isinstance(event, ButtonPressed | CommandIssued):
+    if session is not None and isinstance(event, ButtonPressed | CommandIssued | SignedIn):
         tooled = [each for each in view.task_turns if each.rounds and (turn is None or each.id != turn.id)]
         more = (call for each in tooled for call in _all(conn, TOOL_CALL, _CALLS, each.id))
         view = dataclasses.replace(view, calls=tuple(more))
@@ -265,8 +273,8 @@ def _only_one(conn: sqlite3.Connection, event: Arrival, person: Person, key: Ses
     return _Subject(session=_session(conn, found[0].session_id)) if len(found) == 1 else None
 
 
-def _subject_of_button(  # noqa: PLR0911 -- one way out for each thing that a button can be about
-    conn: sqlite3.Connection, subject: str
+def _subject_of_button(  # noqa: PLR0911 -- one way out for each kind of subject
+    conn: sqlite3.Connection, event: ButtonPressed, subject: str
 ) -> _Subject:
     card = _one(conn, CARD, _CARD_BY_ID, subject)
     if card is not None:
@@ -287,6 +295,9 @@ def _subject_of_button(  # noqa: PLR0911 -- one way out for each thing that a bu
     link = leaving.find_link(conn, subject)
     if link is not None:
         return _Subject(session=_session(conn, link.session_id), named=Named(link=link))
+    session, found = signing.named(conn, event)
+    if found.login is not None or found.credential is not None:
+        return _Subject(session=session, signing=found)
     return _Subject(session=_session(conn, subject))
 
 
@@ -322,7 +333,7 @@ def _asked(conn: sqlite3.Connection, account: PersonKey, session: Session) -> bo
 
 def _tasks(conn: sqlite3.Connection, event: Event, subject: _Subject, person: Person | None) -> _Tasks:
     works: tuple[Work, ...] = ()
-    if subject.session is not None and isinstance(event, Arrival | TimerDue):
+    if subject.session is not None and isinstance(event, Arrival | TimerDue | SignedIn):
         works = tasking.open_works(conn, subject.session.id)
     work = subject.work or tasking.work_of(conn, subject.turn)
     concerned = works if work is None else (work,)

@@ -8,23 +8,16 @@ Must not know: sockets, what is done with the answers. Raises what a request rai
 from __future__ import annotations
 
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from bots.discord.faults import Denied
 from bots.discord.fields import Raw, mapping, number, text
-from bots.discord.rest import VERSION_PATH, Rest
+from bots.discord.rest import Rest
 
 _ABOUT = ("/applications/@me", "/oauth2/applications/@me")  # the second one is the older
 
 
 async def ourselves(rest: Rest) -> Raw:
-    """Our user object. An address that is only a host is one without the API's version, if that is what it needs."""
-    try:
-        return mapping(await rest.call("GET", "/users/@me"))
-    except Denied as no:
-        if no.status != HTTPStatus.NOT_FOUND or urlsplit(rest.api).path:
-            raise
-    rest.api += VERSION_PATH
+    """Our user object."""
     return mapping(await rest.call("GET", "/users/@me"))
 
 

@@ -12,6 +12,7 @@ would end it, and which of the two discord.py sends is a race (trap 7).
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -70,6 +71,15 @@ class _State(AutoShardedConnectionState[Any]):
         super()._update_references(ws)
         client: Gateway = self._get_client()
         client.socket_opened(ws)
+
+
+async def _received(ws: DiscordWebSocket, message: str | bytes) -> None:
+    """A READY that does not tell where to go on means: here. Discord's own always tells, and comes packed."""
+    if isinstance(message, str) and '"READY"' in message and '"resume_gateway_url"' not in message:
+        frame = json.loads(message)
+        frame["d"]["resume_gateway_url"] = str(ws.gateway)
+        message = json.dumps(frame)
+    await DiscordWebSocket.received_message(ws, message)
 
 
 class Gateway(discord.AutoShardedClient):
@@ -135,6 +145,7 @@ class Gateway(discord.AutoShardedClient):
             _end_heartbeat(before)
         self._opened(shard)
         ws._discord_parsers = {name: partial(self._parsed, ws, name) for name in EVENTS}  # noqa: SLF001
+        ws.received_message = partial(_received, ws)  # type: ignore[method-assign]
         saved = self._saved.pop(shard, None)
         if ws.session_id is None and before is not None and before.session_id is not None:
             ws.session_id, ws.sequence = before.session_id, before.sequence
@@ -150,7 +161,7 @@ class Gateway(discord.AutoShardedClient):
     async def _unless_answered(self, ws: DiscordWebSocket) -> None:
         """A RESUME that nobody answers would be silence for ever: begin anew."""
         await asyncio.sleep(RESUME_S)
-        del self._unanswered[ws]
+        self._unanswered.pop(ws, None)
         if not ws.socket.closed:
             log.warning("discord_resume_unanswered", shard=ws.shard_id)
             ws.session_id = ws.sequence = None

@@ -31,7 +31,8 @@ async def examine(token: str, clock: Clock, *, api: str = "") -> tuple[str, str]
         about = await entrance.application(rest)
         gateway = mapping(await rest.call("GET", "/gateway/bot"))
         name = text(about, "name") or text(me, "username")
-        return _told(snowflake(about, "id") or required(me, "id"), name, number(about, "flags"), _starts(gateway))
+        app = snowflake(about, "id") or required(me, "id")
+        return _told(app, name, number(about, "flags") if "flags" in about else CONTENT_FLAGS, _starts(gateway))
     except Refused as no:
         fix = "make a new token in the developer portal, under Bot, and set DISCORD_TOKEN"
         return f"Discord refuses the token ({no.code})", fix
@@ -41,14 +42,17 @@ async def examine(token: str, clock: Clock, *, api: str = "") -> tuple[str, str]
         await rest.close()
 
 
-def _starts(gateway: Raw) -> int:
-    return number(inside(gateway, "session_start_limit"), "remaining", FEW_STARTS)
+def _starts(gateway: Raw) -> int | None:
+    limit = inside(gateway, "session_start_limit")
+    return number(limit, "remaining") if "remaining" in limit else None
 
 
-def _told(app: str, name: str, flags: int, starts: int) -> tuple[str, str]:
+def _told(app: str, name: str, flags: int, starts: int | None) -> tuple[str, str]:
     content = bool(flags & CONTENT_FLAGS)
     narrow = "reads only mentions and direct messages (Message Content Intent is off in the developer portal)"
     reads = "reads every message in its threads" if content else narrow
-    said = f"{name}, {reads}, {starts} session starts left today; invite: {invitation(app)}"
-    fix = "find out what restarts so often: Discord resets the token when none is left" if starts < FEW_STARTS else ""
+    left = "" if starts is None else f", {starts} session starts left today"
+    said = f"{name}, {reads}{left}; invite: {invitation(app)}"
+    few = starts is not None and starts < FEW_STARTS
+    fix = "find out what restarts so often: Discord resets the token when none is left" if few else ""
     return said, fix

@@ -9,11 +9,14 @@ shows nobody the headers (facts/discord.md section 3).
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Literal
+from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -53,6 +56,8 @@ class Rest:
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
         self._refused = False
+        self._finding = asyncio.Lock()
+        self._base_found = bool(urlsplit(self.api).path)
 
     async def close(self) -> None:
         """Send nothing more."""
@@ -71,6 +76,7 @@ class Rest:
         patience_s: float = PATIENCE_S,
     ) -> Json:
         """One request; waits up to `patience_s` for its turn and repeats only what Discord has put off by 429."""
+        await self._find_base()
         route, major = _route(method, path)
         start = self._clock.monotonic()
         while True:
@@ -131,6 +137,17 @@ class Rest:
                 connector=connector, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), headers={"User-Agent": AGENT}
             )
         return self._session
+
+    async def _find_base(self) -> None:
+        """An address that is only a host may want the API's version; it is asked once, before anything is sent."""
+        async with self._finding:
+            if not self._base_found:
+                headers = {"Authorization": f"Bot {self._token}"}
+                with suppress(aiohttp.ClientError, OSError, TimeoutError):
+                    async with self._open_session().get(f"{self.api}/users/@me", headers=headers) as response:
+                        self._base_found = True
+                        if response.status == HTTPStatus.NOT_FOUND:
+                            self.api += VERSION_PATH
 
     async def _turn(self, route: str, major: str, until: float, spare: int) -> None:
         """Return when the request may go."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
@@ -17,6 +18,7 @@ from bots.local.chat import LocalChat
 from bots.local.hub import Crowded
 from bots.local.render import About, Shown
 from core.domain.errors import BadInput, Closing, StoreError, StoreFull
+from core.domain.words import say
 from core.engine.handover import Exporter
 from core.engine.ports import Board
 
@@ -52,8 +54,8 @@ def refusal(status: int, code: str, message: str) -> web.Response:
     return answer({"error": {"code": code, "message": message}}, status=status)
 
 
-def _plainly(handler: Handler) -> Handler:
-    """Turn the errors that a route may end in into answers."""
+def _plainly(handler: Handler, language: str) -> Handler:
+    """Turn the errors that a route may end in into answers; what a person may meet is in the house's language."""
 
     async def answering(request: web.Request) -> web.StreamResponse:
         try:
@@ -63,10 +65,9 @@ def _plainly(handler: Handler) -> Handler:
         except Crowded:
             return refusal(503, "crowded", "Too many pages are open; close one and try again.")
         except StoreFull:
-            sentence = "The disk is full: this was not taken. Everything before it is safe; try again later."
-            return refusal(507, "store_full", sentence)
+            return refusal(507, "store_full", say(language, "refused.full"))
         except Closing:
-            response = refusal(503, "closing", "The bot is restarting; try again in a moment.")
+            response = refusal(503, "closing", say(language, "refused.closing"))
         except StoreError as error:
             response = refusal(503, error.code, "The store cannot be used now; try again in a moment.")
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -103,15 +104,16 @@ class LocalApi:
 
     def routes(self) -> list[web.RouteDef]:
         """To be served under `bots.web.guard`."""
+        plainly = partial(_plainly, language=self._about.language)
         return [
-            web.post("/api/messages", _plainly(self._post_message)),
-            web.get("/api/threads", _plainly(self._get_threads), allow_head=False),
-            web.get("/api/threads/{thread}", _plainly(self._get_thread), allow_head=False),
-            web.post("/api/actions", _plainly(self._post_action)),
-            web.get("/api/stream", _plainly(self._get_stream), allow_head=False),
-            web.get("/api/about", _plainly(self._get_about), allow_head=False),
-            web.get("/api/export/{token}", _plainly(self._get_export), allow_head=False),
-            web.post("/api/time", _plainly(self._post_time)),
+            web.post("/api/messages", plainly(self._post_message)),
+            web.get("/api/threads", plainly(self._get_threads), allow_head=False),
+            web.get("/api/threads/{thread}", plainly(self._get_thread), allow_head=False),
+            web.post("/api/actions", plainly(self._post_action)),
+            web.get("/api/stream", plainly(self._get_stream), allow_head=False),
+            web.get("/api/about", plainly(self._get_about), allow_head=False),
+            web.get("/api/export/{token}", plainly(self._get_export), allow_head=False),
+            web.post("/api/time", plainly(self._post_time)),
         ]
 
     async def _post_message(self, request: web.Request) -> web.StreamResponse:

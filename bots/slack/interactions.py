@@ -25,6 +25,7 @@ COMMANDS = (RESUME_COMMAND, OWN_COMMAND)
 RESUME_SHORTCUT = "resume_conversation"  # on a message
 LIST_SHORTCUT = "my_conversations"  # anywhere
 SHORTCUTS = {RESUME_SHORTCUT: "message", LIST_SHORTCUT: "global"}
+ORIGIN = "rj1from:"  # begins the id of a block whose choice is meant for another place than its own
 CHOOSE = "rj1choose"  # callback of a modal with a list: the chosen value is the button
 VALUE_MAX_CHARS = 10_000
 _MOVING = "resume"  # the verb of a button that may bring a conversation to where it is pressed
@@ -45,7 +46,7 @@ class Origin:
         """Inverse of `str`; nowhere, when it is not ours."""
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return cls()
         if not (isinstance(found, list) and len(found) == 2 and all(isinstance(each, str) for each in found)):  # noqa: PLR2004  (two fields)
             return cls()
@@ -76,6 +77,10 @@ def place_in(body: Payload) -> tuple[str, str]:
         return text_at(body, "channel_id"), ""
     if text_at(body, "container", "type") == "view" or text_at(body, "type") == "view_submission":
         origin = Origin.parse(text_at(body, "view", "private_metadata"))
+        return origin.channel, origin.thread
+    block = next((text_at(each, "block_id") for each in listed(body, "actions")), "")
+    if block.startswith(ORIGIN):
+        origin = Origin.parse(block.removeprefix(ORIGIN))
         return origin.channel, origin.thread
     channel = text_at(body, "channel", "id") or text_at(body, "container", "channel_id")
     message, container = at(body, "message"), at(body, "container")

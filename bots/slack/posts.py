@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from bots.slack import ids, limits
+from bots.slack import ids, limits, render
 from bots.slack.identity import Identity
 from bots.slack.ids import Ref
 from bots.slack.payload import Payload, at, listed, text_at
@@ -42,6 +42,7 @@ _CLOSED_TO_US = frozenset(
         "unknown_method",
     ]
 )
+_BLOCKS_REFUSED = ("invalid_blocks", "msg_blocks_too_long")
 _ANSWER_KEY = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}:\d+")
 
 log = structlog.get_logger("rejoinder.slack")
@@ -76,12 +77,12 @@ class Posts:
                 return found
         self._unsure.setdefault(key, ids.ts_of(self._clock.now_ms() - SKEW_MS))
         try:
-            answer = await self._sender.call(
+            answer = await self._call(
                 "chat.postMessage",
+                text,
+                blocks,
                 channel=place.channel,
                 thread_ts=place.thread,
-                text=text,
-                blocks=blocks,
                 metadata=stamp(key, digest),
                 unfurl_links=False,
                 unfurl_media=False,
@@ -96,16 +97,20 @@ class Posts:
     async def update(self, ref: Ref, key: str, text: str, blocks: Blocks, *, digest: str = "") -> None:
         """Make the message read like this. Repeating it does no harm, so an unclear outcome is "not sent"."""
         try:
-            await self._sender.call(
-                "chat.update",
-                channel=ref.channel,
-                ts=ref.ts,
-                text=text,
-                blocks=blocks,
-                metadata=stamp(key, digest),
-            )
+            await self._call("chat.update", text, blocks, channel=ref.channel, ts=ref.ts, metadata=stamp(key, digest))
         except Ambiguous as error:
             raise NotSent(code=error.code, detail=error.detail) from error
+
+    async def _call(self, method: str, text: str, blocks: Blocks, **args: object) -> Payload:
+        """Write a message; where Slack does not take its blocks, the words arrive in a plainer form."""
+        for words, these in ((text, blocks), *render.plainer(text, blocks)):  # the last way has no blocks
+            try:
+                return await self._sender.call(method, text=words, blocks=these, **args)
+            except Refused as error:
+                if not error.code.startswith(_BLOCKS_REFUSED) or not these:
+                    raise
+                log.info("Slack does not take these blocks", code=error.code, method=method)
+        raise Refused(code="slack_blocks")
 
     async def delete(self, ref: Ref) -> None:
         """Take a message away; one that is not there is fine, and one that has to stay keeps nobody from going on."""

@@ -53,6 +53,25 @@ def card(given: Card) -> Blocks:
     return answer(given.text, given.buttons, limits.UPDATE_MAX_CHARS)
 
 
+def plainer(text: str, blocks: Blocks) -> list[tuple[str, Blocks]]:
+    """The same message where Slack takes no such blocks: with the oldest kinds of them, then without any."""
+    words = "\n".join(str(each["text"]) for each in blocks if isinstance(each, dict) and each["type"] == "markdown")
+    rest = [_for_everybody(each) for each in blocks if isinstance(each, dict) and each["type"] != "markdown"]
+    return [(text, [*sections(words), *rest]), (_short(mrkdwn(words), limits.UPDATE_MAX_CHARS) or text, [])]
+
+
+def _for_everybody(block: Json) -> Json:
+    """Buttons that all can see; whoever presses one is asked for their right to it anyway."""
+    if not isinstance(block, dict) or block.get("type") != "actions":
+        return block
+    elements = block["elements"]
+    given = [each for each in elements if isinstance(each, dict)] if isinstance(elements, list) else []
+    found: list[Json] = [
+        {name: value for name, value in each.items() if name != "visible_to_user_ids"} for each in given
+    ]
+    return {**block, "elements": found}
+
+
 def fallback(text: str) -> str:
     """What a notification or a screen reader says instead of the blocks."""
     flat = " ".join(text.split())
@@ -194,7 +213,7 @@ def session_status(given: Card) -> str:
         return "closed" if verbs == {"resume"} else "suspended"
     if kind == "task" and verbs and verbs <= _GOES_ON:
         return ""
-    if kind in ("mailbag", "approval", "login", "task", "claim", "moved"):
+    if kind in ("mailbag", "approval", "unsure", "login", "task", "claim", "moved"):
         return "suspended" if verbs else "active"
     return ""
 

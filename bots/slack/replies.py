@@ -18,7 +18,7 @@ import structlog
 from bots.slack import files, ids, limits, render
 from bots.slack.adapter import SlackPlatform
 from bots.slack.heard import Desk
-from bots.slack.interactions import Origin
+from bots.slack.interactions import ORIGIN, Origin
 from bots.slack.render import View
 from bots.slack.words import own, spelled
 from core.codec import Json
@@ -124,7 +124,8 @@ class Replies:
 
     async def _list(self, given: Choices, desk: Desk) -> None:
         """A list in a message; choosing is pressing."""
-        chosen: Json = {"type": "actions", "elements": [render.select(given.options)]}
+        meant = f"{ORIGIN}{_origin(desk)}"  # where it was asked for, not where only this person reads
+        chosen: Json = {"type": "actions", "block_id": meant, "elements": [render.select(given.options)]}
         await self._post(desk, given.text, [*render.answer(given.text, ()), chosen])
 
     async def _post(self, desk: Desk, text: str, blocks: render.Blocks) -> None:

@@ -27,6 +27,7 @@ from core.engine.handover import Exporter
 from core.engine.ports import Clock, Intake
 from core.settings import Settings
 
+WORKED_S = 2.0  # who lives on for so long after the first event is not in a crash loop
 PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 
 log = structlog.get_logger("rejoinder.slack")
@@ -64,6 +65,7 @@ class Slack:
         self._signed = SignedRequests(secret.get_secret_value(), clock) if secret else None
         self._boots = Boots(settings.data_dir)
         self._later: asyncio.Task[None] | None = None
+        self._proving: asyncio.Task[None] | None = None
         self._closing = False
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -139,16 +141,23 @@ class Slack:
         async def noted(body: Payload) -> Ack | None:
             answer = await take(body)
             self._boots.heard(self._clock.now_ms())
+            if self._proving is None and not self._closing:
+                self._proving = asyncio.create_task(self._prove(), name="slack worked")
             return answer
 
         return noted
 
+    async def _prove(self) -> None:
+        await self._clock.sleep(WORKED_S)
+        self._boots.worked(self._clock.now_ms())
+
     async def disconnect(self) -> None:
         """Take nothing more in; what is not acknowledged comes again at the next start."""
         self._closing = True
-        if self._later is not None:
-            self._later.cancel()
-            await asyncio.gather(self._later, return_exceptions=True)
+        for task in (self._later, self._proving):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         if self._signed is not None:
             self._signed.dispatcher = None
         if self.sockets is not None:

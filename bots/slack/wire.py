@@ -95,16 +95,16 @@ def _spoken(body: Payload, me: Me, names: Mapping[str, str], audience: Audience,
         return Ignored(why="malformed message")
     said = storable(text_at(event, "text"), TEXT_MAX_CHARS)
     address = _address(said, me, direct=ids.is_direct(channel), root=thread == ts)
-    if address is None:
-        return Ignored(why="not for us")
     bare = typed.without_mention(said, me.user)
+    if address is None and typed.command(decoded(bare, names), mentioned=False, bare_mention=False) is None:
+        return Ignored(why="not for us")
     heard = MessageReceived(
         source_keys=(ids.message_key(me.team, channel, ts), *_more_keys(body, event)),
         author=Author(key=ids.person(me.team, user), name=names.get(user, user)),
         place=ids.place(me.team, channel, thread),
         text=decoded(bare, names),
         ref=str(ids.Ref(channel=channel, ts=ts, thread=thread)),
-        address=address,
+        address=address or Address.PLAIN,
         files=_files(event, me.team, channel, ts),
         caught_up=caught_up,
         audience=audience,

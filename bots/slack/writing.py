@@ -27,7 +27,19 @@ _GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_clos
 _ENDED = frozenset({"message_not_in_streaming_state", "stopped_by_user"})
 _NO_STREAMS = frozenset({"unknown_method", "missing_scope", "method_not_supported_for_app", "not_authorized"})
 LOST_PLACE = frozenset(
-    ["channel_not_found", "not_in_channel", "is_archived", "thread_not_found", "restricted_action", "no_permission"]
+    {
+        "cannot_reply_to_message",
+        "channel_not_found",
+        "is_archived",
+        "no_permission",
+        "not_in_channel",
+        "restricted_action",
+        "restricted_action_non_threadable_channel",
+        "restricted_action_read_only_channel",
+        "restricted_action_thread_locked",
+        "restricted_action_thread_only_channel",
+        "thread_not_found",
+    }
 )
 
 log = structlog.get_logger("rejoinder.slack")

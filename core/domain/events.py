@@ -155,9 +155,13 @@ class ModelRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryLost:
-    """The stored conversation of a turn cannot be read; the originals stay."""
+    """The stored conversation of a turn cannot be read; the originals stay.
+
+    `messages`: the turn's own, from which it starts afresh; none when they are what cannot be read.
+    """
 
     turn_id: str
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,6 +319,23 @@ class SignedIn:
     failure: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialDue:
+    """A login that is used ends soon: time to renew it."""
+
+    source_keys: tuple[str, ...]
+    credential_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialReady:
+    """A login was looked at, renewed or given back; `session_id` is a session that waits for it, "" for none."""
+
+    session_id: str
+    credential_id: str
+
+
 Arrival = MessageReceived | ButtonPressed | CommandIssued | ResumeAsked
 Outcome = (
     ModelReplied
@@ -330,10 +351,11 @@ Outcome = (
     | Summarized
     | ToolReturned
     | SignInNeeded
+    | CredentialReady
     | ApprovalMissing
     | EffectDone
     | EffectWaits
     | EffectStumbled
     | EffectRefused
 )
-Event = Arrival | Outcome | TimerDue | CaughtUp | MessageChanged | SignedIn
+Event = Arrival | Outcome | TimerDue | CaughtUp | MessageChanged | SignedIn | CredentialDue

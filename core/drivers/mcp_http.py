@@ -7,6 +7,8 @@ in memory whole. Must not know: MCP.
 
 from __future__ import annotations
 
+import functools
+import ssl
 import urllib.request
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -101,6 +103,12 @@ class Noting(httpx2.AsyncBaseTransport):
         await self._inner.aclose()
 
 
+@functools.cache
+def _trust() -> ssl.SSLContext:
+    """Made once: reading all the roots takes longer than a call."""
+    return httpx2.create_ssl_context()
+
+
 def client_of(url: str, notes: Notes, *, cap_bytes: int = CAP_BYTES) -> httpx2.AsyncClient:
     """A client for one connection. A proxy of the environment stands before the internet, not before this machine."""
     parts = urlsplit(url)
@@ -109,7 +117,7 @@ def client_of(url: str, notes: Notes, *, cap_bytes: int = CAP_BYTES) -> httpx2.A
         proxy = urllib.request.getproxies().get(parts.scheme)
     if parts.hostname in ("localhost", "127.0.0.1", "::1"):
         proxy = None
-    inner = httpx2.AsyncHTTPTransport(proxy=proxy)
+    inner = httpx2.AsyncHTTPTransport(proxy=proxy, verify=_trust())
     return httpx2.AsyncClient(
         transport=Noting(inner, notes, cap_bytes),
         headers={"Accept-Encoding": "identity"},

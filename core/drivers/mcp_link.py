@@ -135,7 +135,8 @@ async def connect(server: ToolServer, bearer: SecretStr | None) -> Link:
     host = asyncio.create_task(_host(server, notes, ready, closing), name="mcp-link")
     host.add_done_callback(_heard)
     try:
-        await asyncio.wait((ready, host), timeout=CONNECT_S, return_when=asyncio.FIRST_COMPLETED)
+        limit_s = min(CONNECT_S, server.timeout.total_seconds())
+        await asyncio.wait((ready, host), timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
     except BaseException:
         host.cancel()
         raise
@@ -205,7 +206,7 @@ def _broken(notes: Notes) -> OutsideError:
 def _not_connected(host: asyncio.Task[None], notes: Notes) -> OutsideError:
     """Why there is no connection; nothing of a call was sent."""
     if not host.done():
-        return NotSent(code="tool_unreachable", detail=f"no answer within {CONNECT_S:g} s")
+        return NotSent(code="tool_unreachable", detail="no answer in time")
     with contextlib.suppress(asyncio.CancelledError):
         if isinstance(error := host.exception(), OSError):
             return Refused(code="tool_unreachable", detail=f"cannot be run: {error.strerror or type(error).__name__}")

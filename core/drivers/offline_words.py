@@ -26,6 +26,7 @@ _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)?")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _NOTE = re.compile(r"\[(?P<note>.*?)\](?:\n|$)", re.DOTALL)  # what the memory level says, before a person's words
 _QUOTED = re.compile(r"</?(heard|file|message|summary)\b[^>\n]*>")  # around what others said, files, summaries
+_NAMED = re.compile(r"<message from=[^\n]*>\n(.*?)\n</message>", re.DOTALL)  # where several people talk
 _CORRECTION = re.compile(
     r"^Correction by the person \([^)\n]*\): (?P<words>.+?)\s*</summary>", re.DOTALL | re.MULTILINE
 )
@@ -90,6 +91,7 @@ def read(messages: Sequence[Mapping[str, object]]) -> Talk:
         if said and said[-1][0] == "assistant":
             partial = "".join(said.pop()[1]) + partial
     last = said.pop()[1] if said and said[-1][0] == "user" else []
+    last = [_NAMED.sub(r"\1", text) for text in last]
     heard = [text for role, texts in said if role == "user" for text in texts]
     corrected = [found["words"] for text in heard for found in _CORRECTION.finditer(text)]
     heard = [_CORRECTION.sub("", text) for text in heard]

@@ -99,7 +99,7 @@ class Asking:
         try:
             request, live, tools = await self._prepare(turn_id)
         except HistoryUnreadable:
-            return HistoryLost(turn_id=turn_id)
+            return await self._lost(row, turn_id)
         heard = _Heard(before=live.turn.before, said=live.turn.said, tools=tools, plans=tasks.plans(live.turn))
         self._point("model.before_call")
         reading = asyncio.create_task(self._read(request, row.id, heard, live))
@@ -114,6 +114,16 @@ class Asking:
         finally:
             reading.cancel()
             self._point("model.after_call")
+
+    async def _lost(self, row: EffectRow, turn_id: str) -> Outcome:
+        """The history cannot be read; perhaps the question can."""
+        turn = (await self._store.delivery(turn_id)).turn
+        most = turn.last_seq - turn.first_seq + 1
+        try:
+            own = await self._store.history(row.session_id, turn.first_seq, turn.last_seq, most)
+        except HistoryUnreadable:
+            own = ()
+        return HistoryLost(turn_id=turn_id, messages=own)
 
     async def _prepare(self, turn_id: str) -> tuple[ModelRequest, LiveAnswer, Shown]:
         told = await self._store.conversation(turn_id, self._policy.recall_budget_tokens)

@@ -46,6 +46,18 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """A login of the person's at a tool server, without anything that opens it."""
+
+    server: str
+    account: str
+    status: str
+    scopes: str
+    since_ms: int
+    used_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """Everything of one person. `elsewhere`: their words in conversations of others, as said or heard there."""
 
@@ -55,6 +67,7 @@ class Kept:
     posts: tuple[Posted, ...]
     links: tuple[Link, ...]
     preference: Preference | None
+    connections: tuple[Connected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ from core.engine.live import LiveAnswers
 from core.engine.performing import Performers
 from core.engine.points import Point, nowhere
 from core.engine.ports import Accepted, Claim, Clock, Decide, Model, Platform, Store
+from core.engine.refreshing import Refreshing
 from core.engine.running import Running
 from core.engine.summarizing import Summarizing
 from core.engine.tool_ports import Tools, Vault
@@ -71,6 +72,7 @@ class Engine:
         policy: Policy,
         boot: str,
         code_keys: CodeKeys | None = None,
+        refreshing: Refreshing | None = None,
         ring_at: Callable[[int], None] = _never,
         tools: Tools | None = None,
         vault: Vault | None = None,
@@ -95,6 +97,7 @@ class Engine:
             delivering=Delivering(store, platforms, policy, self._live, clock, point),
             summarizing=Summarizing(store, model, platforms, policy, point),
             erasing=Erasing(store, platforms, policy, self.quiet, point),
+            refreshing=refreshing or Refreshing(),
         )
         self._bell = Bell(store, clock, self.accept, ring_at)
         self._lanes = Lanes()
@@ -408,5 +411,7 @@ def _lane(event: Event) -> str:
             return event.digest or event.session_id
         case _ if isinstance(turn_id := getattr(event, "turn_id", None), str):
             return turn_id
+        case events.SignedIn():
+            return event.login_id
         case _:
             return str(getattr(event, "session_id", ""))

@@ -335,7 +335,7 @@ CREATE TABLE tool_call (
 ) STRICT;
 CREATE INDEX tool_call_turn ON tool_call (turn_id, round, n);
 CREATE INDEX tool_call_session ON tool_call (session_id);
-CREATE INDEX tool_call_sign_in ON tool_call (server) WHERE state = 'sign_in';
+CREATE INDEX tool_call_sign_in ON tool_call (session_id) WHERE state = 'sign_in';
 
 CREATE TABLE tool_list (
     digest TEXT PRIMARY KEY,
@@ -360,14 +360,16 @@ CREATE TABLE credential (
     status TEXT NOT NULL,
     version INTEGER NOT NULL,
     expires_ms INTEGER,
+    renewable INTEGER NOT NULL,
     scopes TEXT NOT NULL,
     account TEXT NOT NULL,
     issuer TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    updated_ms INTEGER NOT NULL
+    updated_ms INTEGER NOT NULL,
+    used_ms INTEGER NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX credential_owner ON credential (owner, server);
-CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND expires_ms IS NOT NULL;
+CREATE UNIQUE INDEX credential_owner ON credential (owner, server) WHERE status <> 'ending';
+CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND renewable = 1;
 
 CREATE TABLE login (
     id TEXT PRIMARY KEY,
@@ -376,14 +378,23 @@ CREATE TABLE login (
     session_id TEXT NOT NULL,
     server TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    expires_ms INTEGER NOT NULL,
     state TEXT NOT NULL,
+    link TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    browser TEXT NOT NULL,
     sealed TEXT NOT NULL,
     credential_id TEXT NOT NULL,
     failure TEXT NOT NULL
 ) STRICT;
 CREATE INDEX login_owner ON login (owner, server);
 CREATE INDEX login_session ON login (session_id);
+CREATE UNIQUE INDEX login_link ON login (link) WHERE link <> '';
+
+-- What the program is to an authorization server that it has registered at, sealed.
+CREATE TABLE oauth_client (
+    key TEXT PRIMARY KEY,
+    sealed TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Long tasks. A step's work is a turn of its own (turn.step_id); the partial indexes hold open tasks only.
 CREATE TABLE task (

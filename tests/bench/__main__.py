@@ -29,6 +29,7 @@ from tests.bench import (
     exchange,
     heartbeat,
     idle,
+    logins,
     program,
     recall,
     restart,
@@ -54,6 +55,7 @@ BENCHES: dict[str, Bench] = {
     "program": program.run,
     "discord": discord.run,
     "slack": slack.run,
+    "logins": logins.run,
 }
 _WIDTH = 118  # where no terminal says how wide it is
 

@@ -73,6 +73,8 @@ async def _choose(stage: Stage, act: Choose, n: int) -> None:
 
 async def _carry(stage: Stage, act: Carry, n: int) -> None:
     """Ask /why, press `Continue elsewhere`, and type the code there; after a death with a new code."""
+    if act.thread not in stage.rooms:
+        return
     key = f"c{n}:{len(stage.lives)}"
     reply = await _type(stage, "/why", act.person, stage.rooms[act.thread], f"{key}:why")
     button = next((each for each in _buttons(reply) if each["label"] == "Continue elsewhere"), None)

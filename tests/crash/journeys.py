@@ -122,6 +122,7 @@ _HOUSES: dict[str, House] = {
     "a_tool_that_nobody_decides": _WITH_TOOLS,
     "a_tool_and_a_stop": _WITH_TOOLS,
     "a_tool_and_a_cut": _WITH_TOOLS,
-} | HOUSES
+    **HOUSES,
+}
 
 JOURNEYS = {name: Journey(acts=acts, house=_HOUSES.get(name, House())) for name, acts in (_ACTS | LEAVING).items()}

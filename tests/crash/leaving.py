@@ -156,7 +156,8 @@ LEAVING: dict[str, tuple[Act, ...]] = {
         Leap(seconds=24 * _HOUR),
         Leap(seconds=26 * 24 * _HOUR),
         Look(phases=("expired",), cards=("idle", "retention")),
-        Leap(seconds=4 * 24 * _HOUR, forgets=True),
+        Leap(seconds=4 * 24 * _HOUR),
+        Leap(seconds=25 * _HOUR, forgets=True),  # a death may cost the day of running that has to be over
     ),
 }
 

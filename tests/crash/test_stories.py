@@ -20,7 +20,22 @@ from hypothesis import strategies as st
 
 from core.domain.rules.attempts import ATTEMPTS_MAX, DEATHS_MAX
 from core.engine.points import POINTS
-from tests.crash.acts import Act, Arm, Away, Command, Drain, Mishaps, Press, Redeliver, Say, Swapped, Wait, Wobbles
+from tests.crash.acts import (
+    Act,
+    Arm,
+    Away,
+    Carry,
+    Command,
+    Drain,
+    Leap,
+    Mishaps,
+    Press,
+    Redeliver,
+    Say,
+    Swapped,
+    Wait,
+    Wobbles,
+)
 from tests.crash.conftest import deadly
 from tests.crash.life import WHOLE, House
 from tests.crash.shaky import Wobble
@@ -64,6 +79,13 @@ acts: st.SearchStrategy[Act] = st.one_of(
     st.just(Drain()),
     st.builds(Wobbles, of=st.lists(st.sampled_from(Wobble), min_size=1, max_size=2).map(tuple)),
 )
+LEFT = ("Resume", "Keep open 24 h", "End", "Bring it back here", "Start new here", "That wasn't me")
+people = st.sampled_from(("alice", "alice", "bob"))
+threads = st.sampled_from(("t1", "t2"))
+leaps = st.builds(Leap, seconds=st.sampled_from((1_860.0, 1_800.0, 86_400.0)))
+presses = st.builds(Press, label=st.sampled_from(LEFT), person=people, thread=threads)
+carries = st.builds(Carry, to=st.just(""), workspace=st.sampled_from(("home", "away")), person=people, thread=threads)
+leaving: st.SearchStrategy[Act] = st.one_of(leaps, leaps, presses, presses, carries, acts, acts)
 
 
 def named(story: list[Act]) -> tuple[Act, ...]:
@@ -104,11 +126,11 @@ def named(story: list[Act]) -> tuple[Act, ...]:
     def clear(wobble: Wobble) -> bool:
         return wobble is Wobble.NOT_SENT or next(unclear) < ATTEMPTS_MAX
 
-    return tuple(fill(act) for act in story)
+    filled = (fill(act) for act in story)
+    return tuple(replace(act, to=f"w{n}") if isinstance(act, Carry) else act for n, act in enumerate(filled))
 
 
 sizes = st.sampled_from((WHOLE, WHOLE, 100))  # characters of one message
-stories = st.lists(acts, min_size=3, max_size=12).map(named)
 
 
 def tell(template: Path, folder: Path, story: tuple[Act, ...], part_chars: int) -> None:
@@ -120,18 +142,21 @@ def tell(template: Path, folder: Path, story: tuple[Act, ...], part_chars: int) 
         runner.run(play(path, story, {}, House(part_chars=part_chars)))
 
 
-def test_no_story_loses_or_doubles_anything(template: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("of", "examples"), [(acts, 200), (leaving, 80)], ids=["talking", "leaving"])
+def test_no_story_loses_or_doubles_anything(
+    template: Path, tmp_path: Path, of: st.SearchStrategy[Act], examples: int
+) -> None:
     """Whatever people and platforms do, in whatever order, and wherever the process dies: answered once, in order."""
 
     @settings(
-        max_examples=200,
+        max_examples=examples,
         derandomize=True,
         deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(story=stories, part_chars=sizes)
+    @given(story=st.lists(of, min_size=3, max_size=12).map(named), part_chars=sizes)
     def every(story: tuple[Act, ...], part_chars: int) -> None:
         tell(template, tmp_path / "life", story, part_chars)
 
@@ -139,7 +164,8 @@ def test_no_story_loses_or_doubles_anything(template: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.soak
-def test_no_story_of_many_loses_or_doubles_anything(template: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("of", [acts, leaving], ids=["talking", "leaving"])
+def test_no_story_of_many_loses_or_doubles_anything(template: Path, tmp_path: Path, of: st.SearchStrategy[Act]) -> None:
     """The same with thousands of stories that were never told before."""
     first = random.SystemRandom().getrandbits(32)
     count = 0
@@ -152,7 +178,7 @@ def test_no_story_of_many_loses_or_doubles_anything(template: Path, tmp_path: Pa
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(story=st.lists(acts, min_size=3, max_size=30).map(named), part_chars=sizes)
+    @given(story=st.lists(of, min_size=3, max_size=30).map(named), part_chars=sizes)
     def every(story: tuple[Act, ...], part_chars: int) -> None:
         nonlocal count
         count += 1

@@ -19,6 +19,7 @@ from tests.kit.claude_script import Behaviour
 from tests.kit.claude_server import ClaudeServer
 from tests.kit.discord_program import Installation, installed
 from tests.kit.discord_server import DiscordServer
+from tests.kit.discord_world import Channel
 from tests.kit.slack_people import MENTION
 from tests.kit.slack_server import SlackServer
 from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, Message
@@ -159,6 +160,11 @@ async def test_from_the_web_chat_to_discord_and_back(discord: DiscordServer, tmp
         await across(discord, bot, claude, InTheWebChat(bot))
 
 
+def whole(discord: DiscordServer, thread: Channel, text: str) -> bool:
+    """Whether an answer stands that does not grow any more: it has no Stop button."""
+    return any(each["content"] == text and not each["components"] for each in discord.ours(thread))
+
+
 async def across(discord: DiscordServer, bot: Installation, claude: ClaudeServer, there: Elsewhere) -> None:
     """The journey, killed after each of its steps."""
 
@@ -192,7 +198,7 @@ async def across(discord: DiscordServer, bot: Installation, claude: ClaudeServer
 
     claude.push(Behaviour(text="It is Lumen."))
     discord.people.say("ally", thread, "What is my app called?")
-    await discord.until(lambda: "It is Lumen." in discord.texts(thread))
+    await discord.until(lambda: whole(discord, thread, "It is Lumen."))
     assert "My app is called Lumen." in str(claude.log[-1].body)
     await killed()
 

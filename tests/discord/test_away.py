@@ -182,6 +182,7 @@ async def test_after_a_restart_a_thread_is_known_for_a_thread(house: House) -> N
     discord = house.discord
     await talk(house)
     theirs = discord.people.thread("plans", discord.people.channel("general"), "bob")
+    await discord.until(lambda: house.served._directory.knows(theirs.id))  # noqa: SLF001  (so no replay tells it again)
     await house.stop()
     await house.start()
     house.script(["Here."])

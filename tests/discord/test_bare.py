@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from bots.discord.rest import Rest
+from core.drivers.clock import SystemClock
 from tests.kit.discord_bare import ROUTES, BareGateway, Resumes, bare
 from tests.kit.discord_house import House
 from tests.kit.discord_server import DiscordServer
@@ -133,3 +137,12 @@ async def test_ids_that_tell_no_time_are_ids_all_the_same(tmp_path: Path) -> Non
         await house.pass_time(minutes=61)
         await discord.until(lambda: any("parked" in each for each in discord.texts(thread)))
         await house.stop()
+
+
+async def test_an_address_without_the_apis_version(discord: DiscordServer) -> None:
+    """Only a host is given: the first request of all finds the API below it, also an effect of an earlier process."""
+    channel, rest = discord.people.channel("general"), Rest(discord.token, SystemClock(), api=discord.api_url[:-8])
+    assert urlsplit(rest.api).path == ""
+    await asyncio.gather(*(rest.call("POST", f"/channels/{channel.id}/messages", {"content": "hi"}) for _ in range(2)))
+    await rest.close()
+    assert discord.texts(channel) == ["hi", "hi"]

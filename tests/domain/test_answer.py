@@ -29,9 +29,11 @@ from core.domain.events import (
     ModelStopped,
     Usage,
 )
+from core.domain.rules.account import Account, account
 from core.domain.rules.answer import CONTINUED_MAX
 from core.domain.rules.attempts import ATTEMPTS_MAX, DIED
 from core.domain.tokens import estimate
+from core.domain.words import say
 from tests.domain.builders import (
     ACCOUNTS,
     ALICE,
@@ -410,12 +412,19 @@ def test_a_refusal_after_stop_is_a_stop() -> None:
 def test_history_that_cannot_be_read_leads_to_a_fresh_start() -> None:
     """One damaged row makes a conversation useless for ever, or the bot hides what it has lost."""
     later = replace(TURN, first_seq=7, last_seq=8)
-    decision = then(ended(turn=later), HistoryLost(turn_id="T1"))
+    own = tuple(
+        Message(session_id="S1", seq=seq, role=Role.USER, text="Hm?", created_ms=NOW, tokens=seq, turn_id="T1")
+        for seq in (7, 8)
+    )
+    decision = then(ended(turn=later), HistoryLost(turn_id="T1", messages=own))
     turn, session = one(decision, Turn), one(decision, Session)
     asks_again(decision)
     assert (turn.level, turn.finish_note) == (Level.FRESH, "fresh")
     assert (session.level, session.fresh_from_seq) == (Level.FRESH, 7)
+    assert session.tokens == 15  # of what is sent from now on
+    assert one(decision, Message) == replace(own[0], note=say("en", "memory.fresh"))
     assert [(spend.settled) for spend in rows(decision, Spend)] == [0, 0]
+    assert account(HistoryLost(turn_id="T1"), decision) == Account()
 
 
 @pytest.mark.parametrize("turn", [replace(TURN, level=Level.FRESH), replace(TURN, id="T2")])

@@ -235,7 +235,7 @@ def test_new_where_nothing_is_changes_nothing(session: Session | None) -> None:
 @pytest.mark.parametrize("view", [calm(by=BOB), replace(calm(), person=None)])
 def test_only_the_owner_can_start_anew(view: View) -> None:
     """Somebody else ends my conversation."""
-    assert refused(then(view, issued("new", by=BOB)), "not_yours")
+    assert refused(then(view, issued("new", by=BOB)), "not_owner")
 
 
 def test_help_lists_the_commands() -> None:

@@ -220,7 +220,7 @@ def test_a_stranger_cannot_choose() -> None:
     """Somebody else in the thread decides what I get answered."""
     decision = then(replace(before_choice(), person=asked(by=BOB).person), choose("ignore", by=BOB))
     assert decision.changes == ()
-    assert reply_of(decision) == say("en", "private.not_yours")
+    assert reply_of(decision) == say("en", "private.not_owner")
 
 
 def test_a_card_that_is_gone_says_so() -> None:

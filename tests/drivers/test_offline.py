@@ -101,6 +101,16 @@ async def test_summary_in_the_note_is_used() -> None:
     assert "> The app is called Lumen." in said
 
 
+async def test_in_a_shared_conversation_it_hears_everybody() -> None:
+    """Where a whole thread shares one conversation, the demo says that it got no text."""
+    named = [f'[I have everything.]\n<message from="{name}">\n{text}\n</message>' for name, text in SHARED]
+    said, _ = await hear(request(named[0], "Noted.", named[1]))
+    assert "> My app is called Lumen." in said
+
+
+SHARED = (("ann", "My app is called Lumen."), ("bob", "What is the app called?"))
+
+
 async def test_several_messages_are_one_answer() -> None:
     """Three quick messages get one answer that goes into each of them."""
     messages = (

@@ -96,11 +96,15 @@ async def test_no_room_and_no_time(world: World) -> None:
     with pytest.raises(StoreFull):
         await world.say_later("alice", "word " * 100_000)
     assert (await books(world))["refused"] == 1
+    world.store.room.floor_bytes = 1 << 62
+    with pytest.raises(StoreFull, match="are free where the database is"):
+        await world.say_later("alice", "too late")
+    world.store.room.floor_bytes = 0
     await world.store.submit(lambda conn: conn.execute("PRAGMA max_page_count=1000000").fetchone())
     await world.engine.drain(0.0)
     with pytest.raises(Closing):
         await world.say("bob", "too late")
-    assert (await books(world))["refused"] == 2
+    assert (await books(world))["refused"] == 3
 
 
 def _loses(view: View, event: Event, stamp: Stamp) -> Decision:

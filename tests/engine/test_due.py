@@ -65,12 +65,12 @@ async def due_in_a_minute(world: World, count: int) -> None:
     for _ in range(3):
         await again.clock.leap(20.0)
         await again.engine.ring()
-        await again.settle(seconds=600.0)
+        await again.settle(seconds=600.0, step=0.05)
     assert Counter([each.phase for each in await sessions(again)]) == {Phase.WARNED: count}
     assert await notices(again, count) == {1: count}
     await again.clock.leap(30 * MINUTE)
     await again.engine.ring()
-    await again.settle(seconds=600.0)
+    await again.settle(seconds=600.0, step=0.05)
     assert Counter([each.phase for each in await sessions(again)]) == {Phase.PARKED: count}
     assert await notices(again, count) == {1: count}
 

@@ -117,7 +117,7 @@ async def test_only_the_owner_can(world: World) -> None:
     await talk(world, "mine", person="bob", thread="t1")
     accepted = await world.command("alice", "forget this")
     sure = next(each for each in offered(accepted) if each.label == "Forget for good")
-    assert said(await world.press_id("bob", sure.id)) == "Only the person who asked can do that."
+    assert said(await world.press_id("bob", sure.id)) == "Only the person whose conversation this is can do that."
     assert said(await world.command("carol", "forget this")).startswith("There is no conversation of yours here.")
     await world.settle()
     assert await traces(world) == ["rejoinder.db"]

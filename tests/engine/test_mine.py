@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from core.domain.decision import Policy
+from core.domain.entities import Phase
 from core.domain.leaving import Notices
 from core.domain.rules.commands import COMMANDS
+from core.domain.rules.telling import clock
 from core.domain.words import LANGUAGES, say
 from storage.rows import PREFERENCE
-from tests.engine.resuming import AWAY, HOUR, MINUTE, offered, pass_time, rows, said, talk
+from tests.engine.resuming import AWAY, HOUR, MINUTE, offered, pass_time, press, rows, said, session, talk
 from tests.kit.scripted import ScriptedModel
 from tests.kit.world import World
 
@@ -108,6 +110,42 @@ async def test_why_tells_level_recovery_and_expiry(world: World) -> None:
     assert told.startswith("I have a summary of our conversation")
     assert told.endswith("It is kept until you forget it.")
     assert await command(world, "why", person="bob") != told
+
+
+async def test_why_knows_what_was_kept_open_and_when_it_is_quiet(world: World) -> None:
+    """Somebody is told a time at which nothing happens."""
+    await talk(world, "Trip to Rome")
+    await pass_time(world, 31 * MINUTE)
+    await press(world, "alice", "Keep open 24 h")  # at 16:31: warned a day later, parked half an hour after that
+    assert "It is parked at 25 Nov, 17:01 UTC" in await command(world, "why")
+    await pass_time(world, 24 * HOUR)
+    await pass_time(world, 31 * MINUTE)
+    assert (await session(world)).phase is Phase.PARKED
+    expires = (await session(world)).due_ms or 0
+    await world.clock.leap((expires - world.clock.now_ms()) / 1000 - 60)
+    told = await command(world, "why")
+    assert f"Until {clock(expires, world.clock.now_ms())} I go on with everything" in told
+    night = await world.reborn(policy=Policy(quiet_hours=(15 * 60, 23 * 60)))
+    await talk(night, "Back")
+    told = await command(night, "why")
+    await pass_time(night, 61 * MINUTE)
+    assert (await session(night)).phase is Phase.ACTIVE
+    assert "It is parked at 23:00 UTC" in told
+
+
+async def test_why_counts_what_was_said_since_the_return(world: World) -> None:
+    """After a return and ten exchanges somebody is told that six messages are known word for word."""
+    for n in range(4):
+        await talk(world, f"Point {n} of our plan.")
+    await pass_time(world, 25 * HOUR)
+    await talk(world, "Where were we?")
+    for n in range(5):
+        await talk(world, f"One more thing, {n}.")
+    told = await command(world, "why")
+    assert told.startswith("I have a summary of our conversation and the last 18 messages word for word.")
+    assert isinstance(world.model, ScriptedModel)
+    sent = sum(str(world.model.requests[-1].messages).count(each) for each in ("Point", "Hello.", "Where", "One more"))
+    assert sent >= 17  # all but the last answer
 
 
 async def test_why_tells_when_an_answer_was_finished_after_a_crash(world: World) -> None:

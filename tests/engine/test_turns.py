@@ -10,7 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from core.domain.decision import Private
-from core.domain.errors import Ambiguous, Closing, NotSent, Refused
+from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreFull
+from core.domain.words import say
 from core.engine.delivering import NOTHING_MORE
 from tests.kit.scripted import ScriptedModel
 from tests.kit.world import World
@@ -83,6 +84,45 @@ async def test_an_answer_that_is_taken_back_leaves_no_empty_message(world: World
     assert await world.answers() == ["The language model declined to answer this.", NOTHING_MORE]
     posts = [post for post in await world.posts() if not post.author]
     assert [(post.state, post.buttons) for post in posts] == [("failed", ()), ("done", ())]
+
+
+async def test_a_damaged_history_is_told_to_the_model_too(world: World) -> None:
+    """The person reads that it starts afresh, and the model does as if it knew everything, now and later."""
+    model = script(world, ["One."], ["Two."], ["Three."])
+    await world.say("alice", "first")
+    await world.settle()
+    await world.store.submit(lambda conn: conn.execute("UPDATE message SET blocks = '[' WHERE role = 'assistant'"))
+    for text in ("second", "third"):
+        await world.say("alice", text)
+        await world.settle()
+    fresh = say("en", "memory.fresh")
+    for request in model.requests[1:]:
+        assert [each["role"] for each in request.messages][:1] == ["user"]
+        assert request.messages[0]["content"][0]["text"] == f"[{fresh}]\nsecond"  # type: ignore[index]
+    sums = "SELECT s.tokens, (SELECT sum(tokens) FROM message WHERE id >= (s.num << 24) + 3) FROM session AS s"
+    kept, stands = await world.store.read(lambda conn: conn.execute(sums).fetchone())
+    assert kept == stands
+
+
+async def test_before_the_disk_is_full_nothing_new_is_taken(world: World) -> None:
+    """The running answer would have no room to be stored, and nobody would know that the bot is in trouble."""
+    gate = asyncio.Event()
+    script(world, ["So ", gate, "it ends."])
+    await world.say("alice", "one")
+    await world.run(1.0)
+    assert world.store.room.shortage() == ""
+    world.store.room.floor_bytes = 1 << 62
+    assert "MB are free" in world.store.room.shortage()
+    with pytest.raises(StoreFull):
+        await world.say("bob", "two", thread="t2")
+    assert await world.posts("t2") == ()
+    gate.set()
+    await world.settle()
+    assert await world.answers() == ["So it ends."]
+    world.store.room.floor_bytes = 0
+    await world.say("bob", "three", thread="t2")
+    await world.settle()
+    assert await world.answers("t2") == ["So it ends."]
 
 
 async def test_a_cut_answer_goes_on_in_the_same_message(world: World) -> None:

@@ -49,7 +49,8 @@ class BareGateway(Gateway):
         super().to_all(event, {key: value for key, value in payload.items() if key not in _LEFT_OUT}, guild_id)
 
     def _ready(self, session: Session) -> Payload:
-        return super()._ready(session) | {"guilds": []}
+        whole = super()._ready(session)
+        return {key: whole[key] for key in ("v", "user", "session_id")}
 
     def _put(self, session: Session, event: str, payload: Payload) -> None:
         if event != "GUILD_CREATE":
@@ -78,6 +79,8 @@ class _NoLimits(Limits):
 def bare() -> DiscordServer:
     """Start with `async with`."""
     server = DiscordServer(gateway=BareGateway)
+    server.gateway.packs = False
+    server.rest.tells_starts = False
     server.rest.keep_only(ROUTES)
     server.rest.limits = _NoLimits()
     server.oracle = None

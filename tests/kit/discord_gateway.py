@@ -89,6 +89,7 @@ class Gateway:
 
     def __init__(self, world: World, messages: Messages, faults: Faults, token: str) -> None:
         self.url = ""
+        self.packs = True  # compress, for whoever asks for it
         self.down = False  # refuse every connection
         self.heartbeat_ms = 41_250
         self.shards = 1
@@ -195,7 +196,7 @@ class Gateway:
             return web.Response(status=503)
         response = web.WebSocketResponse(autoping=True, max_msg_size=0)
         await response.prepare(request)
-        socket = Socket(response, compress=request.query.get("compress") == "zlib-stream")
+        socket = Socket(response, compress=self.packs and request.query.get("compress") == "zlib-stream")
         self.sockets.add(socket)
         socket.send(HELLO, {"heartbeat_interval": self.heartbeat_ms})
         sends: list[float] = []

@@ -85,6 +85,7 @@ class Rest:
         self.max_threads = 1000
         self.closed_dms: set[str] = set()
         self.content_type = "application/json"
+        self.tells_starts = True  # how many sessions may still be begun
         self.leave_out: Collection[str] = ()  # of the answer to whoever opens a thread
         self.changed = asyncio.Event()
         self._world, self._messages, self._interactions = world, messages, interactions
@@ -263,7 +264,8 @@ class Rest:
     def _gateway_bot(self) -> Payload:
         left = max(0, self._gateway.identify_budget - self._gateway.identifies)
         start = {"total": 1000, "remaining": left, "reset_after": 14_400_000, "max_concurrency": 1}
-        return {"url": self._gateway.url, "shards": self._gateway.shards, "session_start_limit": start}
+        told = {"url": self._gateway.url, "shards": self._gateway.shards}
+        return told | ({"session_start_limit": start} if self.tells_starts else {})
 
     def _put_commands(self, asked: Asked) -> list[Payload]:
         made: list[Payload] = []

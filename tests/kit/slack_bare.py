@@ -1,4 +1,4 @@
-"""The least that can pass for a Slack: nine methods, sockets, and no opinion about anything.
+"""The least that can pass for a Slack: seven methods, sockets or signed requests, and no opinion about anything.
 
 Knows: what somebody writes who needs a Slack in an afternoon. No streams, no agent sessions, no modals, no metadata, no
 scopes; what it does not know it refuses, with `unknown_method` or with a bare 404. `slack_server` is the strict one.
@@ -9,25 +9,34 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from typing import Any
 
+import aiohttp
 from aiohttp import WSMsgType, web
 
 from tests.kit.process import until
+from tests.kit.slack_feed import encode, sign
 
 Json = dict[str, Any]
 TEAM, BOT, USER, CHANNEL, DIRECT = "T1", "U1BOT", "U1ADA", "C1TALK", "D1ADA"
 
 
 class BareSlack:
-    """Runs between `start` and `stop`. `html`: what is not known is a 404 page."""
+    """Runs between `start` and `stop`.
 
-    def __init__(self, *, html: bool = False) -> None:
+    `html`: what is not known is a 404 page. `half`: streams can be started, and that is all. `hook`: where events are
+    posted, signed; without it they go over sockets.
+    """
+
+    def __init__(self, *, html: bool = False, half: bool = False) -> None:
         self.url = ""
+        self.hook = ""
         self.messages: dict[tuple[str, str], Json] = {}
         self.acks: dict[str, Json] = {}
         self.refused: set[str] = set()
         self._html = html
+        self._half = half
         self._sockets: list[web.WebSocketResponse] = []
         self._numbers = itertools.count(1)
         self._runner: web.AppRunner | None = None
@@ -57,7 +66,7 @@ class BareSlack:
         if request.can_read_body:
             given |= await request.json() if "json" in request.content_type else dict(await request.post())
         known = getattr(self, "_" + method.replace(".", "_"), None)
-        if known is None:
+        if known is None or (method == "chat.startStream" and not self._half):
             self.refused.add(method)
             if self._html:
                 return web.Response(status=404, text="<h1>Not Found</h1>", content_type="text/html")
@@ -77,6 +86,10 @@ class BareSlack:
 
     def _chat_postMessage(self, given: Json) -> Json:  # noqa: N802  (Slack's spelling)
         ts = self._put(given["channel"], BOT, given)
+        return {"channel": given["channel"], "ts": ts}
+
+    def _chat_startStream(self, given: Json) -> Json:  # noqa: N802
+        ts = self._put(given["channel"], BOT, given | {"text": ""})
         return {"channel": given["channel"], "ts": ts}
 
     def _chat_update(self, given: Json) -> Json:
@@ -114,10 +127,25 @@ class BareSlack:
         return socket
 
     async def _send(self, kind: str, payload: Json) -> str:
-        socket = await until(self._living)
         envelope = f"e{next(self._numbers)}"
+        if self.hook:
+            await self._post(envelope, kind, payload)
+            return envelope
+        socket = await until(self._living)
         await socket.send_json({"envelope_id": envelope, "type": kind, "payload": payload})
         return envelope
+
+    async def _post(self, envelope: str, kind: str, payload: Json) -> None:
+        body, content_type = encode(kind, payload)
+        stamp = str(int(time.time()))
+        headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": sign(stamp, body)}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(self.hook, data=body, headers=headers | {"Content-Type": content_type}) as answer,
+        ):
+            answer.raise_for_status()
+            text = await answer.text()
+        self.acks[envelope] = json.loads(text) if text else {}
 
     async def _living(self) -> web.WebSocketResponse | None:
         return next((each for each in reversed(self._sockets) if not each.closed), None)
@@ -161,9 +189,8 @@ class BareSlack:
 
 def shown(message: Json) -> str:
     """What a reader reads."""
-    return str(
-        next((each["text"] for each in message.get("blocks", ()) if each["type"] == "markdown"), message["text"])
-    )
+    texts = [each["text"] for each in message.get("blocks", ()) if each["type"] == "markdown"]
+    return str([*texts, message.get("text", "")][0])
 
 
 def _kept(given: Json) -> Json:

@@ -19,6 +19,7 @@ NONSENSE: list[Any] = [
     [], {}, [[]], [{}], {"a": {"b": {}}}, "y" * 5_000, "rj1:stop:01J00000000000000000000000:0", "rj1:::",
 ]  # fmt: skip
 _BUTTON = "rj1:resume:01J000000000000000000SESSN:0"
+_FROM = 'rj1from:["C0GENERAL","1764000001.000100"]'
 
 
 def templates() -> list[Json]:
@@ -62,7 +63,9 @@ def _interactions() -> list[Json]:
             **person, "type": "block_actions", "channel": {"id": "C0GENERAL", "name": "general"},
             "container": {"type": "message", "message_ts": "1764000001.000100", "channel_id": "C0GENERAL"},
             "message": {"ts": "1764000001.000100", "thread_ts": "1764000001.000100"},
-            "actions": [{"type": "button", "action_id": _BUTTON, "value": _BUTTON, "action_ts": "1.1"}],
+            "actions": [
+                {"type": "button", "action_id": _BUTTON, "value": _BUTTON, "action_ts": "1.1", "block_id": _FROM},
+            ],
         },
         {**person, "type": "view_submission", "view": view},
         {**person, "type": "block_actions", "container": {"type": "view"}, "view": view, "actions": []},

@@ -51,6 +51,7 @@ def post_message(slack: Workspace, args: Json) -> Json:
     if thread and thread not in channel.messages:
         raise SlackError("thread_not_found")
     check_message(args)
+    _check_kinds(slack, args)
     check_metadata(args.get("metadata"))
     message = Message(channel=channel.id, ts=slack.ts(), thread=thread, user=BOT_USER, bot_id=BOT_ID)
     _write(message, args)
@@ -59,6 +60,11 @@ def post_message(slack: Workspace, args: Json) -> Json:
         slack.violations.append("a message with links was posted with previews on")
     channel.messages[message.ts] = message
     return {"channel": channel.id, "ts": message.ts, "message": show(message)}
+
+
+def _check_kinds(slack: Workspace, args: Json) -> None:
+    if any(each["type"] in slack.blocks_refused for each in args.get("blocks") or []):
+        raise SlackError("invalid_blocks", kind="refused")
 
 
 def post_ephemeral(slack: Workspace, args: Json) -> Json:
@@ -90,6 +96,7 @@ def update(slack: Workspace, args: Json) -> Json:
     if message.stream is not None and message.stream.state is StreamState.LIVE:
         raise SlackError("streaming_state_conflict")
     check_message(args, updating=True)
+    _check_kinds(slack, args)
     check_metadata(args.get("metadata"))
     _write(message, args)
     message.edits += 1

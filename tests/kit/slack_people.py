@@ -163,7 +163,7 @@ class People:
         payload = self._interactive(user, "block_actions") | {
             "container": container | {"is_ephemeral": isinstance(where, Private)},
             "channel": {"id": channel.id, "name": _payload_name(channel)},
-            "actions": [self._action(button)],
+            "actions": [self._action(button) | {"block_id": _block_of(where.blocks, button)}],
         }
         if isinstance(where, Message):
             payload["message"] = slack_methods.show(where)
@@ -289,6 +289,14 @@ class People:
         shown = {"id": file_id, "name": name, "mimetype": mimetype, "size": len(data), "url_private_download": url}
         self.slack.files[file_id] = (shown | {"url_private": url, "mode": "hosted"}, data)
         return file_id
+
+
+def _block_of(blocks: list[Json], button: Json) -> str:
+    """The id of the block that a button stands in; Slack makes one up where none was given."""
+    for block in blocks:
+        if any(each.get("action_id") == button["action_id"] for each in block.get("elements", [])):
+            return str(block.get("block_id", "b1"))
+    return "b1"
 
 
 def _payload_name(channel: Channel) -> str:

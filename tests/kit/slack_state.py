@@ -223,6 +223,7 @@ class Workspace:
     def __init__(self, clock: Time) -> None:
         self.clock = clock
         self.scopes = set(SCOPES)
+        self.blocks_refused: set[str] = set()  # kinds of blocks that this workspace does not take
         self.agent = True  # declared as an agent: streams, sessions
         self.revoked = ""  # the code with which the token is refused
         self.users: dict[str, str] = {}

@@ -159,6 +159,8 @@ class SlackWorld:
             if answer._pacing is not None:  # noqa: SLF001
                 answer._pacing.cancel()  # noqa: SLF001
         self.slack.platform.answers._live.clear()  # noqa: SLF001
+        if self.slack._proving is not None:  # noqa: SLF001
+            self.slack._proving.cancel()  # noqa: SLF001
         if self.slack.sockets is not None:
             await self.slack.sockets.close()
         await self.slack.replies.close()

@@ -260,7 +260,7 @@ async def test_in_a_shared_thread_everybody_is_named(shared: House) -> None:
     assert '<message from=\\"alice\\">\\nI like tea.\\n</message>' in sent
     assert '<message from=\\"bob\\">\\n@rejoinder and I like coffee\\n</message>' in sent
     refused = reply_of(await shared.say("/forget", channel="general", person="bob", thread=thread))
-    assert refused["text"] == "Only the person who asked can do that."
+    assert refused["text"] == "Only the person whose conversation this is can do that."
     assert "yours and mine" in str(
         reply_of(await shared.say("/forget", channel="general", person="alice", thread=thread))["text"]
     )

@@ -13,8 +13,14 @@ from bots.slack.ids import Ref, place
 from core.domain.keys import PersonKey, Place
 from core.engine.ports import Platform
 from tests.kit.platform_contract import PlatformContract, Seen
-from tests.kit.slack_state import BOT_TOKEN, TEAM
+from tests.kit.slack_state import BOT_TOKEN, TEAM, Message
 from tests.kit.slack_world import ALICE, DM, GENERAL, SlackWorld
+
+
+def read(message: Message) -> str:
+    """What a reader reads; sections of one text are shown as one."""
+    sections = [block["text"]["text"] for block in message.blocks if block["type"] == "section"]
+    return "".join(sections) or message.shown
 
 
 class SlackStage:
@@ -44,7 +50,7 @@ class SlackStage:
         channel = self.world.server.slack.channels[place.channel]
         messages = channel.thread(place.thread) if place.thread else channel.roots()
         return [
-            Seen(html.unescape(each.shown), [button["text"]["text"] for button in each.buttons])
+            Seen(html.unescape(read(each)), [button["text"]["text"] for button in each.buttons])
             for each in messages
             if each.ours
         ]
@@ -70,11 +76,12 @@ class SlackStage:
         await self.platform.close()
 
 
-@pytest.fixture(params=["channel", "direct", "without streams"])
+@pytest.fixture(params=["channel", "direct", "without streams", "without markdown"])
 async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SlackStage]:
-    """Slack's three ways to write an answer."""
+    """Slack's ways to write an answer."""
     world = await SlackWorld.open(tmp_path, start=False)
-    world.server.slack.agent = request.param != "without streams"
+    world.server.slack.agent = not request.param.startswith("without")
+    world.server.slack.blocks_refused = {"markdown"} if request.param == "without markdown" else set()
     stage = SlackStage(world, DM if request.param == "direct" else GENERAL)
     yield stage
     await stage.close()

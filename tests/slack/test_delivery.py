@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bots.slack.boots import Boots
 from core.domain.errors import Refused, StoreFull
 from core.domain.events import Event, MessageReceived
 from core.engine.ports import Accepted, Claim, Intake
@@ -212,17 +213,29 @@ async def test_a_name_that_does_not_come_holds_nobody_up(world: SlackWorld) -> N
 
 async def test_the_brake_on_crash_loops(tmp_path: Path) -> None:
     """A process that dies again and again waits longer each time before it knocks at Slack's door."""
+    (tmp_path / "alone").mkdir()
+    assert [Boots(tmp_path / "alone").begin(1_000 + n) for n in range(8)] == [0, 1, 2, 4, 8, 16, 32, 60]
     world = await SlackWorld.open(tmp_path)
     try:
-        waited = []
-        for _ in range(5):
-            before = world.clock.monotonic()
+        for _ in range(4):
             await world.reborn()
-            waited.append(world.clock.monotonic() - before)
-        assert waited[0] < waited[2] < waited[4]
-        assert waited[4] >= 16.0
+        before = world.clock.monotonic()
+        await world.reborn()
+        assert world.clock.monotonic() - before >= 16.0
     finally:
         await world.close()
+
+
+async def test_deaths_after_work_are_no_crash_loop(world: SlackWorld, tmp_path: Path) -> None:
+    """Whoever restarts the bot five times while it works would wait half a minute for it."""
+    world.server.faults.tiers = False  # five starts in a minute read more than one may
+    for _ in range(5):
+        world.ask("hello")
+        await world.settle()
+        await world.run(3.0)
+        await world.reborn()
+    await world.stop()
+    assert Boots(tmp_path).begin(world.clock.now_ms()) == 0.0
 
 
 async def test_a_thrown_out_app_keeps_everything(world: SlackWorld) -> None:

@@ -195,3 +195,28 @@ async def test_slack_that_is_down_at_the_start_is_tried_on(tmp_path: Path) -> No
         await one_answer(world, root, "Hello.")
     finally:
         await world.close()
+
+
+async def test_an_answer_arrives_where_no_blocks_are_taken(world: SlackWorld) -> None:
+    """A workspace that takes no Block Kit from us would get no answer at all; now it gets the whole text."""
+    world.server.slack.agent = False
+    world.server.slack.blocks_refused = {"markdown", "section", "actions"}
+    world.script(["**Bold** & plain,\n\n```\nx < y\n```\n" + "many words " * 60])
+    root = world.ask("go")
+    await world.settle(seconds=1_200)
+    (answer,) = world.ours(root)
+    assert answer.blocks == []
+    assert answer.text.startswith("*Bold* &amp; plain,\n\n```\nx &lt; y\n```\nmany words")
+    assert answer.text.count("many words") == 60
+
+
+async def test_buttons_work_where_markdown_blocks_are_unknown(world: SlackWorld) -> None:
+    """The notice would not come, and with it no Resume button."""
+    world.server.slack.agent = False
+    world.server.slack.blocks_refused = {"markdown"}
+    root = world.ask("hello")
+    await world.settle()
+    await world.pass_time(31 * MINUTE)
+    world.people.press(ALICE, world.with_button(root, "Resume"), "Resume")
+    await world.settle()
+    assert "Back: everything kept" in world.answers(root)[-1]

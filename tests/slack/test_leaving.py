@@ -138,6 +138,16 @@ async def test_resume_in_a_composer_opens_a_thread_for_it(world: SlackWorld) -> 
     assert len(await world.sessions()) == 1
 
 
+async def test_a_code_typed_as_a_message_of_its_own(world: SlackWorld) -> None:
+    """`resume CODE` written into a channel, as one does where the slash was forgotten: it goes on in a thread there."""
+    root = await parked(world)
+    code = code_in(world.with_button(root, "Resume").shown)
+    typed = world.people.say(ALICE, SECRET, f"resume {code}")
+    await world.settle()
+    (session,) = await world.sessions()
+    assert (session.home.channel, session.home.thread) == (SECRET, typed)
+
+
 async def test_a_wrong_code_in_a_composer_leaves_nothing_behind(world: SlackWorld) -> None:
     """The thread that was opened for it is gone again, and only I am told."""
     await parked(world)

@@ -184,18 +184,18 @@ async def test_a_choice_is_a_list_in_a_window(world: SlackWorld) -> None:
 
 
 async def test_a_typed_choice_is_a_list_in_a_message(world: SlackWorld) -> None:
-    """`@bot resume` in a thread has no window to open: the list comes as a direct message."""
+    """`@bot resume` has no window to open: the list comes as a direct message, and means where it was asked for."""
     for n in range(2):
         world.people.say(ALICE, GENERAL, f"{MENTION} conversation {n}")
         await world.settle()
     await world.pass_time(61 * MINUTE)
-    world.people.say(ALICE, GENERAL, f"{MENTION} resume")
+    asked = world.people.say(ALICE, GENERAL, f"{MENTION} resume")
     await world.settle()
     (told,) = [each for each in world.server.slack.bots_messages() if each.channel == DM]
     assert len(told.buttons) == 2
     world.people.press(ALICE, told, told.buttons[0]["text"]["text"])
     await world.settle()
-    assert DM in {each.home.channel for each in await world.sessions()}
+    assert asked in {each.home.thread for each in await world.sessions()}
 
 
 async def test_a_window_that_comes_too_late_becomes_a_message(world: SlackWorld) -> None:

@@ -67,14 +67,16 @@ CREATE TABLE credential (
     status TEXT NOT NULL,
     version INTEGER NOT NULL,
     expires_ms INTEGER,
+    renewable INTEGER NOT NULL,
     scopes TEXT NOT NULL,
     account TEXT NOT NULL,
     issuer TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    updated_ms INTEGER NOT NULL
+    updated_ms INTEGER NOT NULL,
+    used_ms INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND expires_ms IS NOT NULL;
-CREATE UNIQUE INDEX credential_owner ON credential (owner, server);
+CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND renewable = 1;
+CREATE UNIQUE INDEX credential_owner ON credential (owner, server) WHERE status <> 'ending';
 CREATE TABLE draft (
     effect_id TEXT NOT NULL,
     n INTEGER NOT NULL,
@@ -138,12 +140,15 @@ CREATE TABLE login (
     session_id TEXT NOT NULL,
     server TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    expires_ms INTEGER NOT NULL,
     state TEXT NOT NULL,
+    link TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    browser TEXT NOT NULL,
     sealed TEXT NOT NULL,
     credential_id TEXT NOT NULL,
     failure TEXT NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX login_link ON login (link) WHERE link <> '';
 CREATE INDEX login_owner ON login (owner, server);
 CREATE INDEX login_session ON login (session_id);
 CREATE TABLE message (
@@ -181,6 +186,10 @@ CREATE TABLE move_claim (
 ) STRICT;
 CREATE INDEX move_claim_claimant ON move_claim (claimant);
 CREATE INDEX move_claim_session ON move_claim (session_id, state);
+CREATE TABLE oauth_client (
+    key TEXT PRIMARY KEY,
+    sealed TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE part (
     turn_id TEXT NOT NULL,
     n INTEGER NOT NULL,
@@ -351,7 +360,7 @@ CREATE TABLE tool_call (
     hidden INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX tool_call_session ON tool_call (session_id);
-CREATE INDEX tool_call_sign_in ON tool_call (server) WHERE state = 'sign_in';
+CREATE INDEX tool_call_sign_in ON tool_call (session_id) WHERE state = 'sign_in';
 CREATE INDEX tool_call_turn ON tool_call (turn_id, round, n);
 CREATE TABLE tool_list (
     digest TEXT PRIMARY KEY,

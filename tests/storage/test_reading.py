@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from core.domain.decision import View
-from core.domain.entities import EffectState, Person, Role
+from core.domain.entities import Binding, EffectState, Person, Role
 from core.domain.errors import BadInput, StoreDamaged
+from core.domain.keys import Place, SessionKey
 from core.engine.bell import HORIZON_MS
 from core.engine.ports import Due
 from storage import SqliteStore
@@ -34,6 +35,15 @@ async def test_sessions_are_listed_while_the_bot_runs(store: SqliteStore) -> Non
         assert len(sessions(conn, limit=1)) == 1
         with pytest.raises(Exception, match="readonly"):
             conn.execute("DELETE FROM session")
+
+
+async def test_a_platform_catches_up_on_its_own_places(store: SqliteStore) -> None:
+    """A conversation went elsewhere: what was said meanwhile where it was is read there, not at the other platform."""
+    left = SessionKey.at(Place(platform="slack", workspace="T1", channel="C1", thread="1.2"), "ann")
+    moved = session()
+    await given(store, *bound(moved), Binding(key=left, session_id=moved.id))
+    assert await store.homes("slack", 0) == (left.place,)
+    assert await store.homes(moved.home.platform, 0) == (moved.home.place,)
 
 
 async def test_one_session_is_shown_whole(store: SqliteStore) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from core.domain.decision import Decision
 from core.domain.entities import Forgotten, Message, Role, Turn, TurnState, Waiting
-from core.domain.events import Event, MessageChanged, MessageReceived
+from core.domain.events import Event, HistoryLost, MessageChanged, MessageReceived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,9 @@ def account(event: Event, decision: Decision) -> Account:
         return Account(queued=-left, refused=left)
     came = isinstance(event, MessageReceived)
     failed = {row.id for row in decision.changes if isinstance(row, Turn) and row.state is TurnState.FAILED}
-    taken = [row for row in decision.changes if isinstance(row, Message) and row.role is Role.USER]
+    told_again = isinstance(event, HistoryLost)  # a message that was taken before
+    rows = () if told_again else decision.changes
+    taken = [row for row in rows if isinstance(row, Message) and row.role is Role.USER]
     refused = sum(not row.turn_id or row.turn_id in failed for row in taken)
     waits = sum(isinstance(row, Waiting) for row in decision.changes) if came else 0  # later it is the same row again
     return Account(

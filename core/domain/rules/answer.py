@@ -126,7 +126,11 @@ def on_history_lost(view: View, event: HistoryLost, stamp: Stamp) -> Decision:
     making.settle(Usage())
     fresh = turn.level is not Level.FRESH and not turn.step_id
     if event.turn_id == turn.id and fresh and turn.state is TurnState.OPEN:
-        making.session = replace(making.session, fresh_from_seq=turn.first_seq, level=Level.FRESH)
+        tokens = sum(each.tokens for each in event.messages)
+        making.session = replace(making.session, fresh_from_seq=turn.first_seq, level=Level.FRESH, tokens=tokens)
+        if event.messages:  # the model reads what the person reads
+            note = returning.level_line(view, making.session, Level.FRESH)
+            making.put(replace(event.messages[0], note=note))
         _ask(making, replace(turn, level=Level.FRESH, finish_note="fresh"))
     elif turn.state is TurnState.STOPPING:
         _end(making, turn, TurnState.STOPPED, turn.said)

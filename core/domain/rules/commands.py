@@ -14,6 +14,7 @@ from core.domain.entities import EffectState, Phase, Session, Turn, TurnState
 from core.domain.events import ButtonPressed, CommandIssued
 from core.domain.rules import (
     answer,
+    credentials,
     forgetting,
     idle,
     looping,
@@ -45,8 +46,12 @@ OWNERS_VERBS: dict[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
     "stay": retention.on_stay,
 }
 
-# Buttons about the person themself: their subject is the identity, or the rule looks at the owner.
-OWN_VERBS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {**notices.BUTTONS, **forgetting.BUTTONS}
+# Buttons about the person themself: their subject is the identity, or the rule looks at whose it is.
+OWN_VERBS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
+    **notices.BUTTONS,
+    **forgetting.BUTTONS,
+    **credentials.BUTTONS,
+}
 
 
 # Buttons whose rules look themselves at who pressed.
@@ -76,13 +81,13 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # no
         if view.card is None:
             return _private(view, "gone")
         if not people.owns(view.person, session):
-            return _private(view, "not_yours")
+            return _private(view, "not_owner")
         return mailbag.on_choice(view, session, view.card, event, stamp)
     if verb in tooling.VERBS:
         return tooling.on_button(view, event, stamp)
     if verb in OWNERS_VERBS:
         if not people.owns(view.person, session):
-            return _private(view, "not_yours")
+            return _private(view, "not_owner")
         return OWNERS_VERBS[verb](view, event, stamp)
     steer: dict[str, Callable[[View, Turn, Stamp], Decision]] = {"stop": _stop, "again": _repeat}
     if verb not in steer or view.turn is None or view.turn.id != event.button.subject or view.turn.step_id:
@@ -161,7 +166,7 @@ def _new(view: View, stamp: Stamp) -> Decision:
     if view.session is None or view.session.phase in (Phase.CLOSED, Phase.ERASED):
         return _private(view, "new")
     if view.person is None or not people.owns(view.person, view.session):
-        return _private(view, "not_yours")
+        return _private(view, "not_owner")
     making = Making(view, stamp, view.session)
     words = say(view.policy.language, "private.new")
     if steering.pause_all(making):
@@ -189,6 +194,7 @@ COMMANDS: Mapping[str, Callable[[View, CommandIssued, Stamp], Decision]] = {
     "new": _on_new,
     "stop": _on_stop,
     "why": mine.on_why,
+    "connections": credentials.on_connections,
     "notices": notices.on_notices,
     "export": mine.on_export,
     "forget": forgetting.on_forget,

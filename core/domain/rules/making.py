@@ -89,7 +89,7 @@ class Making:
         self.delivery = ""  # the newest delivery of an answer that this decision begins
         self._before_answer: tuple[str, ...] = ()  # what has to be shown before that
         self._effects = 0
-        self._showing: set[str] = set()
+        self._showing: set[tuple[str, str]] = set()
         self._postponed_ms: int | None = None
         if session is not view.session:
             self.put(Binding(key=session.home, session_id=session.id))
@@ -317,7 +317,8 @@ class Making:
         """The card changes (or is new); one pending or running ShowCard brings it up to date."""
         self.put(card)
         showing = any(
-            isinstance(each.effect, ShowCard) and each.effect.card_key == card.key for each in self.view.open_effects
+            isinstance(each.effect, ShowCard) and (each.session_id, each.effect.card_key) == (card.session_id, card.key)
+            for each in self.view.open_effects
         )
         if not showing:
             self.show(card)
@@ -329,9 +330,9 @@ class Making:
 
     def show(self, card: Card) -> str:
         """Bring the card up to its wanted version; once in a decision. Returns the effect, "" when it is under way."""
-        if card.key in self._showing:
+        if (card.session_id, card.key) in self._showing:
             return ""
-        self._showing.add(card.key)
+        self._showing.add((card.session_id, card.key))
         paced = card.key.startswith(PACED) and card.wanted_version > 1
         return self.effect(
             ShowCard(card_key=card.key),

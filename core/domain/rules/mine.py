@@ -12,9 +12,9 @@ from core.domain.decision import Decision, Line, Private, View
 from core.domain.entities import Button, ButtonStyle, Phase, Session
 from core.domain.events import CommandIssued
 from core.domain.keys import ButtonId
-from core.domain.rules import moving, people, progress, returning
+from core.domain.rules import credentials, moving, people, progress, returning
 from core.domain.rules.telling import WORDS_CHARS, ago, clock, quoted, short, title, where
-from core.domain.rules.timeline import next_due
+from core.domain.rules.timeline import idle_since, next_due
 from core.domain.stamp import Stamp
 from core.domain.words import say
 
@@ -93,17 +93,18 @@ def on_why(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     if session is None or session.phase is Phase.ERASED or view.person is None:
         return Decision(reply=Private(text=say(language, "why.none")))
     if session.home.user and not people.owns(view.person, session):
-        return Decision(reply=Private(text=say(language, "private.not_yours")))
+        return Decision(reply=Private(text=say(language, "private.not_owner")))
     level = returning.level_of(session, view.policy, stamp.now_ms)
     parts = (
-        returning.level_line(view, session, level),
+        returning.present_line(view, session, level),
         _recovered(session, language, stamp.now_ms),
         *(progress.short(each, language) for each in view.works),
         _next(view, session, stamp.now_ms),
+        credentials.preflight(view, stamp.now_ms),
     )
     carry = moving.carry_button(language, session)
     buttons = (carry,) if people.owns(view.person, session) else ()
-    return Decision(reply=Private(text=" ".join(parts), buttons=buttons))
+    return Decision(reply=Private(text=" ".join(filter(None, parts)), buttons=buttons))
 
 
 def _recovered(session: Session, language: str, now_ms: int) -> str:
@@ -117,11 +118,10 @@ def _next(view: View, session: Session, now_ms: int) -> str:
     language, policy = view.policy.language, view.policy
     match session.phase:
         case Phase.ACTIVE | Phase.WARNED:
-            kept_ms = session.keep_until_ms or 0
-            park_ms = max(session.last_human_ms + policy.idle_park_ms, kept_ms)
+            park_ms = max(idle_since(session, policy) + policy.idle_park_ms, next_due(session, policy) or 0)
             return say(language, "why.parks", time=clock(park_ms, now_ms))
         case Phase.PARKED:
-            expires_ms = session.last_human_ms + policy.session_ttl_ms
+            expires_ms = idle_since(session, policy) + policy.session_ttl_ms
             return say(language, "why.expires", time=clock(expires_ms, now_ms))
         case Phase.EXPIRED | Phase.CLOSED | Phase.ERASED:
             due_ms = next_due(session, policy)
@@ -155,6 +155,7 @@ def on_privacy(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
         say(language, "privacy.vendor", vendor=vendor) if vendor else say(language, "privacy.no_vendor"),
         *((say(language, "privacy.tools", servers=", ".join(policy.tool_servers)),) if policy.tool_servers else ()),
         say(language, "privacy.kept") if days is None else say(language, "privacy.kept_days", days=days),
+        *((say(language, "privacy.logins"),) if policy.login_servers else ()),
         say(language, "privacy.delete"),
     )
     return Decision(reply=Private(text="\n".join(f"- {each}" for each in lines)))

@@ -31,7 +31,7 @@ from core.domain.rules.claiming import Wish
 from core.domain.rules.making import Making
 from core.domain.rules.returning import AWAY
 from core.domain.rules.spots import plain
-from core.domain.rules.telling import ago, short, where
+from core.domain.rules.telling import ago, clock, short, where
 from core.domain.stamp import Stamp
 from core.domain.words import say
 
@@ -221,9 +221,10 @@ def _on_carry(view: View, _event: ButtonPressed, stamp: Stamp) -> Decision:
         return _private(view, "resume.not_yours")
     making = Making(view, stamp, session)
     ticket = issue(making, private=True)
-    hours = view.policy.code_ttl_ms // 3_600_000
     shown = placeholder(ticket.id, ticket.generation)
-    return making.done(Private(text=say(language, "resume.carry", code=shown, hours=max(hours, 1))))
+    return making.done(
+        Private(text=say(language, "resume.carry", code=shown, until=clock(ticket.expires_ms, stamp.now_ms)))
+    )
 
 
 def _owners(rule: Callable[[View, ButtonPressed, Stamp], Decision]) -> Callable[[View, ButtonPressed, Stamp], Decision]:

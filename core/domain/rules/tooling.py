@@ -54,9 +54,10 @@ def on_sign_in_needed(view: View, event: SignInNeeded, stamp: Stamp) -> Decision
     del event
 
     def wait(making: Making, turn: Turn, call: ToolCall) -> None:
-        call = replace(call, state=CallState.SIGN_IN)
-        credentials.ask(making, turn, call)
-        looping.step(making, turn, call)
+        if not credentials.ask(making, turn, call):
+            looping.fail(making, turn, call, "login_refused")
+            return
+        looping.step(making, turn, replace(call, state=CallState.SIGN_IN))
 
     return _outcome(view, stamp, wait)
 

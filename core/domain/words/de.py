@@ -1,5 +1,7 @@
 """German, the proof that a language is one file."""
 
+from core.domain.words import logins_de
+
 WORDS: dict[str, str] = {
     "button.stop": "Stopp",
     "button.again": "Noch einmal",
@@ -40,6 +42,7 @@ WORDS: dict[str, str] = {
     "mailbag.ignore": "Während ich weg war, kamen {count} Nachrichten. Ich lasse sie unbeantwortet.",
     "edit.gone": "(Diese Nachricht hat ihr Autor zurückgenommen.)",
     "private.not_yours": "Das kann nur, wer gefragt hat.",
+    "private.not_owner": "Das kann nur, wem dieses Gespräch gehört.",
     "private.already_finished": "Diese Antwort ist schon fertig.",
     "private.one_at_a_time": "Ich beantworte hier gerade etwas anderes. Bitte drück das noch einmal, wenn ich fertig bin.",
     "private.already_done": "Das ist schon geschehen.",
@@ -163,7 +166,7 @@ WORDS: dict[str, str] = {
     "resume.confirm": "Hier könnten dieses Gespräch lesen: {readers}. Hier weitermachen?",
     "resume.button.yes": "Ja, lesen dürfen es {readers}",
     "resume.button.no": "Nein",
-    "resume.carry": "Gib dort, wo du weitermachen willst, `/resume {code}` ein. Das geht einmal, {hours} Stunden lang. Wer ihn eingibt, gilt als du; behalte ihn also für dich.",
+    "resume.carry": "Gib dort, wo du weitermachen willst, `/resume {code}` ein. Das geht einmal, bis {until}. Wer ihn eingibt, gilt als du; behalte ihn also für dich.",
     "move.here": "Es geht hier weiter. {memory}",
     "move.moved": "Es geht jetzt hier weiter. {memory}",
     "move.everything": "Alles ist erhalten.",
@@ -323,3 +326,5 @@ WORDS: dict[str, str] = {
     "task.awaits_unknown": "Ich wurde unterbrochen, während ich ein Werkzeug benutzte, und weiß nicht, ob es geschehen ist: siehe die Frage unten. Nichts wird wiederholt, bevor du geantwortet hast.",
     "task.why_rounds_max": "Dieser Schritt hat immer wieder Werkzeuge benutzt, ohne zu einem Ende zu kommen.",
 }
+
+WORDS |= logins_de.WORDS

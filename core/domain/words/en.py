@@ -1,5 +1,7 @@
 """English, the language that all others are measured against."""
 
+from core.domain.words import logins_en
+
 WORDS: dict[str, str] = {
     # buttons
     "button.stop": "Stop",
@@ -45,6 +47,7 @@ WORDS: dict[str, str] = {
     "edit.gone": "(This message was taken back by its author.)",
     # private answers
     "private.not_yours": "Only the person who asked can do that.",
+    "private.not_owner": "Only the person whose conversation this is can do that.",
     "private.already_finished": "This answer is already finished.",
     "private.one_at_a_time": "I am answering something else here. Please press that again when I am done.",
     "private.already_done": "That is done already.",
@@ -174,7 +177,7 @@ WORDS: dict[str, str] = {
     "resume.confirm": "Here {readers} could read this conversation. Go on here?",
     "resume.button.yes": "Yes, {readers} can read it",
     "resume.button.no": "No",
-    "resume.carry": "Where you want to go on, type `/resume {code}`. It works once, within {hours} hours. Whoever types it is taken for you, so keep it to yourself.",
+    "resume.carry": "Where you want to go on, type `/resume {code}`. It works once, until {until}. Whoever types it is taken for you, so keep it to yourself.",
     "move.here": "It goes on here. {memory}",
     "move.moved": "It goes on here now. {memory}",
     "move.everything": "Everything is kept.",
@@ -339,3 +342,5 @@ WORDS: dict[str, str] = {
     "task.awaits_unknown": "I was interrupted while I used a tool and do not know whether it happened: see the question below. Nothing is repeated before you have answered.",
     "task.why_rounds_max": "This step used tools again and again without coming to an end.",
 }
+
+WORDS |= logins_en.WORDS
