@@ -55,7 +55,7 @@ async def states(world: World) -> list[StepState]:
 
 async def card(world: World, thread: str = "t1") -> Post:
     """The only card of a task in the thread."""
-    (found,) = [each for each in await world.posts(thread) if each.card and each.text.startswith("**")]
+    (found,) = [each for each in await world.posts(thread) if each.card and ":task:" in each.key]
     return found
 
 
