@@ -28,7 +28,7 @@ from core.domain.stamp import Stamp
 from core.engine.asking import DRAIN, STOP, Asking
 from core.engine.bell import Bell
 from core.engine.books import Books
-from core.engine.builtin import now, search
+from core.engine.builtin import add_steps, now, search, start_task
 from core.engine.calling import Calling
 from core.engine.delivering import Delivering
 from core.engine.erasing import Erasing
@@ -90,7 +90,7 @@ class Engine:
         self._code_keys = code_keys
         self._decide = decide
         self._live = LiveAnswers()
-        toolbox = Toolbox((now(clock), search(store, platforms)), tools)
+        toolbox = Toolbox((now(clock), search(store, platforms), start_task(), add_steps()), tools)
         self._asking = Asking(store, model, policy, self._live, toolbox, point=point)
         self._performers = Performers(
             asking=self._asking,

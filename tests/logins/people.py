@@ -26,6 +26,7 @@ from storage.rows import CREDENTIAL, LOGIN, TOOL_CALL, Table
 from tests.kit.browser_plain import PlainBrowser
 from tests.kit.clock import ManualClock
 from tests.kit.oauth_server import ToolHouse
+from tests.kit.planner import Planner
 from tests.kit.scripted import ScriptedModel, Use
 from tests.kit.scripted import Step as Say
 from tests.kit.world import BASE, World
@@ -46,8 +47,10 @@ class People:
         self.tools = tools
 
     @classmethod
-    async def open(cls, house: ToolHouse, path: Path, *, language: str = "en", point: Point = nowhere) -> People:
-        """Start the house."""
+    async def open(
+        cls, house: ToolHouse, path: Path, *, language: str = "en", point: Point = nowhere, plan: str = ""
+    ) -> People:
+        """Start the house; `plan`: what its model plans for a task."""
         settings = ToolServer(url=house.url, auth=Auth.OAUTH, timeout=timedelta(seconds=10))
         tools = McpTools({"jira": settings}, SystemClock())
         await tools.recall()
@@ -55,7 +58,7 @@ class People:
         world = await World.open(
             path,
             clock=clock,
-            model=ScriptedModel(clock),
+            model=Planner(clock, plan) if plan else ScriptedModel(clock),
             policy=Policy(login_servers=("jira",), tool_servers=("jira",), language=language),
             tools=tools,
             servers={"jira": OAuthServer(name="jira", url=house.url)},
