@@ -225,7 +225,7 @@ class Settings(BaseSettings):
     allow_people: Items = ()
     """Serve only these people, by id."""
     language: Language = "en"
-    """The language of our own words: `en` or `de`."""
+    """The language of our own words, `en` or `de`, to people whose platform does not tell us one of these as theirs."""
 
     log_format: LogFormat = LogFormat.TEXT
     """`text` for people, `json` for machines."""

@@ -62,6 +62,7 @@ _BOUND_AT = (
 _BY_REF = f"SELECT id, {', '.join(MESSAGE.fields)} FROM message WHERE id >= ? AND id < ? AND ref = ?"
 _WAITING_REF = f"{WAITING.select} WHERE session_id = ? AND ref = ?"
 _LOOK_BACK_MESSAGES = 1_000  # of each session, when somebody changes a message of theirs
+_LANGUAGE = "SELECT language FROM session WHERE id = ?"
 _PARTS = f"{PART.select} WHERE turn_id = ? ORDER BY n"
 _DRAFT = "SELECT text FROM draft WHERE effect_id = ? ORDER BY n"
 _TURN_DRAFT = (
@@ -165,7 +166,8 @@ def delivery(conn: sqlite3.Connection, turn_id: str) -> Delivery:
     """See `Store.delivery`."""
     turn = _turn(conn, turn_id)
     parts = tuple([PART.decode(row) for row in conn.execute(_PARTS, (turn_id,)).fetchall()])
-    return Delivery(turn=turn, text=_text(conn, turn), parts=parts)
+    spoken = conn.execute(_LANGUAGE, (turn.session_id,)).fetchone()
+    return Delivery(turn=turn, text=_text(conn, turn), parts=parts, language=spoken[0] if spoken else "")
 
 
 def card(conn: sqlite3.Connection, session_id: str, key: str) -> Card:

@@ -81,6 +81,7 @@ class Acting:
 
     async def act(self, act: Command | OnMessage | Press) -> None:
         """Take an interaction and answer it."""
+        self._directory.speaks(act.author.key.user, act.locale)
         if isinstance(act, Command) and act.kind is Kind.COMPLETION:
             await self._replying.complete(act, await self._suggestions(act))
             return

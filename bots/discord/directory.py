@@ -22,6 +22,7 @@ from core.domain.errors import BadInput
 from core.domain.keys import Audience, Place
 
 OPENERS_KEPT = 10_000
+_LOCALES_KEPT = 20_000
 
 
 class Directory:
@@ -33,6 +34,7 @@ class Directory:
         self._servers: dict[str, Server] = {}
         self._rooms: dict[str, Room] = {}
         self._openers: OrderedDict[str, str] = OrderedDict()
+        self._locales: OrderedDict[str, str] = OrderedDict()
         self._lived_in: dict[str, Place] = {}  # by thread
 
     # ------------------------------------------------------------------------------ what we are told
@@ -121,7 +123,18 @@ class Directory:
         if known is not None:
             self._rooms[room_id] = replace(known, last_message=message)
 
+    def speaks(self, user: str, locale: str) -> None:
+        """A command or a press tells the person's own language; a message does not."""
+        self._locales[user] = locale
+        self._locales.move_to_end(user)
+        while len(self._locales) > _LOCALES_KEPT:
+            self._locales.popitem(last=False)
+
     # ------------------------------------------------------------------------------------- looking
+
+    def locale(self, user: str) -> str:
+        """The person's own language as last told; "" when it never was."""
+        return self._locales.get(user, "")
 
     def knows(self, room_id: str) -> bool:
         """Whether this channel or thread is known to exist."""

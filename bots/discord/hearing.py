@@ -11,6 +11,7 @@ called us: a busy server costs us one look per message, and no row.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import structlog
@@ -126,7 +127,7 @@ class Hearing:
 
     async def _accept(self, message: Said, spot: Spot, *, caught_up: bool) -> bool:
         assert self.intake is not None  # noqa: S101  (nothing is heard before `connect`)
-        event = wire.received(message, spot, me=self.me, bot_name=self._bot_name, caught_up=caught_up)
+        event = self._received(message, spot, caught_up=caught_up)
         if spot.place.thread == message.id:
             self._threads.begins(message.id, event.text)
             self._directory.opened(message.id, message.user)
@@ -145,7 +146,13 @@ class Hearing:
 
     def event(self, message: Said, spot: Spot, *, also: str) -> MessageReceived:
         """The event of a message that came by another way, too."""
-        return wire.received(message, spot, me=self.me, bot_name=self._bot_name, also=(also,))
+        return self._received(message, spot, also=(also,))
+
+    def _received(
+        self, message: Said, spot: Spot, *, caught_up: bool = False, also: tuple[str, ...] = ()
+    ) -> MessageReceived:
+        event = wire.received(message, spot, me=self.me, bot_name=self._bot_name, caught_up=caught_up, also=also)
+        return replace(event, author=replace(event.author, locale=self._directory.locale(message.user)))
 
     async def _blank(self, message: Said, spot: Spot) -> None:
         """A sticker, a poll; or words that the missing intent keeps from us."""
@@ -166,17 +173,31 @@ class Hearing:
             place = ids.room(message.guild, room.parent, room.id)
             opener = await self._directory.opener(room)
             return Spot(
-                place=place, audience=readers, ours=room.owner == self.me, opener=opener, bot_role=server.bot_role
+                place=place,
+                audience=readers,
+                ours=room.owner == self.me,
+                opener=opener,
+                bot_role=server.bot_role,
+                locale=server.locale,
             )
         if message.answers and (message.answers_thread or self._directory.knows(message.answers)):
             place = ids.room(message.guild, room.id, message.answers)
             thread = await self._directory.spoken_in(message.answers, message.guild)
             ours = thread.owner == self.me
             opener = await self._directory.opener(thread) if ours else ""
-            return Spot(place=place, audience=readers, ours=ours, opener=opener, bot_role=server.bot_role)
+            return Spot(
+                place=place, audience=readers, ours=ours, opener=opener, bot_role=server.bot_role, locale=server.locale
+            )
         threads = await self._directory.opens_threads(room)
         place = ids.room(message.guild, room.id, message.id if threads else "")
-        return Spot(place=place, audience=readers, ours=threads, opener=message.user, bot_role=server.bot_role)
+        return Spot(
+            place=place,
+            audience=readers,
+            ours=threads,
+            opener=message.user,
+            bot_role=server.bot_role,
+            locale=server.locale,
+        )
 
     async def _patiently(self, look: Callable[[], Awaitable[T]]) -> T:
         """A look-up that must not be guessed: Discord may be slow, or down for a while."""

@@ -63,6 +63,7 @@ class Server:
     roles: Mapping[str, int] = field(default_factory=dict)
     mine: tuple[str, ...] = ()
     bot_role: str = ""  # the role that Discord made for us; people mention it by mistake
+    locale: str = ""  # that its people have chosen
 
 
 def readers(server: Server, home: Room, room: Room) -> Audience:

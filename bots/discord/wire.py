@@ -65,6 +65,7 @@ class Spot:
     ours: bool = False  # we opened this thread
     opener: str = ""
     bot_role: str = ""
+    locale: str = ""  # of the server
 
 
 def said(raw: Raw, me: str) -> Said | None:
@@ -177,4 +178,5 @@ def received(
         audience=spot.audience,
         filled=bool(place.thread) and not spot.ours,
         root=place.thread == message.id,
+        locale=spot.locale,
     )

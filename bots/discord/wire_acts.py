@@ -7,7 +7,7 @@ button's id alone, so it works for a message that was posted by any earlier proc
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from bots.discord import ids, wire, wire_rooms
@@ -98,7 +98,7 @@ def base(raw: Raw, kind: Kind) -> Act:
         token=text(raw, "token"),
         app=snowflake(raw, "application_id"),
         kind=kind,
-        author=wire.author(inside(member, "user") or inside(raw, "user"), member),
+        author=replace(wire.author(inside(member, "user") or inside(raw, "user"), member), locale=text(raw, "locale")),
         room=_room(raw, guild),
         locale=text(raw, "locale"),
         foreign=bool(guild and owners)

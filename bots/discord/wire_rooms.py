@@ -48,7 +48,20 @@ def server(raw: Raw, me: str) -> Server:
         roles[role] = number(each, "permissions")
         if snowflake(inside(each, "tags"), "bot_id") == me:
             bot_role = role
-    return Server(id=required(raw, "id"), name=text(raw, "name"), roles=roles, mine=_mine(raw, me), bot_role=bot_role)
+    return Server(
+        id=required(raw, "id"),
+        name=text(raw, "name"),
+        roles=roles,
+        mine=_mine(raw, me),
+        bot_role=bot_role,
+        locale=_locale(raw),
+    )
+
+
+def _locale(raw: Raw) -> str:
+    """The language that the server's people have chosen; only a Community can, any other has Discord's default."""
+    features = raw.get("features")
+    return text(raw, "preferred_locale") if isinstance(features, list) and "COMMUNITY" in features else ""
 
 
 def _mine(raw: Raw, me: str) -> tuple[str, ...]:

@@ -44,6 +44,7 @@ class Directory:
         self._sender = sender
         self._clock = clock
         self.guests: set[str] = set()  # people of whom Slack says that they are let into some channels only
+        self._locales: OrderedDict[str, str] = OrderedDict()
         self._names: OrderedDict[str, str] = OrderedDict()
         self._named_s: dict[str, float] = {}  # when a name may be asked for again
         self._audiences: OrderedDict[str, tuple[Audience, float]] = OrderedDict()
@@ -54,6 +55,10 @@ class Directory:
     def names(self) -> Mapping[str, str]:
         """Display names of the people who are known."""
         return self._names
+
+    def locale(self, user: str) -> str:
+        """In which language this person uses Slack; "" while it is not known."""
+        return self._locales.get(user, "")
 
     async def know(self, users: Iterable[str]) -> None:
         """Ask for names that are not known, and wait for them a moment."""
@@ -125,10 +130,12 @@ class Directory:
         if self._sender.budget.wait_s("lookup", limits.LOOKUPS_A_MINUTE):
             return
         try:
-            answer = await self._sender.call("users.info", user=user)
+            answer = await self._sender.call("users.info", user=user, include_locale=True)
         except OutsideError:
             return
         self._note_guest(user, at(answer, "user"))
+        self._locales[user] = text_at(answer, "user", "locale")
+        _trim(self._locales)
         name = _name(at(answer, "user"))
         if name:
             self._names[user] = name

@@ -116,10 +116,11 @@ class Receiver:
 
     def _known(self, heard: Arrived) -> Arrived:
         """The event with what is known now of who acts."""
-        author = heard.event.author
-        if author.key.user not in self._platform.directory.guests:
-            return heard
-        return replace(heard, event=replace(heard.event, author=replace(author, guest=True)))
+        return replace(heard, event=replace(heard.event, author=self._profile(heard.event.author)))
+
+    def _profile(self, author: Author) -> Author:
+        directory, user = self._platform.directory, author.key.user
+        return replace(author, guest=user in directory.guests, locale=directory.locale(user))
 
     def _refusal(self, error: StoreError | Closing) -> str:
         code = "refused.closing" if isinstance(error, Closing) else "refused.full"
@@ -140,7 +141,7 @@ class Receiver:
         self._platform.directory.met(heard.author.key.user, heard.channel)
         event = CommandIssued(
             source_keys=heard.source_keys,
-            author=heard.author,
+            author=self._profile(heard.author),
             place=ids.place(me.team, heard.channel),
             name="sessions",
             audience=Audience.DM,
@@ -182,8 +183,11 @@ class Receiver:
         me = await self._platform.identity.get()
         event = ButtonPressed(
             source_keys=(ids.stop_key(ref.channel, ref.ts),),
-            author=Author(
-                key=ids.person(me.team, reader.user), name=self._platform.directory.names.get(reader.user, reader.user)
+            author=self._profile(
+                Author(
+                    key=ids.person(me.team, reader.user),
+                    name=self._platform.directory.names.get(reader.user, reader.user),
+                )
             ),
             place=ids.place(me.team, ref.channel, ref.thread),
             button=ButtonId(verb="stop", subject=turn_id),

@@ -24,6 +24,7 @@ from core.domain.rules import (
     outcomes,
     resume,
     returning,
+    tongue,
     tooling,
 )
 from core.domain.stamp import Stamp
@@ -31,8 +32,13 @@ from core.domain.stamp import Stamp
 
 def decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
     """What follows from `event`, given what the view shows, at the moment and with the chance of `stamp`."""
-    if isinstance(event, events.Arrival) and (refusal := allowed.turned_away(view, event, stamp)) is not None:
+    heard = tongue.listening(view, event)
+    if isinstance(event, events.Arrival) and (refusal := allowed.turned_away(heard, event, stamp)) is not None:
         return refusal
+    return tongue.kept(_decide(heard, event, stamp), view, heard)
+
+
+def _decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
     match event:
         case events.MessageReceived():
             return arrive.on_message(view, event, stamp)

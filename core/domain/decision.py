@@ -175,6 +175,9 @@ class View:
     calls: tuple[ToolCall, ...] = ()  # of `turn`, all its rounds, in order
     call: ToolCall | None = None  # the call that the event names, by its id or its button
     permits: tuple[Permit, ...] = ()  # of the session, for a reply that asks for tools
+    spoken: str = ""  # the acting person's language, "" when it is not known or not one of ours (`rules.tongue`)
+    hinted: str = ""  # ... and the one of the server where they write
+    native: str = ""  # the session owner's, for cards that others cause; "" = as the policy says
     found: tuple[Found, ...] = ()  # what the search that a button names finds for the acting person
 
 

@@ -110,6 +110,7 @@ class Session:
     tools: str = ""  # digest of the pinned `ToolList`, "" until the first request
     retention_told_ms: int | None = None  # when the coming deletion was announced
     retention_told_up_ms: int | None = None  # how long the program had been up in all, then
+    language: str = ""  # of the owner, as far as it is known; "" = the installation's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,11 +26,15 @@ class Address(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who did it, as the platform names them. `guest`: let into some places of the workspace only, as it knows now."""
+    """Who did it, as the platform names them. `guest`: let into some places of the workspace only, as it knows now.
+
+    `locale`: of this person's own client or account (`de`, `de-AT`); "" where the platform does not tell it.
+    """
 
     key: PersonKey
     name: str
     guest: bool = False
+    locale: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,7 @@ class MessageReceived:
     audience: Audience = Audience.PUBLIC
     filled: bool = False  # humans have talked in this thread before the bot was addressed in it
     root: bool = False  # it begins a thread
+    locale: str = ""  # of the server, where people have chosen one for it: a hint while its author's is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,7 @@ class Delivering:
         standing = [_Standing(part=each) for each in found.parts]
         while True:
             version = live.version
-            shown = present(live.turn, live.text, self._policy.language)
+            shown = present(live.turn, live.text, found.language or self._policy.language)
             await self._bring_up(platform, live, shown, standing, again=row.attempt > 1)
             if shown.final and live.version == version:
                 self._live.close(effect.turn_id)

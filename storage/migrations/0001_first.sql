@@ -54,6 +54,7 @@ CREATE TABLE session (
     asked_back INTEGER NOT NULL,
     retention_told_ms INTEGER,
     retention_told_up_ms INTEGER,
+    language TEXT NOT NULL,
     tools TEXT NOT NULL
 ) STRICT;
 CREATE INDEX session_owner ON session (owner);

@@ -114,6 +114,7 @@ class Guild:
     bot_rights: int = EVERYDAY
     bot_role: str = ""
     bot_in: bool = True
+    locale: str = ""  # that its people have chosen: it is a Community then
 
 
 class World:
@@ -320,6 +321,8 @@ class World:
         zero = dict.fromkeys(_ZERO_GUILD_FIELDS, 0)
         empty: Payload = {"emojis": [], "stickers": [], "features": [], "region": "us", "preferred_locale": "en-US"}
         empty["afk_timeout"] = 60
+        if guild.locale:
+            empty |= {"features": ["COMMUNITY"], "preferred_locale": guild.locale}
         no = dict.fromkeys(("widget_enabled", "premium_progress_bar_enabled", "nsfw"), False)
         known = {"id": guild.id, "name": guild.name, "owner_id": next(iter(self.people)), "roles": self.roles(guild)}
         return nothing | zero | empty | no | known

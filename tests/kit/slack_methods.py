@@ -254,6 +254,8 @@ def user_info(slack: Workspace, args: Json) -> Json:
     name = slack.users[user]
     profile = {"display_name": name, "real_name": f"{name} Real"}
     found = {"id": user, "team_id": slack.user_teams[user], "name": name.lower(), "profile": profile}
+    if args.get("include_locale") in ("1", "true", True):
+        found["locale"] = slack.locales.get(user, "en-US")
     return {"user": found | dict.fromkeys(slack.restricted.get(user, ()), True)}
 
 

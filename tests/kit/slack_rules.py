@@ -74,7 +74,7 @@ METHODS: dict[str, Method] = {
     "conversations.info": _method("channel*", _READ, 50, json=False),
     "conversations.open": _method("users* return_im", "im:write mpim:write", 50),
     "users.conversations": _method("types limit cursor exclude_archived user", _READ, 50, json=False),
-    "users.info": _method("user*", "users:read", 100, json=False),
+    "users.info": _method("user* include_locale", "users:read", 100, json=False),
     "reactions.add": _method("channel* timestamp* name*", "reactions:write", 50),
     "reactions.remove": _method("channel timestamp name*", "reactions:write", 20),
     "views.open": _method("trigger_id* view*", "", 100),

@@ -228,6 +228,7 @@ class Workspace:
         self.revoked = ""  # the code with which the token is refused
         self.users: dict[str, str] = {}
         self.user_teams: dict[str, str] = {}
+        self.locales: dict[str, str] = {}  # of people who do not use Slack in English
         self.restricted: dict[str, tuple[str, ...]] = {}  # flags of guests
         self.channels: dict[str, Channel] = {}
         self.sessions: dict[tuple[str, str], AgentSession] = {}

@@ -70,7 +70,7 @@ def ask_owner(view: View, event: ResumeAsked, ticket: Ticket, stamp: Stamp) -> D
 
 def _show(making: Making, claim: MoveClaim) -> None:
     """The question at the origin, new or brought up to date."""
-    session, language = making.session, making.view.policy.language
+    session, language = making.session, making.view.native or making.view.policy.language
     to = spot(language, claim.dest, claim.audience, session.home.place)
     audience = readers(language, claim.dest.place, claim.audience, there=True)
     text = say(language, "claim.ask", name=quoted(claim.claimant_name), place=to, readers=audience)

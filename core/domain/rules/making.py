@@ -93,6 +93,7 @@ class Making:
         self._postponed_ms: int | None = None
         if session is not view.session:
             self.put(Binding(key=session.home, session_id=session.id))
+            self.session = replace(session, language=view.spoken or view.hinted)
 
     def put(self, *rows: Entity) -> None:
         """Rows as they shall be."""

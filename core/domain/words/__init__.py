@@ -16,6 +16,12 @@ def say(language: str, code: str, /, **values: object) -> str:
     return table.get(code, en.WORDS[code]).format(**values)
 
 
+def spoken_in(locale: str) -> str:
+    """Which of our languages a locale such as `de-AT` or `en_US` is; "" for none of them."""
+    language = locale.replace("_", "-").partition("-")[0].lower()
+    return language if language in LANGUAGES else ""
+
+
 def failure(language: str, code: str) -> str:
     """The sentence for a failure code; an unknown code gets the general one, which names the code."""
     known = f"failed.{code}"

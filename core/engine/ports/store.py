@@ -77,11 +77,15 @@ class Due:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What a delivery needs: the turn, everything said so far (message, or `said` + drafts) and its parts."""
+    """What a delivery needs: the turn, everything said so far (message, or `said` + drafts) and its parts.
+
+    `language`: of the session's owner, "" = the installation's.
+    """
 
     turn: Turn
     text: str
     parts: tuple[Part, ...]
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
