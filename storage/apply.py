@@ -83,8 +83,8 @@ _PUT_TICKET = (
     f"INSERT INTO ticket ({', '.join(TICKET.columns)}, digest) VALUES ({', '.join('?' * len(TICKET.columns))}, ?)"
     " ON CONFLICT (id) DO UPDATE SET state = excluded.state, expires_ms = excluded.expires_ms, owner = excluded.owner"
 )
-_REVOKE_KIND = "UPDATE ticket SET state = 'revoked' WHERE session_id = ? AND private = ? AND state = 'live'"
-_REVOKE_ALL = "UPDATE ticket SET state = 'revoked' WHERE owner = ? AND state = 'live'"
+_REPLACE = "UPDATE ticket SET state = 'replaced' WHERE session_id = ? AND private = ? AND state = 'live'"
+_REVOKE_ALL = "UPDATE ticket SET state = 'revoked' WHERE owner = ? AND state IN ('live', 'replaced')"
 
 Left = Summary | Ticket | Revocation | MoveClaim | Link | Adoption | Preference | Guesses
 Tooled = Round | ToolCall | ToolList | Permit | Credential | Login | Task | Step
@@ -188,7 +188,7 @@ def _write_left(conn: sqlite3.Connection, change: Left, keys: CodeKeys | None) -
             if change.owner:
                 conn.execute(_REVOKE_ALL, (change.owner,))
             else:
-                conn.execute(_REVOKE_KIND, (change.session_id, int(change.private)))
+                conn.execute(_REPLACE, (change.session_id, int(change.private)))
         case MoveClaim():
             put(conn, CLAIM.upsert, CLAIM.encode(change))
         case Link():

@@ -24,7 +24,7 @@ import structlog
 from bots.discord.buckets import EXEMPT, Buckets
 from bots.discord.faults import OLD_EDITS, Denied
 from core.codec import Json
-from core.domain.errors import Ambiguous, NotSent, Refused
+from core.domain.errors import Ambiguous, NotSent, OutsideError, Refused
 from core.engine.ports import Clock
 
 VERSION_PATH = "/api/v10"
@@ -34,8 +34,11 @@ TIMEOUT_S = 15.0  # a healthy answer takes 50 to 300 ms
 PATIENCE_S = 15.0  # so long a call waits for its turn before it gives the effect back
 AGAIN_S = (0.3, 0.7, 1.5, 3.0)  # pauses between repeats of what may have happened: one slow deploy of Discord's
 LATER_MS = 5_000  # then the effect waits so long
+TOKEN_AGAIN_S = 60.0  # a token that was refused is tried again by one call a minute; what is to be said waits
 CLOUDFLARE_S = 10.0  # a 429 that does not say for how long
 
+_OURSELVES = ("/users/@me", "/applications/@me", "/oauth2/applications/@me", "/gateway/bot")  # what the log-in asks
+_TOKENLESS = ("/interactions/", "/webhooks/")  # they have tokens of their own
 _MAJOR = re.compile(r"^/(channels|guilds)/(\d+)")
 _ID = re.compile(r"/\d+")
 _TOKEN = re.compile(r"^(/(?:webhooks|interactions)/\d+/)([^/]+)")
@@ -55,7 +58,8 @@ class Rest:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
-        self._refused = False
+        self._refused_s = 0.0  # the token was refused: not tried again before (monotonic); 0 while it is accepted
+        self._told_s = 0.0  # the log has said so, and does not again before
         self._finding = asyncio.Lock()
         self._base_found = bool(urlsplit(self.api).path)
 
@@ -76,6 +80,7 @@ class Rest:
         patience_s: float = PATIENCE_S,
     ) -> Json:
         """One request; waits up to `patience_s` for its turn and repeats only what Discord has put off by 429."""
+        self._may_ask(path)
         await self._find_base()
         route, major = _route(method, path)
         start = self._clock.monotonic()
@@ -125,11 +130,30 @@ class Rest:
 
     # -------------------------------------------------------------------------------------- inside
 
+    def _may_ask(self, path: str) -> None:
+        """Raise `NotSent` while the token is refused; of the calls that come after its rest, one goes."""
+        now = self._clock.monotonic()
+        if not self._refused_s or path in _OURSELVES or path.startswith(_TOKENLESS):
+            return
+        if now < self._refused_s:
+            raise self._rests(self._refused_s - now)
+        self._refused_s = now + TOKEN_AGAIN_S
+
+    def _rests(self, seconds: float) -> NotSent:
+        return NotSent(code="discord_token", retry_ms=self._clock.now_ms() + round(seconds * 1000))
+
+    def _unauthorized(self, path: str, no: Denied) -> OutsideError:
+        """The token died while we run: the log-in says so for good, everything else waits for a better day."""
+        now = self._clock.monotonic()
+        if now >= self._told_s:
+            self._told_s = now + TOKEN_AGAIN_S
+            log.error("discord_token_refused", hint="what is to be said waits for a token that is accepted")
+        self._refused_s = now + TOKEN_AGAIN_S
+        return no if path in _OURSELVES else self._rests(TOKEN_AGAIN_S)
+
     def _open_session(self) -> aiohttp.ClientSession:
         if self._closed:
             raise NotSent(code="discord_closed")
-        if self._refused:
-            raise Refused(code="discord_token", detail="Discord does not accept the token any more")
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, sock_connect=5.0)
             connector = aiohttp.TCPConnector(limit=64)
@@ -164,7 +188,7 @@ class Rest:
     async def _send(
         self, method: str, path: str, route: str, major: str, body: Json, query: Mapping[str, str] | None
     ) -> _Answer | _Later:
-        headers = {} if path.startswith(("/interactions/", "/webhooks/")) else {"Authorization": f"Bot {self._token}"}
+        headers = {} if path.startswith(_TOKENLESS) else {"Authorization": f"Bot {self._token}"}
         answered = False
         try:
             async with self._open_session().request(
@@ -197,9 +221,10 @@ class Rest:
         if status >= 500:  # noqa: PLR2004
             raise Ambiguous(code="discord_down", detail=str(status))
         if status >= 400:  # noqa: PLR2004
-            if status == 401 and not path.startswith("/webhooks/"):  # noqa: PLR2004
-                self._refused = True
-            raise Denied(status, code, str(told.get("message", ""))[:200])
+            no = Denied(status, code, str(told.get("message", ""))[:200])
+            raise self._unauthorized(path, no) if no.code == "discord_token" and not path.startswith(_TOKENLESS) else no
+        if not path.startswith(_TOKENLESS):
+            self._refused_s = 0.0
         if text and not isinstance(parsed, dict | list):
             raise Ambiguous(code="discord_garbage", detail="the answer is not JSON")
         return _Answer(parsed)

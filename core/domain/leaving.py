@@ -41,10 +41,15 @@ class Summary:
 
 
 class TicketState(StrEnum):
-    """A ticket is used once; a newer one of the same session and kind revokes it."""
+    """A ticket is used once; a newer one of the same session and kind replaces it, `[That wasn't me]` revokes it.
+
+    Neither opens anything any more. But what was asked of the owner while it was live can still be answered after it
+    was replaced: an idle notice is no answer.
+    """
 
     LIVE = "live"
     USED = "used"
+    REPLACED = "replaced"
     REVOKED = "revoked"
 
 

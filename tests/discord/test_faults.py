@@ -11,6 +11,7 @@ import pytest
 from bots.discord.rest import Rest
 from core.domain.errors import Ambiguous, NotSent, Refused
 from core.drivers.clock import SystemClock
+from tests.kit.clock import ManualClock
 from tests.kit.discord_faults import EventFault, Fault, Kind
 from tests.kit.discord_house import House
 from tests.kit.discord_server import DiscordServer
@@ -273,12 +274,37 @@ async def test_the_three_honest_ends(rest: Rest, discord: DiscordServer) -> None
         await rest.call("GET", "/gateway/bot")
 
 
-async def test_a_refused_token_is_not_tried_again(discord: DiscordServer) -> None:
-    """401: no further request is sent with it (10,000 of them ban the address)."""
-    rest = Rest("wrong", SystemClock(), api=discord.api_url)
-    for _ in range(5):
-        with pytest.raises(Refused) as no:
-            await rest.call("GET", "/users/@me")
-        assert no.value.code == "discord_token"
+async def test_a_refused_token_is_not_tried_again_and_again(discord: DiscordServer) -> None:
+    """401: for a minute no further request is sent with it (10,000 of them ban the address), then one is."""
+    clock = ManualClock()
+    rest = Rest("wrong", clock, api=discord.api_url)
+    with pytest.raises(Refused) as no:
+        await rest.call("GET", "/users/@me")  # who logs in has to know
+    assert no.value.code == "discord_token"
+    for sent in (1, 2):
+        for _ in range(5):
+            with pytest.raises(NotSent) as waits:
+                await rest.call("GET", "/channels/1")
+            assert waits.value.code == "discord_token"
+        assert len(discord.rest.log) == sent
+        await clock.advance(61.0)
     await rest.close()
-    assert len(discord.rest.log) == 1
+
+
+async def test_a_token_that_dies_costs_no_answer(house: House) -> None:
+    """The token is reset in mid-answer: what was said waits, also through a restart, until there is one that works."""
+    discord = house.discord
+    gate = asyncio.Event()
+    house.script(["The first half ", gate, "and the second."])
+    thread = discord.people.mention("alice", discord.people.channel("general"), "go")["id"]
+    await discord.until(lambda: any("The first half" in each for each in discord.texts(thread)) or None)
+    discord.rest.accept("another")
+    gate.set()
+    await discord.until(lambda: any(each.status == 401 for each in discord.rest.log) or None)
+    await asyncio.sleep(0.5)
+    assert sum(each.status == 401 for each in discord.rest.log) <= 2
+    await house.crash()
+    discord.rest.accept(discord.token)
+    house.clock.advance(61_000)
+    await house.start()
+    await house.answered(thread, "The first half and the second.")

@@ -120,7 +120,7 @@ async def test_a_new_code_revokes_the_older_one_of_its_kind(world: World) -> Non
     along = await carried(world)
     assert first != second
     assert said(await resume(world, "alice", first, thread="t2")) == REFUSED
-    assert sorted(each.state for each in await tickets(world)) == ["live", "live", "revoked"]
+    assert sorted(each.state for each in await tickets(world)) == ["live", "live", "replaced"]
     assert said(await resume(world, "alice", second, thread="t2")) != REFUSED
     assert said(await resume(world, "alice", along, thread="t3")) != REFUSED
 

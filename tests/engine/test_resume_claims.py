@@ -163,15 +163,34 @@ async def test_three_allows_at_once_move_once(world: World) -> None:
     assert [each.state for each in await claims(world)].count(ClaimState.ALLOWED) == 1
 
 
-async def test_a_question_whose_code_was_replaced_is_void(world: World) -> None:
-    """When the code was issued anew meanwhile, Allow on the old question moves nothing."""
+async def test_a_new_notice_takes_no_question_back(world: World) -> None:
+    """Alice comes back, the next notice has a new code, and the question that still stands there says no by itself."""
     await asked(world)
     await talk(world, "back")
     await pass_time(world, 31 * MINUTE)
-    pressed = await press(world, "alice", "Allow")
-    assert said(pressed).startswith("This question is settled")
+    assert [each.state for each in await tickets(world)] == [TicketState.REPLACED, TicketState.LIVE]
+    assert said(await press(world, "alice", "Allow")) == "Allowed."
+    assert (await session(world)).home.workspace == "away"
+    assert (await tickets(world))[0].state is TicketState.USED
+
+
+async def test_a_code_that_was_replaced_asks_nothing_new(world: World) -> None:
+    """A code from an older notice, found later, puts questions to the owner, or opens something."""
+    code = await noticed(world)
+    await talk(world, "back")
+    await pass_time(world, 31 * MINUTE)
+    assert said(await resume(world, "ally", code, thread=AWAY)) == REFUSED
+    assert await claims(world) == []
+
+
+async def test_what_was_revoked_cannot_be_allowed(world: World) -> None:
+    """After [That wasn't me] an older question, whose code a notice had replaced, still moves a conversation."""
+    await asked(world)
+    await talk(world, "back")
+    await pass_time(world, 31 * MINUTE)
+    await world.store.submit(lambda conn: conn.execute("UPDATE ticket SET state = 'revoked'").rowcount)
+    assert said(await press(world, "alice", "Allow")).startswith("This question is settled")
     assert (await session(world)).home.workspace == "home"
-    assert await links(world) == []
 
 
 async def test_a_late_allow_still_works(world: World) -> None:

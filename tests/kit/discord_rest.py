@@ -93,6 +93,10 @@ class Rest:
         self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
         self.offer(self._table())
 
+    def accept(self, token: str) -> None:
+        """From now on this is the bot's token; another is refused."""
+        self._token = token
+
     def keep_only(self, lines: Collection[str]) -> None:
         """Answer 404 to every other route."""
         self.offer({line: handler for line, handler in self._table().items() if line in lines})

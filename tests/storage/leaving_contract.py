@@ -164,7 +164,7 @@ class LeavingContract:
             for each in ("k1", "k2", "p1")
             if (found := await seen(store, asked(digest(each)))).ticket is not None
         ]
-        assert states == [TicketState.REVOKED, TicketState.LIVE, TicketState.LIVE]
+        assert states == [TicketState.REPLACED, TicketState.LIVE, TicketState.LIVE]
 
     async def test_two_live_tickets_of_a_kind_are_refused(self, store: Store) -> None:
         """A rule that forgets to revoke would leave two codes alive without anybody noticing."""
@@ -176,8 +176,9 @@ class LeavingContract:
         """After `That wasn't me` a code that the other account has seen still worked."""
         other = session("s2", user="bob")
         await given(store, *bound(session()), *bound(other), ticket("k1"), ticket("p1", private=True))
+        await given(store, Revocation(session_id="s1"), ticket("k2"))
         await given(store, ticket("b1", session_id="s2", owner="id-bob"), Revocation(owner="id-ann"))
-        for name, state in (("k1", "revoked"), ("p1", "revoked"), ("b1", "live")):
+        for name, state in (("k1", "revoked"), ("k2", "revoked"), ("p1", "revoked"), ("b1", "live")):
             found = (await seen(store, asked(digest(name)))).ticket
             assert found is not None
             assert found.state == state

@@ -3,8 +3,9 @@
 Knows: the two questions that stand between a valid code and a move. To the **owner, at the origin**: somebody unknown
 brought a code elsewhere; nothing is consumed until `[Allow]`, which links the accounts and moves. To the **mover, in
 private**: others could read there, or two accounts would become one; `[Yes, ...]` names what it means.
-An answer is looked at as of the moment it is given: the code must still be live, the mover still who they were, and
-the audience no wider than the one that was named.
+An answer is looked at as of the moment it is given: the mover's code must still be live, the mover still who they were,
+and the audience no wider than the one that was named. The owner may answer later than their code lives: a new notice
+replaces it, and takes nothing back.
 Must not know: which cell of the table asked for it (see `resume`).
 """
 
@@ -28,6 +29,7 @@ from core.domain.stamp import Stamp
 from core.domain.words import say
 
 OPEN_MAX = 3  # questions to one owner about one code
+_ASKED_IN_TIME = (TicketState.LIVE, TicketState.REPLACED)  # of the owner, who has not answered yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,7 @@ def on_allow(view: View, _event: ButtonPressed, stamp: Stamp) -> Decision:
         return _private(view, "private.already_done")
     claimant = view.claimant or Person(key=claim.claimant, identity=claim.identity, name=claim.claimant_name)
     making = Making(view, stamp, session)
-    if view.ticket is None or view.ticket.id != claim.ticket_id or view.ticket.state is not TicketState.LIVE:
+    if view.ticket is None or view.ticket.id != claim.ticket_id or view.ticket.state not in _ASKED_IN_TIME:
         return _close(making, claim, ClaimState.VOID, "claim.void")
     if moving.occupied(view, session.owner, claimant.identity):
         return _private(view, "move.occupied_there")
