@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from tests.kit.discord_server import DiscordServer
+from tests.kit.discord_world import Payload
 from tests.kit.process import Bot, until
 from tests.kit.slack_people import MENTION
 from tests.kit.slack_server import SlackServer
 from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, Message
-from tests.kit.slack_world import ALICE, GENERAL
+from tests.kit.slack_world import ALICE, BOB, GENERAL
 
 _LINK = re.compile(r"http://127[^\s)|>]+/connect/\w+")
 
@@ -81,6 +82,22 @@ class Local:
         return []
 
 
+class Busy(Face, Protocol):
+    """A platform on which buttons of every kind are pressed, and tasks begun."""
+
+    async def task(self, bot: Bot, goal: str) -> None:
+        """Alice begins a task."""
+        ...
+
+    async def press(self, label: str) -> None:
+        """Alice presses the newest button with this label."""
+        ...
+
+    async def refused(self, label: str) -> str:
+        """Bob presses it; what he alone is told."""
+        ...
+
+
 class OnSlack:
     """A loopback Slack."""
 
@@ -118,6 +135,30 @@ class OnSlack:
             return next((each[0] for each in found if each is not None), None)
 
         return await until(told)
+
+    async def task(self, bot: Bot, goal: str) -> None:
+        """See `Busy`."""
+        await self.ask(bot, f"/task {goal}")
+
+    async def press(self, label: str) -> None:
+        """See `Busy`."""
+        self._server.people.press(ALICE, self._with(label), label)
+
+    async def refused(self, label: str) -> str:
+        """See `Busy`: an old client shows him the button all the same."""
+        card = self._with(label)
+        for button in card.buttons:
+            button.pop("visible_to_user_ids", None)
+        self._server.people.press(BOB, card, label)
+
+        async def told() -> str | None:
+            return next((str(each.view) for each in self._server.slack.modals.values() if each.user == BOB), None)
+
+        return await until(told)
+
+    def _with(self, label: str) -> Message:
+        found = (each for each in reversed(self._ours()) if any(b["text"]["text"] == label for b in each.buttons))
+        return next(found)
 
     def _ours(self) -> list[Message]:
         thread = self._server.slack.channels[GENERAL].thread(self._root)
@@ -160,6 +201,34 @@ class OnDiscord:
         assert told.ephemeral
         found = _LINK.search(told.text)
         return None if found is None else found[0]
+
+    async def task(self, bot: Bot, goal: str) -> None:
+        """See `Busy`."""
+        channel = self._server.people.channel("general")
+        await self._server.told(self._server.people.slash("alice", channel, "task", goal=goal))
+        self._thread = str(self._server.ours(channel)[-1]["id"])
+        await self._server.until(lambda: self._server.world.channels.get(self._thread))
+
+    async def press(self, label: str) -> None:
+        """See `Busy`."""
+        await self._server.told(self._server.people.press("alice", self._with(label), label))
+
+    async def refused(self, label: str) -> str:
+        """See `Busy`."""
+        told = await self._server.told(self._server.people.press("bob", self._with(label), label))
+        assert told.ephemeral
+        return told.text
+
+    def _with(self, label: str) -> Payload:
+        return next(each for each in reversed(self._server.ours(self._thread)) if label in str(each["components"]))
+
+
+@asynccontextmanager
+async def busy(name: str) -> AsyncIterator[Busy]:
+    """Slack or Discord."""
+    async with face(name) as platform:
+        assert isinstance(platform, OnSlack | OnDiscord)
+        yield platform
 
 
 @asynccontextmanager
