@@ -25,7 +25,7 @@ from core.tool_settings import ToolServer
 from storage.rows import CREDENTIAL, LOGIN, TOOL_CALL, Table
 from tests.kit.browser_plain import PlainBrowser
 from tests.kit.clock import ManualClock
-from tests.kit.oauth_server import ToolHouse
+from tests.kit.oauth_server import OWN_SECRET, ToolHouse
 from tests.kit.scripted import ScriptedModel, Use
 from tests.kit.scripted import Step as Say
 from tests.kit.world import BASE, World
@@ -46,10 +46,13 @@ class People:
         self.tools = tools
 
     @classmethod
-    async def open(cls, house: ToolHouse, path: Path, *, language: str = "en", point: Point = nowhere) -> People:
-        """Start the house."""
+    async def open(
+        cls, house: ToolHouse, path: Path, *, language: str = "en", point: Point = nowhere, own: bool = False
+    ) -> People:
+        """Start the house. `own`: beside jira there is batch, the same server with a login of the program's own."""
         settings = ToolServer(url=house.url, auth=Auth.OAUTH, timeout=timedelta(seconds=10))
-        tools = McpTools({"jira": settings}, SystemClock())
+        batch = {"batch": settings.model_copy(update={"auth": Auth.CLIENT_CREDENTIALS})} if own else {}
+        tools = McpTools({"jira": settings} | batch, SystemClock())
         await tools.recall()
         clock = ManualClock()
         world = await World.open(
@@ -58,9 +61,16 @@ class People:
             model=ScriptedModel(clock),
             policy=Policy(login_servers=("jira",), tool_servers=("jira",), language=language),
             tools=tools,
-            servers={"jira": OAuthServer(name="jira", url=house.url)},
+            servers={
+                "jira": OAuthServer(name="jira", url=house.url),
+                "batch": OAuthServer(
+                    name="batch", url=house.url, own=True, client_id="the-program", client_secret=Secret(OWN_SECRET)
+                ),
+            },
             point=point,
         )
+        if own:
+            await tools.look("batch", await world.signing.vault.bearer("", "batch"))
         return cls(house, world, tools)
 
     async def close(self) -> None:
