@@ -13,6 +13,7 @@ from core.codec import to_plain
 from core.domain.entities import Message, Role
 from core.domain.leaving import Summary
 from core.domain.rules.summary import as_text
+from core.domain.tasking import Work
 from core.engine.handover import JSON_NAME, MARKDOWN_NAME, File, Kept, KeptSession
 
 
@@ -64,6 +65,8 @@ def _session(kept: KeptSession) -> Iterator[str]:
         yield waiting.text
     for summary in kept.summaries:
         yield from _summary(summary)
+    for work in kept.tasks:
+        yield from _task(work)
     if kept.notices:
         yield from ("", "## Notices", "")
         yield from (f"- {_line(each)}" for each in kept.notices)
@@ -80,6 +83,14 @@ def _said(message: Message) -> Iterator[str]:
     yield from ("", f"## {_line(names[message.role] or 'somebody')}, {_moment(message.created_ms)}", "")
     yield message.text
     yield from (f"\nFile: {_line(file.name)}, {file.size_bytes:,} bytes" for file in message.files)
+
+
+def _task(work: Work) -> Iterator[str]:
+    task = work.task
+    yield from ("", f"## Task, {_moment(task.created_ms)}, {task.state.value}", "", task.goal)
+    for step in work.steps:
+        yield from ("", f"### Step {step.n}, {_line(step.title)}, {step.state.value}", "", step.instruction)
+        yield from ("", step.result) if step.result else ()
 
 
 def _summary(summary: Summary) -> Iterator[str]:

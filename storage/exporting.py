@@ -15,6 +15,7 @@ from core.domain.entities import Message, Person, Role
 from core.domain.keys import Place
 from core.domain.tooling import Credential
 from core.engine.handover import Connected, Kept, KeptSession, Posted
+from storage import tasking
 from storage.erasing import ASKED_ELSEWHERE, HEARD_ELSEWHERE
 from storage.lookups import messages
 from storage.rows import (
@@ -77,6 +78,7 @@ def _session(conn: sqlite3.Connection, row: tuple[Scalar, ...]) -> KeptSession:
         messages=messages(conn, int(row[0] or 0), session.id),
         waiting=_rows(conn, WAITING, "session_id = ? ORDER BY n", session.id),
         summaries=_rows(conn, SUMMARY, "session_id = ? ORDER BY to_seq, created_ms", session.id),
+        tasks=tasking.all_works(conn, session.id),
         notices=tuple(hidden(text) for (text,) in conn.execute(_CARDS, (session.id,)).fetchall()),
         files=_rows(conn, FILE_COPY, "session_id = ? ORDER BY file_id", session.id),
         rounds=_rows(conn, ROUND, "session_id = ? ORDER BY turn_id, n", session.id),

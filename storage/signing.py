@@ -97,8 +97,9 @@ def complete(conn: sqlite3.Connection, view: View, event: Event, signing: Signin
         return view
     if view.policy.login_servers and _returns(event, session):
         view = _about_return(conn, view, session)
-    if view.turn is not None and conn.execute(_WAITS, (session.id,)).fetchone()[0]:
-        view = _about(conn, view, _identity(conn, view.turn.asker), None)
+    turn = next(iter(view.task_turns), None) if view.turn is None else view.turn  # a button of a task names no turn
+    if turn is not None and conn.execute(_WAITS, (session.id,)).fetchone()[0]:
+        view = _about(conn, view, _identity(conn, turn.asker), None)
     return view
 
 

@@ -24,6 +24,7 @@ from core.domain.entities import (
 )
 from core.domain.keys import Audience, PersonKey, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Notices, Preference, Summary, Ticket
+from core.domain.tasking import Work
 from core.domain.tooling import Credential, Login, Permit, ToolCall
 
 
@@ -155,6 +156,12 @@ class View:
     addressed_before: bool = False  # this person has a session in this very place
     spoke: bool = False  # the acting person said something in the session, which belongs to a whole thread
     settled: bool = False  # the acting person has conversations of their own
+    work: Work | None = None  # the task that a button or the event's turn names
+    works: tuple[Work, ...] = ()  # for what people and timers do: the session's tasks that are not over, oldest first
+    task_cards: tuple[Card, ...] = ()  # of `work`, else of `works`
+    task_turns: tuple[Turn, ...] = ()  # of them: the open ones, and the newest of each step that is not over
+    busy_tasks: int = 0  # how many tasks go on for the acting person (or `asker`), everywhere
+    asker: Person | None = None  # whose tool call it is that begins a task
     altered: tuple[Altered, ...] = ()  # where we hold the message that was changed, at most 1,000 messages back
     login: Login | None = None  # the question to sign in that the event names
     caller: str = ""  # identity of whoever's login the event is about

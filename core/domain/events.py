@@ -113,6 +113,7 @@ class ModelReplied:
     usage: Usage = Usage()
     calls: tuple[Wanted, ...] = ()
     tools: ToolList | None = None
+    careful: tuple[str, ...] = ()  # for a plan: the tools that a person is asked for, by the names that the model knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

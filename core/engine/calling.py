@@ -7,8 +7,9 @@ Must not know: MCP, OAuth, what becomes of the turn.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from core.domain.decision import Policy
@@ -27,10 +28,20 @@ _STRICTNESS = tuple(ToolKind)
 
 
 class Calling:
-    """Makes tool calls. Raises what a server's call raises."""
+    """Makes tool calls. Raises what a server's call raises. `slow(turn)` waits, then shows that a tool is used."""
 
-    def __init__(self, store: ToolReads, toolbox: Toolbox, vault: Vault | None, policy: Policy, point: Point) -> None:
+    def __init__(
+        self,
+        store: ToolReads,
+        toolbox: Toolbox,
+        vault: Vault | None,
+        policy: Policy,
+        *,
+        slow: Callable[[str], Awaitable[None]],
+        point: Point,
+    ) -> None:
         self._store = store
+        self._slow = slow
         self._policy = policy
         self._toolbox = toolbox
         self._vault = vault
@@ -50,9 +61,13 @@ class Calling:
         arguments = _arguments(asked.call.input)
         if arguments is None:
             return _failed(asked, "tool_bad_input")
-        self._point("tool.before_call")
-        answer = await self._made(asked, tool, arguments)
-        self._point("tool.after_call")
+        telling = asyncio.ensure_future(self._slow(asked.turn.id))
+        try:
+            self._point("tool.before_call")
+            answer = await self._made(asked, tool, arguments)
+            self._point("tool.after_call")
+        finally:
+            telling.cancel()
         if answer is None:
             return SignInNeeded(turn_id=asked.turn.id, call_id=asked.call.id, server=tool.server)
         return ToolReturned(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from core.domain.entities import FileCopy, Message, Person, Session, Waiting
 from core.domain.leaving import Link, Preference, Summary
+from core.domain.tasking import Work
 from core.domain.tooling import Round, ToolCall
 
 MARKDOWN_NAME = "rejoinder-export.md"
@@ -28,6 +29,7 @@ class KeptSession:
     messages: tuple[Message, ...]
     waiting: tuple[Waiting, ...]
     summaries: tuple[Summary, ...]
+    tasks: tuple[Work, ...]
     notices: tuple[str, ...]
     files: tuple[FileCopy, ...]
     rounds: tuple[Round, ...] = ()

@@ -154,7 +154,10 @@ def test_doctor_asks_each_tool_server(talked: Program, tmp_path: Path) -> None:
     file = tmp_path / "tools.toml"
     here = f'command = ["{sys.executable}", "-m", "tests.kit.tool_server", "{tmp_path / "calls"}"]'
     away = 'url = "http://127.0.0.1:9/mcp"'
-    file.write_text(f"[tools.kit]\n{here}\n[tools.away]\n{away}\n[tools.jira]\n{away}\nauth = 'oauth'\n", "utf-8")
+    path = f"env = {{ PYTHONPATH = '{Path.cwd()}' }}"
+    file.write_text(
+        f"[tools.kit]\n{here}\n{path}\n[tools.away]\n{away}\n[tools.jira]\n{away}\nauth = 'oauth'\n", "utf-8"
+    )
     told = talked.do("doctor", REJOINDER_CONFIG=str(file))
     lines = {line.split()[1]: line for line in told.out.splitlines() if "tools." in line}
     assert lines["tools.kit"].startswith("ok")

@@ -26,6 +26,7 @@ from storage.rows import CREDENTIAL, LOGIN, TOOL_CALL, Table
 from tests.kit.browser_plain import PlainBrowser
 from tests.kit.clock import ManualClock
 from tests.kit.oauth_server import OWN_SECRET, ToolHouse
+from tests.kit.planner import Planner
 from tests.kit.scripted import ScriptedModel, Use
 from tests.kit.scripted import Step as Say
 from tests.kit.world import BASE, World
@@ -47,9 +48,20 @@ class People:
 
     @classmethod
     async def open(
-        cls, house: ToolHouse, path: Path, *, language: str = "en", point: Point = nowhere, own: bool = False
+        cls,
+        house: ToolHouse,
+        path: Path,
+        *,
+        language: str = "en",
+        point: Point = nowhere,
+        plan: str = "",
+        own: bool = False,
     ) -> People:
-        """Start the house. `own`: beside jira there is batch, the same server with a login of the program's own."""
+        """Start the house.
+
+        `plan`: what its model plans for a task. `own`: beside jira there is batch, the same server with a login of the
+        program's own.
+        """
         settings = ToolServer(url=house.url, auth=Auth.OAUTH, timeout=timedelta(seconds=10))
         batch = {"batch": settings.model_copy(update={"auth": Auth.CLIENT_CREDENTIALS})} if own else {}
         tools = McpTools({"jira": settings} | batch, SystemClock())
@@ -58,7 +70,7 @@ class People:
         world = await World.open(
             path,
             clock=clock,
-            model=ScriptedModel(clock),
+            model=Planner(clock, plan) if plan else ScriptedModel(clock),
             policy=Policy(login_servers=("jira",), tool_servers=("jira",), language=language),
             tools=tools,
             servers={

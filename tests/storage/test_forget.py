@@ -28,6 +28,7 @@ from core.domain.entities import (
 from core.domain.errors import BadInput, StoreError
 from core.domain.keys import Audience, PersonKey, SessionKey
 from core.domain.leaving import Fact, Link, MoveClaim, Preference, Summary, Ticket
+from core.domain.tasking import Step, Task
 from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 from core.engine.ports import Claim, Post
 from storage import SqliteStore
@@ -128,6 +129,16 @@ def left_behind(row: Session, key: PersonKey, canary: str) -> list[Entity]:
             at_ms=1,
         ),
         Preference(identity=row.owner, muted=(str(row.home.place),)),
+        Task(id=f"task-{canary}", session_id=row.id, asker=key, author=canary, goal=canary, created_ms=1, wish=canary),
+        Step(
+            id=f"step-{canary}",
+            task_id=f"task-{canary}",
+            session_id=row.id,
+            n=1,
+            title=canary,
+            instruction=canary,
+            result=canary,
+        ),
         Login(id=f"login-{canary}", owner=row.owner, asker=key, session_id=row.id, server="jira", created_ms=1),
         Credential(
             id=f"credential-{key.user}",

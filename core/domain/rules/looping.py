@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from core.domain.decision import View
 from core.domain.entities import Turn
-from core.domain.rules import answer, rounds
+from core.domain.rules import answer, rounds, tasks
 from core.domain.rules.making import Making
 from core.domain.rules.tool_texts import SERVER_FAULTS, instead
 from core.domain.tooling import CallState, ToolCall
@@ -31,11 +31,12 @@ def step(making: Making, turn: Turn, *changed: ToolCall) -> None:
     turn = rounds.at_work(turn, mine, making.now_ms)
     if all(call.over for call in mine):
         answer.go_on(making, turn)
-    elif _left_to_person(mine) and _went_on(making.view, turn):
+    elif not turn.step_id and _left_to_person(mine) and _went_on(making.view, turn):
         _move_on(making, turn, calls)
         making.next_turn()
     else:
         making.put(turn)
+        tasks.follow(making, turn)
 
 
 def fail(making: Making, turn: Turn, call: ToolCall, code: str, *, result: str = "") -> None:
@@ -64,12 +65,11 @@ def leave(making: Making, calls: tuple[ToolCall, ...]) -> None:
 
 
 def _changed(making: Making, calls: tuple[ToolCall, ...]) -> None:
-    """Calls have changed that may be of several turns; only the one that the view holds can be looked at whole."""
-    turn = making.view.turn
-    mine = tuple(call for call in calls if turn is not None and call.turn_id == turn.id)
-    making.put(*(call for call in calls if call not in mine))
-    if turn is not None and mine:
-        step(making, turn, *mine)
+    """Calls have changed that may be of several turns; only those that the view holds can be looked at whole."""
+    held = {each.id: each for each in (*making.view.task_turns, making.view.turn) if each is not None}
+    making.put(*(call for call in calls if call.turn_id not in held))
+    for turn_id in dict.fromkeys(call.turn_id for call in calls if call.turn_id in held):
+        step(making, held[turn_id], *(call for call in calls if call.turn_id == turn_id))
 
 
 def make_way(making: Making) -> bool:

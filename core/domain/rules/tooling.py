@@ -21,7 +21,7 @@ from core.domain.events import (
     SignInNeeded,
     ToolReturned,
 )
-from core.domain.rules import approving, attempts, credentials, finding, looping, rounds
+from core.domain.rules import approving, attempts, beginning, credentials, finding, looping, rounds
 from core.domain.rules.making import Making
 from core.domain.rules.tool_texts import instead
 from core.domain.stamp import Stamp
@@ -155,6 +155,7 @@ def _with_row(view: View, rule: Callable[[Making, Turn, ToolCall, EffectRow], No
 
 
 def _returned(making: Making, turn: Turn, call: ToolCall, event: ToolReturned) -> None:
+    event = beginning.carried_out(making, turn, call, event)
     if event.failure:
         looping.fail(making, turn, call, event.failure, result=event.content)
         return
