@@ -14,23 +14,26 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import structlog
+from aiohttp import web
 
 from bots.control import Command, Control, Progress
 from bots.exporting import files_of
 from bots.local import ids
 from bots.metrics import registry
 from bots.served import PLATFORMS, Given, Local, Served, about_of, check_platforms
+from bots.signing import LOOK_S, Signing, servers_of
 from bots.web import landing
 from bots.web.guard import GuardPolicy
 from bots.web.server import WebServer
 from core.codec import Json
+from core.domain import links
 from core.domain.codes import CodeKeys, reveal
 from core.domain.effects import EraseKind
 from core.domain.errors import BadInput, StoreDamaged, StoreError, StoreLocked
@@ -47,6 +50,7 @@ from core.engine.ports import Clock, Platform
 from core.settings import Settings
 from storage import SqliteStore, open_store
 from storage.backup import Contents, backup, may_replace, verify
+from storage.credentials import SqliteCredentials
 from storage.exporting import kept
 from storage.faults import KEY_NAME, RESTORE_HINT
 from storage.forget import forget, resolve
@@ -58,6 +62,7 @@ from storage.restore import restore
 from storage.room import Room
 from storage.sealing import Keys, load_keys
 from storage.suggesting import lines_of
+from storage.vault import SealedVault, change_key
 
 __all__ = ["App", "Reading", "SessionDetail", "SessionLine", "alone", "migrated", "reading", "restored"]
 
@@ -104,10 +109,10 @@ class App:
         self._running.enter_context(locked(settings))
         begun = await asyncio.to_thread(begin, settings)
         keys = keys_of(settings)
-        codes = CodeKeys(derive=keys.derive("resume code"), lookup=keys.derive("resume code lookup"))
+        codes, seal = codes_of(keys), SealedVault(keys)
         store = await open_store(settings.database, code_keys=codes)
         self._running.push_async_callback(store.close)
-        await store.bind_key(keys.key_id)
+        await store.bind_key(keys)
         self._room = store.room
         clock = SystemClock(await store.board.time_offset_ms())
         model = chosen_model(settings, clock)
@@ -115,7 +120,10 @@ class App:
         self.model = model.name
         platforms: dict[str, Platform] = {}
         alarm = Alarm(clock, self._ring)
-        tools = McpTools(settings.tools, clock, memory=SqliteMemory(store)) if settings.tools else None
+        signing = Signing(servers_of(settings), SqliteCredentials(store), seal, clock)
+        self._running.push_async_callback(signing.close)
+        memory = SqliteMemory(store)
+        tools = McpTools(settings.tools, clock, memory=memory, vault=signing.vault) if settings.tools else None
         if tools is not None:
             self._running.push_async_callback(tools.close)
             await tools.recall()
@@ -129,6 +137,8 @@ class App:
             code_keys=codes,
             ring_at=alarm.ring_at,
             tools=tools,
+            vault=signing.vault,
+            refreshing=signing.refreshing,
         )
         if settings.local_chat_on:
             self._served[ids.PLATFORM] = Local(
@@ -140,11 +150,13 @@ class App:
         self._engine = engine
         self._running.push_async_callback(engine.close)
         await engine.start()
-        await self._listen(engine)
+        alarm.every(LOOK_S, "logins", partial(signing.look, engine))
+        pages = signing.routes(engine.accept, self._base, settings.language, secure=self._base().startswith("https:"))
+        await self._listen(engine, pages)
         if tools is not None:
             tools.start()
         await self._upkeep(alarm, store, clock)
-        chores = Chores(settings, store, keys, clock)
+        chores = Chores(settings, store, seal, clock)
         forgetting = partial(self._forget, store, clock, chores)
         door = Control(settings.data_dir, {**chores.commands, "forget": forgetting})
         self._running.push_async_callback(door.stop)
@@ -161,7 +173,7 @@ class App:
             return await asyncio.to_thread(files_of, found)
 
         return Given(
-            reveal=partial(reveal, codes),
+            reveal=lambda text: links.reveal(self._base(), reveal(codes, text)),
             export=exported,
             homes=store.homes,
             time_travel=not self._settings.platforms,  # the clock of real people is not ours to move
@@ -183,7 +195,11 @@ class App:
         await alarm.start()
         self._running.push_async_callback(alarm.stop)
 
-    async def _listen(self, engine: Engine) -> None:
+    def _base(self) -> str:
+        """The address under which browsers find us."""
+        return self._settings.public_url or self.url
+
+    async def _listen(self, engine: Engine, pages: Sequence[web.RouteDef]) -> None:
         """Serve what waits on our own board, then the page, then connect outwards."""
         for served in self._served.values():
             self._running.push_async_callback(served.close)
@@ -192,7 +208,7 @@ class App:
             # Before the page: what was said before the stop comes before what is said now.
             await local.connect(engine)
             await engine.caught_up(ids.PLATFORM)
-        server = self._server(engine)
+        server = self._server(engine, pages)
         self._running.push_async_callback(server.stop)
         await server.start()
         self.url = server.url
@@ -201,14 +217,14 @@ class App:
                 await served.connect(engine)
                 await engine.caught_up(name)
 
-    def _server(self, engine: Engine) -> WebServer:
+    def _server(self, engine: Engine, pages: Sequence[web.RouteDef]) -> WebServer:
         settings = self._settings
         token = settings.local_chat_token.get_secret_value() if settings.local_chat_token else ""
         routes = [each for served in self._served.values() for each in served.routes()]
         return WebServer(
             settings.http_host,
             settings.http_port,
-            [*landing.routes(settings.language), *routes],
+            [*landing.routes(settings.language), *pages, *routes],
             guard_policy=GuardPolicy(token=token, public_url=settings.public_url or ""),
             ready=self._ready,
             registry=registry(engine.counts, {"version": version("rejoinder"), "model": self.model}),
@@ -311,6 +327,12 @@ def lost_database(settings: Settings) -> str:
     )
 
 
+def codes_of(keys: Keys) -> CodeKeys:
+    """The keys of resume codes: of the oldest root key, so that a code that stands in a thread outlives a new one."""
+    oldest = keys.oldest
+    return CodeKeys(derive=oldest.derive("resume code"), lookup=oldest.derive("resume code lookup"))
+
+
 class Chores:
     """What an operator asks for and only the holder of the lock may do: the running program, or a command alone.
 
@@ -318,11 +340,15 @@ class Chores:
     `OSError`.
     """
 
-    def __init__(self, settings: Settings, store: SqliteStore, keys: Keys, clock: Clock) -> None:
-        self.commands: Mapping[str, Command] = {"forget": self.forget, "backup": self.backup}
+    def __init__(self, settings: Settings, store: SqliteStore, seal: SealedVault, clock: Clock) -> None:
+        self.commands: Mapping[str, Command] = {
+            "forget": self.forget,
+            "backup": self.backup,
+            "rotate-keys": self.rotate_keys,
+        }
         self._settings = settings
         self._store = store
-        self._keys = keys
+        self._seal = seal
         self._clock = clock
 
     async def forget(self, name: str, progress: Progress) -> str:
@@ -348,13 +374,25 @@ class Chores:
         def work() -> Contents:
             may_replace(path)
             now_ms = self._clock.now_ms()
-            made = backup(self._settings.database, path, self._keys, now_ms=now_ms, progress=on_loop)
-            verify(path, self._keys, self._settings.database.parent, progress=verifying)
+            made = backup(self._settings.database, path, self._seal.keys, now_ms=now_ms, progress=on_loop)
+            verify(path, self._seal.keys, self._settings.database.parent, progress=verifying)
             return made
 
         made = await asyncio.to_thread(work)
         where = "the setting REJOINDER_SECRET_KEY" if self._settings.secret_key else self._settings.data_dir / KEY_NAME
         return f"Backup {path}: {_inside(made)}, verified. It opens only with {where}: keep a copy of that elsewhere."
+
+    async def rotate_keys(self, argument: str, progress: Progress) -> str:
+        """Seal every login with the newest key; with a key file, put a new one in front first."""
+        del argument
+        folder = self._settings.data_dir if self._settings.secret_key is None else None
+        done = await change_key(self._store, self._seal, folder, progress)
+        where = KEY_NAME if folder else "REJOINDER_SECRET_KEY"
+        newest = (
+            f"Key {self._seal.keys.key_id.hex()} is the newest in {where}; {done.sealed} logins were sealed with it."
+        )
+        lost = f" {done.lost} opened with none of the keys: those people sign in anew." if done.lost else ""
+        return f"{newest}{lost} Older keys stay there: backups and resume codes that were made with them need them."
 
 
 def _inside(contents: Contents) -> str:
@@ -369,9 +407,10 @@ async def alone(settings: Settings, command: str, argument: str, progress: Progr
         keys = keys_of(settings)
         store = await open_store(settings.database)
         try:
-            await store.bind_key(keys.key_id)
+            await store.bind_key(keys)
             clock = SystemClock(await store.board.time_offset_ms())
-            return await Chores(settings, store, keys, clock).commands[command](argument, progress)
+            chores = Chores(settings, store, SealedVault(keys), clock)
+            return await chores.commands[command](argument, progress)
         finally:
             await store.close()
 

@@ -13,6 +13,7 @@ from core.codec import to_plain
 from core.domain.entities import Message, Role
 from core.domain.leaving import Summary
 from core.domain.rules.summary import as_text
+from core.domain.tasking import Work
 from core.engine.handover import JSON_NAME, MARKDOWN_NAME, File, Kept, KeptSession
 
 
@@ -37,6 +38,9 @@ def _markdown(kept: Kept) -> Iterator[str]:
     if kept.preference is not None:
         places = ", ".join(f"`{each}`" for each in kept.preference.muted)
         yield f"- Notices: {kept.preference.notices.value}" + (f", none in {places}" if places else "")
+    for login in kept.connections:
+        who = f" as {_line(login.account)}" if login.account else ""
+        yield f"- Signed in at {_line(login.server)}{who} since {_moment(login.since_ms)}"
     for session in kept.sessions:
         yield from _session(session)
     if kept.elsewhere:
@@ -61,6 +65,8 @@ def _session(kept: KeptSession) -> Iterator[str]:
         yield waiting.text
     for summary in kept.summaries:
         yield from _summary(summary)
+    for work in kept.tasks:
+        yield from _task(work)
     if kept.notices:
         yield from ("", "## Notices", "")
         yield from (f"- {_line(each)}" for each in kept.notices)
@@ -77,6 +83,14 @@ def _said(message: Message) -> Iterator[str]:
     yield from ("", f"## {_line(names[message.role] or 'somebody')}, {_moment(message.created_ms)}", "")
     yield message.text
     yield from (f"\nFile: {_line(file.name)}, {file.size_bytes:,} bytes" for file in message.files)
+
+
+def _task(work: Work) -> Iterator[str]:
+    task = work.task
+    yield from ("", f"## Task, {_moment(task.created_ms)}, {task.state.value}", "", task.goal)
+    for step in work.steps:
+        yield from ("", f"### Step {step.n}, {_line(step.title)}, {step.state.value}", "", step.instruction)
+        yield from ("", step.result) if step.result else ()
 
 
 def _summary(summary: Summary) -> Iterator[str]:

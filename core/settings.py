@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from core.domain.decision import Policy
 from core.domain.leaving import Notices
+from core.domain.tooling import Auth
 from core.domain.words import LANGUAGES
 from core.tool_settings import ToolServer
 from core.units import QuietHours, parse_dollars, parse_duration
@@ -113,6 +114,13 @@ def _one_line(secret: SecretStr) -> SecretStr:
     return SecretStr(text)
 
 
+def _each_long_enough(secret: SecretStr) -> SecretStr:
+    keys = _items(secret.get_secret_value())
+    if not keys or any(len(each) < _KEY_CHARS for each in keys):
+        raise ValueError(f"is shorter than {_KEY_CHARS} characters, or one of its keys between commas is")
+    return secret
+
+
 def _database(text: str) -> Path:
     if text.startswith(("postgres:", "postgresql:")):
         raise ValueError("names PostgreSQL, which this release cannot use yet")
@@ -132,8 +140,10 @@ Quiet = Annotated[QuietHours, NoDecode, _from_text(QuietHours.parse), Field(exam
 Database = Annotated[Path, _from_text(_database), Field(examples=["sqlite:///data/rejoinder.db"])]
 Tools = Annotated[Mapping[str, ToolServer], NoDecode]
 Language = Annotated[str, _from_text(_language), Field(examples=["en"])]
-Key = Annotated[SecretStr, _long_enough(_KEY_CHARS), Field(examples=["$(openssl rand -hex 32)"])]
 Credential = Annotated[SecretStr, AfterValidator(_one_line)]
+Key = Annotated[
+    SecretStr, _long_enough(_KEY_CHARS), AfterValidator(_each_long_enough), Field(examples=["$(openssl rand -hex 32)"])
+]
 Token = Annotated[SecretStr, _long_enough(_TOKEN_CHARS), Field(examples=["$(openssl rand -hex 16)"])]
 
 
@@ -166,7 +176,7 @@ class Settings(BaseSettings):
     database_url: Database | None = None
     """The database, if not `rejoinder.db` in the data directory: `sqlite:///path`."""
     secret_key: Key | None = None
-    """Seals credentials and backups; without it a key file is made in the data directory."""
+    """Seals logins and backups; without it a key file is made in the data directory. To change it: `new,old`."""
     http_host: Name = "127.0.0.1"
     """Where the web chat, health and metrics listen."""
     http_port: Annotated[int, Field(ge=0, le=65535, examples=["8080"])] = 8080
@@ -296,6 +306,7 @@ class Settings(BaseSettings):
             allow_channels=self.allow_channels,
             allow_people=self.allow_people,
             tool_servers=tuple(self.tools),
+            login_servers=tuple(name for name, each in self.tools.items() if each.auth is Auth.OAUTH),
             tool_list_tokens=_TOOLS_TOKENS if self.tools else _BUILTIN_TOKENS,
         )
 

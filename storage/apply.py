@@ -38,6 +38,7 @@ from core.domain.leaving import (
     Summary,
     Ticket,
 )
+from core.domain.tasking import Step, Task
 from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 from storage import claims
 from storage.claims import Starting
@@ -60,7 +61,9 @@ from storage.rows import (
     SEQ_MASK,
     SESSION,
     SPEND,
+    STEP,
     SUMMARY,
+    TASK,
     TICKET,
     TOOL_CALL,
     TOOL_LIST,
@@ -84,7 +87,7 @@ _REVOKE_KIND = "UPDATE ticket SET state = 'revoked' WHERE session_id = ? AND pri
 _REVOKE_ALL = "UPDATE ticket SET state = 'revoked' WHERE owner = ? AND state = 'live'"
 
 Left = Summary | Ticket | Revocation | MoveClaim | Link | Adoption | Preference | Guesses
-Tooled = Round | ToolCall | ToolList | Permit | Credential | Login
+Tooled = Round | ToolCall | ToolList | Permit | Credential | Login | Task | Step
 Rest = Message | Waiting | Part | FileCopy | Card | Spend | Person | Binding | Forgotten | Left | Tooled
 
 
@@ -147,6 +150,7 @@ def _write(
         case Forgotten():
             conn.executemany("DELETE FROM waiting WHERE id = ?", [(each,) for each in change.waiting])
             conn.executemany("DELETE FROM binding WHERE key = ?", [(str(each),) for each in change.binding])
+            conn.executemany("DELETE FROM step WHERE id = ?", [(each,) for each in change.steps])
             conn.executemany(_UNPERMIT, [tuple(PERMIT.encode(each)[:4]) for each in change.permits])
         case _:
             assert_never(change)
@@ -166,6 +170,10 @@ def _write_tooled(conn: sqlite3.Connection, change: Tooled) -> None:
             put(conn, CREDENTIAL.upsert, CREDENTIAL.encode(change))
         case Login():
             put(conn, LOGIN.upsert, LOGIN.encode(change))
+        case Task():
+            put(conn, TASK.upsert, TASK.encode(change))
+        case Step():
+            put(conn, STEP.upsert, STEP.encode(change))
         case _:
             assert_never(change)
 

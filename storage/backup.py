@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core.domain.errors import BadInput, StoreDamaged, StoreNewer
 from storage.connection import open_for_reading
-from storage.faults import other_key, translate
+from storage.faults import translate
 from storage.files import SNAPSHOT, fsync_folder, make_private, remove, with_companions
 from storage.migrate import check, inspect
 from storage.reading import counts
@@ -182,9 +182,7 @@ def _chunks(sealed: BinaryIO, keys: Keys, source: Path) -> Iterator[bytes]:
     if len(head) < _HEAD_BYTES or not head.startswith(MAGIC):
         raise _broken(source, "it is not a backup of Rejoinder")
     key_id = head[len(MAGIC) : len(MAGIC) + KEY_ID_BYTES]
-    if key_id != keys.key_id:
-        raise other_key(key_id, keys.key_id)
-    aead = AESGCM(keys.derive("backup", salt=head[-SALT_BYTES:]))
+    aead = AESGCM(keys.named(key_id).derive("backup", salt=head[-SALT_BYTES:]))
     number, chunk, following = 0, _next(sealed, source), _next(sealed, source)
     while chunk:
         try:

@@ -27,12 +27,15 @@ _NEEDLE_MAX_CHARS = 48  # of a longer text; it may lie across pages, its id does
 
 _OF_SESSION = (  # table and the column that must not be found afterwards
     ("turn", "id"),
+    ("task", "goal"),
+    ("step", "result"),
     ("waiting", "text"),
     ("card", "id"),
     ("file_copy", ""),
     ("summary", "goal"),
     ("ticket", "digest"),
     ("move_claim", "id"),
+    ("login", "id"),
     ("tool_round", "text"),
     ("tool_call", "input"),
     ("permit", ""),
@@ -108,6 +111,8 @@ class Eraser:
             self._delete("permit", "account = ?", key)
             self._delete("adopted", "link_id IN (SELECT id FROM link WHERE account = ?)", key)
             self._delete("link", "account = ?", key, also="id")
+        self._delete("credential", "owner = ?", identity, also="sealed")
+        self._delete("login", "owner = ?", identity, also="id")
         self._delete("ticket", "owner = ?", identity, also="digest")
         self._delete("preference", "identity = ?", identity)
         self._delete("spend", "account = ?", f"person:{identity}")
@@ -130,6 +135,10 @@ class Eraser:
     def _asked_elsewhere(self, key: str, name: str) -> None:
         """Turns that this account asked for in others' sessions, and what it said there."""
         self._delete("waiting", "asker = ?", key, also="text")
+        self._delete("step", "task_id IN (SELECT id FROM task WHERE asker = ?)", key, also="result")
+        for task_id in self._column("SELECT id FROM task WHERE asker = ?", key):
+            self._delete("card", "key = ?", f"task:{task_id}", also="text")
+        self._delete("task", "asker = ?", key, also="goal")
         for turn_id, session_id, num in self._conn.execute(ASKED_ELSEWHERE, (key,)).fetchall():
             first, end = num << SEQ_BITS, (num + 1) << SEQ_BITS
             self._delete("message", "id >= ? AND id < ? AND turn_id = ?", first, end, turn_id, also="text")

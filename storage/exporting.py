@@ -13,10 +13,13 @@ from typing import TypeVar
 from core.domain.codes import hidden
 from core.domain.entities import Message, Person, Role
 from core.domain.keys import Place
-from core.engine.handover import Kept, KeptSession, Posted
+from core.domain.tooling import Credential
+from core.engine.handover import Connected, Kept, KeptSession, Posted
+from storage import tasking
 from storage.erasing import ASKED_ELSEWHERE, HEARD_ELSEWHERE
 from storage.lookups import messages
 from storage.rows import (
+    CREDENTIAL,
     FILE_COPY,
     LINK,
     MESSAGE,
@@ -52,6 +55,19 @@ def kept(conn: sqlite3.Connection, identity: str) -> Kept:
         posts=tuple(each for account in accounts for each in _posts(conn, account)),
         links=tuple(each for account in accounts for each in _rows(conn, LINK, "account = ?", str(account.key))),
         preference=next(iter(_rows(conn, PREFERENCE, "identity = ?", identity)), None),
+        connections=tuple(map(_connected, _rows(conn, CREDENTIAL, "owner = ? ORDER BY server", identity))),
+    )
+
+
+def _connected(credential: Credential) -> Connected:
+    """What can be handed over of a login: not what is sealed in it."""
+    return Connected(
+        server=credential.server,
+        account=credential.account,
+        status=credential.status.value,
+        scopes=credential.scopes,
+        since_ms=credential.created_ms,
+        used_ms=credential.used_ms,
     )
 
 
@@ -62,6 +78,7 @@ def _session(conn: sqlite3.Connection, row: tuple[Scalar, ...]) -> KeptSession:
         messages=messages(conn, int(row[0] or 0), session.id),
         waiting=_rows(conn, WAITING, "session_id = ? ORDER BY n", session.id),
         summaries=_rows(conn, SUMMARY, "session_id = ? ORDER BY to_seq, created_ms", session.id),
+        tasks=tasking.all_works(conn, session.id),
         notices=tuple(hidden(text) for (text,) in conn.execute(_CARDS, (session.id,)).fetchall()),
         files=_rows(conn, FILE_COPY, "session_id = ? ORDER BY file_id", session.id),
         rounds=_rows(conn, ROUND, "session_id = ? ORDER BY turn_id, n", session.id),

@@ -107,3 +107,8 @@ def bind_key(conn: sqlite3.Connection, key_id: str) -> str:
     """The id of the root key that the database is used with; `key_id` if none was noted yet."""
     conn.execute("INSERT INTO meta (key, value) VALUES ('key_id', ?) ON CONFLICT (key) DO NOTHING", (key_id,))
     return str(conn.execute("SELECT value FROM meta WHERE key = 'key_id'").fetchone()[0])
+
+
+def rebind_key(conn: sqlite3.Connection, key_id: str) -> None:
+    """From now on the database is used with this root key."""
+    conn.execute("UPDATE meta SET value = ? WHERE key = 'key_id'", (key_id,))

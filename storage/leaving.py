@@ -28,6 +28,7 @@ from core.domain.leaving import Guesses, Link, MoveClaim, Summary, Ticket
 from core.domain.rules.allowed import outside, told_key
 from core.domain.rules.finding import FOUND_MAX, SHOW
 from core.domain.tooling import ToolCall
+from storage import tasking
 from storage.rows import (
     CARD,
     CLAIM,
@@ -88,11 +89,14 @@ _NEIGHBOUR = (
     " AND c.place = ? AND c.buttons <> '[]' AND c.created_ms >= ?)"
 )
 _ASKING = "c.key >= 'mailbag:' AND c.key < 'mailbag;'" + "".join(
-    f" OR c.key >= '{kind}:' AND c.key < '{kind};'" for kind in ("task", "approval", "unsure", "login", "claim")
+    f" OR c.key >= '{kind}:' AND c.key < '{kind};'" for kind in ("approval", "unsure", "claim")
 )
+# A login's card keeps a button when it is answered: only the one that asks makes it wait.
+_ASKING += " OR c.key >= 'login:' AND c.key < 'login;' AND instr(c.buttons, ':sign_in:') > 0"
 _MINE = (
     "SELECT s.id, s.title, s.phase, s.home, s.audience, s.last_human_ms, coalesce(substr(m.text, 1, ?), ''), s.level,"
     f" EXISTS (SELECT 1 FROM card AS c WHERE c.session_id = s.id AND c.buttons <> '[]' AND ({_ASKING}))"
+    f" OR EXISTS ({tasking.ASKING})"
     " FROM session AS s LEFT JOIN message AS m ON m.id = (s.num << ?) + s.next_seq - 1"
     " WHERE s.owner = ? AND s.phase <> 'erased' ORDER BY s.last_human_ms DESC, s.num DESC LIMIT ?"
 )

@@ -19,6 +19,7 @@ from core.domain.rules.stitch import after
 from core.domain.tooling import ToolList
 from core.engine.ports import Conversation, Delivery
 from core.engine.tool_ports import Asked
+from storage import tasking
 from storage.rows import (
     CARD,
     FILE_COPY,
@@ -84,11 +85,13 @@ def conversation(conn: sqlite3.Connection, turn_id: str, budget_tokens: int) -> 
     try:
         turn = _turn(conn, turn_id)
         num, session = _session(conn, turn.session_id)
-        history, whole = _tail(conn, num, session, turn, budget_tokens)
+        work = tasking.work_of(conn, turn)
+        alone = work is not None and work.step(turn.step_id) is not None
+        history, whole = ((), True) if alone else _tail(conn, num, session, turn, budget_tokens)
         for each in history:
             _check_blocks(each)
         files = _files(conn, history)
-        summary = _one_summary(conn, session.summary_id) if session.summary_id else None
+        summary = _one_summary(conn, session.summary_id) if session.summary_id and not alone else None
         loops = _loops(conn, turn, history if whole and summary is None else ())
     except (BadInput, sqlite3.DatabaseError) as error:
         raise HistoryUnreadable(code="history_unreadable", detail=str(error)) from error
@@ -101,6 +104,7 @@ def conversation(conn: sqlite3.Connection, turn_id: str, budget_tokens: int) -> 
         files=files,
         loops=loops,
         tools=_tools(conn, session.tools),
+        work=work,
     )
 
 

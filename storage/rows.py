@@ -20,6 +20,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, Generic, TypeVar
 
 from core import codec
+from core.domain import effects
 from core.domain.effects import Effect
 from core.domain.entities import (
     Binding,
@@ -38,6 +39,7 @@ from core.domain.entities import (
 from core.domain.errors import BadInput
 from core.domain.keys import PersonKey, Place, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Preference, Summary, Ticket
+from core.domain.tasking import Step, Task
 from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 from core.engine.ports import Post
 
@@ -237,8 +239,8 @@ def _last_of(guesses: Guesses) -> int:
 
 
 def kind_of(row: EffectRow) -> str:
-    """The class name of an effect: the key of `room`."""
-    return type(row.effect).__name__
+    """See `core.domain.effects.kind_of`."""
+    return effects.kind_of(row.effect)
 
 
 PERSON = Table(Person, "person", key=("key",))
@@ -269,7 +271,9 @@ TOOL_CALL = Table(ToolCall, "tool_call", key=("id",), fixed=("turn_id", "session
 TOOL_LIST = Table(ToolList, "tool_list", key=("digest",))
 PERMIT = Table(Permit, "permit", key=("session_id", "account", "server", "tool"))
 CREDENTIAL = Table(Credential, "credential", key=("id",), fixed=("server", "created_ms"))
-LOGIN = Table(Login, "login", key=("id",), fixed=("session_id", "server", "created_ms"))
+TASK = Table(Task, "task", key=("id",), fixed=("session_id", "asker", "created_ms"))
+STEP = Table(Step, "step", key=("id",), fixed=("task_id", "session_id"))
+LOGIN = Table(Login, "login", key=("id",), fixed=("session_id", "server"))
 MESSAGE = Table(Message, "message", key=("id",), omit=("session_id", "seq"))
 POST = Table(Post, "board_post", key=("id",), omit=("n",))
 BOARD_FILE = Table(FileCopy, "board_file", key=("file_id",))

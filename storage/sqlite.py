@@ -17,7 +17,7 @@ from core.domain.codes import CodeKeys
 from core.domain.decision import Decision, Found, Policy
 from core.domain.effects import EraseKind
 from core.domain.entities import Card, Draft, EffectRow, Message, Part
-from core.domain.events import Arrival, Event, MessageReceived, TimerDue
+from core.domain.events import Arrival, CredentialDue, Event, MessageReceived, SignedIn, TimerDue
 from core.domain.keys import Place
 from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
@@ -27,11 +27,11 @@ from storage import claims, erasing, forget, housekeeping, lookups, views
 from storage.apply import apply
 from storage.board import SqliteBoard
 from storage.claims import Starting
-from storage.faults import other_key
 from storage.files import Peephole
 from storage.readers import Readers
 from storage.room import Room
 from storage.rows import clean, put
+from storage.sealing import Keys
 from storage.search import search
 from storage.writer import DRAFT, OnPoint, Unit, Writer
 
@@ -119,15 +119,18 @@ class SqliteStore:
         """Fold the log into the database and cut it to zero; False while a reader is in the way for so long."""
         return await self._writer.fold(patience_ms=patience_ms)
 
-    async def bind_key(self, key_id: bytes) -> None:
-        """Note which root key this database is used with, or refuse another one.
+    async def bind_key(self, keys: Keys) -> None:
+        """Note which root key this database is used with, or refuse keys of which none is that one.
 
         Raises:
-            StoreDamaged: it was used with another key (`seal_other_key`): what is sealed in it would not open.
+            StoreDamaged: it was used with a key that is not here (`seal_other_key`): what it sealed would not open.
         """
-        known = await self._writer.submit(partial(housekeeping.bind_key, key_id=key_id.hex()))
-        if known != key_id.hex():
-            raise other_key(bytes.fromhex(known), key_id)
+        known = await self._writer.submit(partial(housekeeping.bind_key, key_id=keys.key_id.hex()))
+        keys.named(bytes.fromhex(known))
+
+    async def rebind_key(self, keys: Keys) -> None:
+        """Nothing needs the older keys any more: note the newest as the one that this database is used with."""
+        await self._writer.submit(partial(housekeeping.rebind_key, key_id=keys.key_id.hex()))
 
     # --- core.engine.ports.Store --------------------------------------------------------------------
 
@@ -285,7 +288,7 @@ class SqliteStore:
 
 def _remember(conn: sqlite3.Connection, event: Event, now_ms: int) -> bool:
     """Insert all source keys of a delivery; False when one of them was seen before."""
-    if not isinstance(event, Arrival | TimerDue):
+    if not isinstance(event, Arrival | TimerDue | SignedIn | CredentialDue):
         return True
     new = True
     for key in dict.fromkeys(map(clean, event.source_keys)):

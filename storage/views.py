@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar, assert_never
+from typing import TypedDict, TypeVar, assert_never
 
 from core.domain.decision import Policy, View
 from core.domain.effects import AskModel, CallTool, ShowCard
@@ -23,6 +23,8 @@ from core.domain.events import (
     CardShown,
     CaughtUp,
     CommandIssued,
+    CredentialDue,
+    CredentialReady,
     Delivered,
     EffectDone,
     EffectRefused,
@@ -49,8 +51,9 @@ from core.domain.events import (
 from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
+from core.domain.tasking import START_TASK, Work
 from core.domain.tooling import ToolCall
-from storage import leaving, lookups
+from storage import leaving, lookups, signing, tasking
 from storage.leaving import Named, key_of_session
 from storage.rows import (
     CARD,
@@ -67,6 +70,7 @@ from storage.rows import (
     Table,
     clean,
 )
+from storage.signing import Signing
 
 E = TypeVar("E")
 
@@ -105,6 +109,17 @@ _WROTE = "SELECT 1 FROM message WHERE id > ? AND id < ? AND role = 'user' AND au
 _LOOK_BACK_MESSAGES = 1_000  # of a shared thread, when a person without a turn of their own writes there
 
 
+class _Tasks(TypedDict):
+    """The fields of a view that are about tasks."""
+
+    work: Work | None
+    works: tuple[Work, ...]
+    task_cards: tuple[Card, ...]
+    task_turns: tuple[Turn, ...]
+    busy_tasks: int
+    asker: Person | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Subject:
     """The rows that an event is about."""
@@ -112,8 +127,10 @@ class _Subject:
     session: Session | None = None
     turn: Turn | None = None
     card: Card | None = None
+    work: Work | None = None
     call: ToolCall | None = None
     named: Named = field(default_factory=Named)
+    signing: Signing = field(default_factory=Signing)
 
 
 def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, finishing: EffectRow | None) -> View:
@@ -152,10 +169,12 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         spends=_spends(conn, _accounts(session, person, places, (finishing, *open_effects), stamp)),
         addressed_before=addressed,
         spoke=spoke,
+        **_tasks(conn, event, subject, person),
         altered=lookups.altered(conn, event.place, event.ref) if isinstance(event, MessageChanged) else (),
         call=subject.call,
     )
     view = _about_tools(conn, view, event)
+    view = signing.complete(conn, view, event, subject.signing)
     return leaving.complete(conn, view, event, subject.named, key)
 
 
@@ -173,7 +192,7 @@ def _subject(  # noqa: C901, PLR0911, PLR0912 -- one arm for each event
             session_id = ticket.session_id if ticket is not None else event.session_id
             return _Subject(session=_session(conn, session_id), named=Named(ticket=ticket))
         case ButtonPressed():
-            return _subject_of_button(conn, clean(event.button.subject))
+            return _subject_of_button(conn, event, clean(event.button.subject))
         case ModelReplied() | ModelCut() | ModelStopped() | ModelBusy() | ModelRefused() | HistoryLost() | Delivered():
             return _subject_of_turn(conn, event.turn_id)
         case ToolReturned() | SignInNeeded() | ApprovalMissing():
@@ -193,7 +212,10 @@ def _subject(  # noqa: C901, PLR0911, PLR0912 -- one arm for each event
             return _Subject(session=_session(conn, event.session_id), card=card)
         case FileFetched() | TimerDue() | ThreadRead() | Summarized():
             return _Subject(session=_session(conn, event.session_id))
-        case MessageChanged() | SignedIn():
+        case SignedIn() | CredentialReady():
+            session, found = signing.named(conn, event)
+            return _Subject(session=session, signing=found)
+        case MessageChanged() | CredentialDue():
             return _Subject()
         case _:
             assert_never(event)
@@ -208,6 +230,10 @@ def _subject_of_turn(conn: sqlite3.Connection, turn_id: str, call_id: str = "") 
 def _about_tools(conn: sqlite3.Connection, view: View, event: Event) -> View:
     """The calls of the turn that the event is about, what their person permits here, and what asks for them."""
     session, turn = view.session, view.turn
+    if session is not None and isinstance(event, ButtonPressed | CommandIssued | SignedIn):
+        tooled = [each for each in view.task_turns if each.rounds and (turn is None or each.id != turn.id)]
+        more = (call for each in tooled for call in _all(conn, TOOL_CALL, _CALLS, each.id))
+        view = dataclasses.replace(view, calls=tuple(more))
     if session is None or turn is None:
         return view
     if isinstance(event, ModelReplied) and event.calls:
@@ -215,7 +241,7 @@ def _about_tools(conn: sqlite3.Connection, view: View, event: Event) -> View:
     if not turn.rounds:
         return view
     cards = _all(conn, CARD, _CARDS, session.id, leaving.CARDS_MAX) if turn.awaits_since_ms is not None else ()
-    return dataclasses.replace(view, calls=_all(conn, TOOL_CALL, _CALLS, turn.id), cards=cards)
+    return dataclasses.replace(view, calls=(*_all(conn, TOOL_CALL, _CALLS, turn.id), *view.calls), cards=cards)
 
 
 def _subject_of_place(conn: sqlite3.Connection, event: MessageReceived | CommandIssued, policy: Policy) -> _Subject:
@@ -247,13 +273,18 @@ def _only_one(conn: sqlite3.Connection, event: Arrival, person: Person, key: Ses
     return _Subject(session=_session(conn, found[0].session_id)) if len(found) == 1 else None
 
 
-def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
+def _subject_of_button(  # noqa: PLR0911 -- one way out for each kind of subject
+    conn: sqlite3.Connection, event: ButtonPressed, subject: str
+) -> _Subject:
     card = _one(conn, CARD, _CARD_BY_ID, subject)
     if card is not None:
         return _Subject(session=_session(conn, card.session_id), card=card)
     turn = _one(conn, TURN, _TURN, subject)
     if turn is not None:
         return _Subject(session=_session(conn, turn.session_id), turn=turn)
+    work = tasking.find(conn, subject)
+    if work is not None:
+        return _Subject(session=_session(conn, work.task.session_id), work=work)
     call = _one(conn, TOOL_CALL, _CALL, subject)
     if call is not None:
         return _subject_of_turn(conn, call.turn_id, call.id)
@@ -264,6 +295,9 @@ def _subject_of_button(conn: sqlite3.Connection, subject: str) -> _Subject:
     link = leaving.find_link(conn, subject)
     if link is not None:
         return _Subject(session=_session(conn, link.session_id), named=Named(link=link))
+    session, found = signing.named(conn, event)
+    if found.login is not None or found.credential is not None:
+        return _Subject(session=session, signing=found)
     return _Subject(session=_session(conn, subject))
 
 
@@ -295,6 +329,31 @@ def _addressed_before(conn: sqlite3.Connection, event: MessageReceived, session:
 def _asked(conn: sqlite3.Connection, account: PersonKey, session: Session) -> bool:
     """Whether this account, whatever its name is, has asked something in this session."""
     return bool(conn.execute(_ASKED, (session.id, str(account), session.id, str(account))).fetchone()[0])
+
+
+def _tasks(conn: sqlite3.Connection, event: Event, subject: _Subject, person: Person | None) -> _Tasks:
+    works: tuple[Work, ...] = ()
+    if subject.session is not None and isinstance(event, Arrival | TimerDue | SignedIn):
+        works = tasking.open_works(conn, subject.session.id)
+    work = subject.work or tasking.work_of(conn, subject.turn)
+    concerned = works if work is None else (work,)
+    asker = None
+    if subject.call is not None and (subject.call.server, subject.call.tool) == ("", START_TASK):
+        asker = _one(conn, PERSON, _PERSON, str(subject.call.asker))
+    acting = person or asker
+    return _Tasks(
+        work=work,
+        works=works,
+        task_cards=tasking.cards_of(conn, concerned),
+        task_turns=tasking.turns_of(conn, concerned),
+        busy_tasks=tasking.busy_of(conn, acting.identity) if _may_begin(event) and acting is not None else 0,
+        asker=asker,
+    )
+
+
+def _may_begin(event: Event) -> bool:
+    """Whether a task may begin to run because of it."""
+    return isinstance(event, CommandIssued | ButtonPressed | ToolReturned)
 
 
 # --- money ------------------------------------------------------------------------------------------

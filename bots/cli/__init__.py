@@ -213,6 +213,18 @@ def restore(
         typer.echo(upkeep.restore(settings, file, only_verify=verify))
 
 
+@app.command(name="rotate-keys")
+def rotate_keys() -> None:
+    """Seal every login with a new key.
+
+    With a key file a new key is put in front of it; with REJOINDER_SECRET_KEY put the new secret in front of the old
+    one, separated by a comma, restart, and run this. It can be interrupted: run again, it goes on. While the bot runs,
+    the running process does it.
+    """
+    with plainly():
+        typer.echo(upkeep.ask(configured(), "rotate-keys", "", "sealing"))
+
+
 @app.command()
 def migrate() -> None:
     """Bring the database to this release's schema; every start does it too. Refuses while the bot runs."""

@@ -57,6 +57,8 @@ async def examine(environ: Mapping[str, str]) -> AsyncIterator[Finding]:
             yield _settings_problem(problem)
         return
     yield Finding(about="settings", state="ok", said=_told(settings))
+    for finding in _logins(settings):
+        yield finding
     for finding in _files(settings):
         yield finding
     for name in settings.platforms:
@@ -65,6 +67,20 @@ async def examine(environ: Mapping[str, str]) -> AsyncIterator[Finding]:
     yield await _model(settings)
     async for finding in _tools(settings):
         yield finding
+
+
+def _logins(settings: Settings) -> Iterator[Finding]:
+    """Where people sign in at tools."""
+    names = ", ".join(name for name, each in settings.tools.items() if each.auth is Auth.OAUTH)
+    if not names:
+        return
+    if settings.public_url is None and settings.platforms:
+        said = f"people sign in at {names} by links to this machine, which others cannot open"
+        fix = "set REJOINDER_PUBLIC_URL to the address under which a proxy passes /connect/ and /oauth/ on"
+        yield Finding(about="logins", state="note", said=f"{said}; {fix}")
+    else:
+        where = settings.public_url or f"http://{settings.http_host}:{settings.http_port}"
+        yield Finding(about="logins", state="ok", said=f"people sign in at {names} by links to {where}/connect/")
 
 
 def _settings_problem(problem: Problem) -> Finding:

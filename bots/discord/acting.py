@@ -124,7 +124,9 @@ class Acting:
     async def _command(self, act: Command) -> Reply:
         rest = act.options.get(commands.option_name(act.name), "").strip()
         if act.name == commands.ASK:
-            return await self._ask(act, rest)
+            return await self._begin(act, rest, lambda there, audience: asked(act, rest, there, audience))
+        if act.name == commands.TASK:
+            return await self._begin(act, rest, lambda there, audience: issued(act, act.name, rest, there, audience))
         if act.name == commands.RESUME:
             return await self._resume(act, rest)
         place, audience = await self._where(act)
@@ -166,17 +168,20 @@ class Acting:
             return await self._accept(issued(act, "resume", "", place, audience))
         return Private(text=say(act.locale or self._language, "not_for_me"))
 
-    async def _ask(self, act: Command, text: str) -> Reply:
-        """A question by command: a way to talk where we cannot read, and from servers that we are not in."""
+    async def _begin(self, act: Command, text: str, event: Callable[[Place, Audience], Arrival]) -> Reply:
+        """A question or a goal by command: a way to talk where we cannot read, and from servers that we are not in."""
         if act.foreign:
-            return await self._in_private(act, lambda place: asked(act, text, place, Audience.DM))
+            return await self._in_private(act, lambda place: event(place, Audience.DM))
         place, audience = await self._where(act)
-        if place.thread or place.workspace == ids.DIRECT or not await self._opens_threads(act.room):
-            return await self._accept(asked(act, text, place, audience))
+        if place.thread or place.workspace == ids.DIRECT or not text or not await self._opens_threads(act.room):
+            return await self._accept(event(place, audience))
         starter = await self._starter(act, place, f"> {text}")
         self._threads.begins(starter.thread, text)
         self._directory.opened(starter.thread, act.author.key.user)
-        return await self._accept(asked(act, text, starter, audience))
+        accepted = await self._accepted(event(starter, audience))
+        if not accepted.duplicate and not accepted.decision.changes:
+            await self._sender.delete(starter.channel, starter.thread)  # it was refused: nothing begins here
+        return accepted.decision.reply
 
     # ------------------------------------------------------------------------------------ where it is
 

@@ -16,14 +16,14 @@ from core.codec import Json
 from core.domain.words import en
 from core.domain.words import say as say_core
 
-RESUME, ASK, CONTINUE = "resume", "ask", "Continue from here"
+RESUME, ASK, TASK, CONTINUE = "resume", "ask", "task", "Continue from here"
 CODE, TEXT = "code", "text"
 
 _CHAT, _MESSAGE, _STRING = 1, 3, 3
 _GUILDS, _USERS = 0, 1  # installation: to a server, to a person
 _IN_GUILD, _IN_DM, _IN_PRIVATE = 0, 1, 2  # where it can be used
 _DESCRIPTION_MAX_CHARS, _CODE_MAX_CHARS = 100, 64
-_OPTION_NAMES = {"sessions": "words", "notices": "where", "forget": "what"}
+_OPTION_NAMES = {TASK: "goal", "sessions": "words", "notices": "where", "forget": "what"}
 _WITHOUT = frozenset({"help", "new", "stop", "why", "export", "privacy"})
 
 
@@ -32,7 +32,7 @@ def payload(names: Iterable[str]) -> list[Json]:
     wanted = [each for each in dict.fromkeys(names) if each not in (RESUME, ASK)]
     made: list[Json] = [_command(RESUME, _code()), _command(ASK, _option(TEXT, "option.ask", required=True))]
     for name in wanted:
-        option = None if name in _WITHOUT else _option(option_name(name), f"option.{name}")
+        option = None if name in _WITHOUT else _option(option_name(name), f"option.{name}", required=name == TASK)
         made.append(_command(name, option))
     made.append({"type": _MESSAGE, "name": CONTINUE, **_where()})
     return made

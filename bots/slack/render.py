@@ -24,6 +24,7 @@ View = dict[str, Json]
 
 PLACEHOLDER = "…"  # a message must have a text; this one stands until there is one
 _CUT = "…"
+_GOES_ON = frozenset({"task_pause", "task_stop"})  # the buttons of a task that waits for nobody
 
 
 # ------------------------------------------------------------------------------------------ messages
@@ -210,6 +211,8 @@ def session_status(given: Card) -> str:
         if not verbs:
             return "active"
         return "closed" if verbs == {"resume"} else "suspended"
+    if kind == "task" and verbs and verbs <= _GOES_ON:
+        return ""
     if kind in ("mailbag", "approval", "unsure", "login", "task", "claim", "moved"):
         return "suspended" if verbs else "active"
     return ""

@@ -1,7 +1,8 @@
 """Commands that are typed as a message, because Slack refuses slash commands in threads. Pure.
 
 Knows: `resume CODE` counts anywhere, if the rest is exactly a code; every other command word needs a mention, and its
-words must be a command and nothing else: "@bot help me with this" is a question, not a call for help.
+words must be a command and nothing else: "@bot help me with this" is a question, not a call for help. A task has any
+number of words, so it needs its slash: "@bot /task compare these vendors", or "!task ..." where nobody else is.
 Must not know: what a command does.
 """
 
@@ -14,9 +15,11 @@ from core.domain.rules.commands import COMMANDS
 
 RESUME = "resume"
 HELP = "help"
+TASK = "task"
 # Commands that take words: the most words that still read as a command.
 _WORDS = {"sessions": 3, "notices": 2, "forget": 1}
 _WORD = re.compile(r"[/!]?([a-z]{2,20})(?:[ \t]+([^\n]*))?", re.IGNORECASE)
+_TASK = re.compile(r"[/!]task(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
 _OTHER_FIRST = re.compile(r"\s*(?:<@[A-Z0-9]{2,40}(?:\|[^<>\n]*)?>|<!subteam\^)")
 
 
@@ -39,6 +42,9 @@ def command(text: str, *, mentioned: bool, bare_mention: bool) -> tuple[str, str
         bare_mention: whether it began with a mention of the bot.
     """
     text = text.strip().strip("`*").strip()  # pasted with its formatting
+    task = _TASK.fullmatch(text)
+    if mentioned and task is not None:
+        return TASK, (task[1] or "").strip()
     code = typed(text.lstrip("!"), "")
     if code is not None:
         return RESUME, code

@@ -52,6 +52,11 @@ def routes(language: str) -> list[web.RouteDef]:
     return [web.get("/r", landing)]
 
 
+def style_of(text: str) -> str:
+    """The hash by which a page allows its own style."""
+    return _hash(text, "style")
+
+
 def _hash(text: str, tag: str) -> str:
     inside = text.partition(f"<{tag}>")[2].partition(f"</{tag}>")[0]
     return "sha256-" + base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()

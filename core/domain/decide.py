@@ -15,6 +15,7 @@ from core.domain.rules import (
     answer,
     arrive,
     commands,
+    connections,
     credentials,
     edits,
     heard,
@@ -91,6 +92,10 @@ def decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
             return tooling.on_sign_in_needed(view, event, stamp)
         case events.SignedIn():
             return credentials.on_signed_in(view, event, stamp)
+        case events.CredentialDue():
+            return connections.on_due(view, event, stamp)
+        case events.CredentialReady():
+            return credentials.on_ready(view, event, stamp)
         case _:
             assert_never(event)
 

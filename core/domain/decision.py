@@ -24,7 +24,8 @@ from core.domain.entities import (
 )
 from core.domain.keys import Audience, PersonKey, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Notices, Preference, Summary, Ticket
-from core.domain.tooling import Permit, ToolCall
+from core.domain.tasking import Work
+from core.domain.tooling import Credential, Login, Permit, ToolCall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class Policy:
     allow_channels: tuple[str, ...] = ()
     allow_people: tuple[str, ...] = ()
     bot_name: str = "Rejoinder"
+    login_servers: tuple[str, ...] = ()  # tool servers at which each person signs in
     model_vendor: str = "Anthropic"  # who gets the words that the model gets; "" = they stay on this machine
     tool_servers: tuple[str, ...] = ()  # names of the tool servers; they get what the model passes to their tools
     tool_list_tokens: int = 0  # what the description of all tools adds to a model call at most
@@ -154,7 +156,22 @@ class View:
     addressed_before: bool = False  # this person has a session in this very place
     spoke: bool = False  # the acting person said something in the session, which belongs to a whole thread
     settled: bool = False  # the acting person has conversations of their own
+    work: Work | None = None  # the task that a button or the event's turn names
+    works: tuple[Work, ...] = ()  # for what people and timers do: the session's tasks that are not over, oldest first
+    task_cards: tuple[Card, ...] = ()  # of `work`, else of `works`
+    task_turns: tuple[Turn, ...] = ()  # of them: the open ones, and the newest of each step that is not over
+    busy_tasks: int = 0  # how many tasks go on for the acting person (or `asker`), everywhere
+    asker: Person | None = None  # whose tool call it is that begins a task
     altered: tuple[Altered, ...] = ()  # where we hold the message that was changed, at most 1,000 messages back
+    login: Login | None = None  # the question to sign in that the event names
+    caller: str = ""  # identity of whoever's login the event is about
+    logins: tuple[Login, ...] = ()  # of the caller, the newest for each server first
+    login_cards: tuple[Card, ...] = ()  # of these logins, in every session
+    sign_in_calls: tuple[ToolCall, ...] = ()  # of the caller, waiting for these logins, in every session
+    credential: Credential | None = None  # that the event names, or that is there for the login's server
+    credentials: tuple[Credential, ...] = ()  # of the caller, or of the acting person
+    return_cards: tuple[Card, ...] = ()  # of the session's last return, when a login that was told there was looked at
+    used_servers: tuple[str, ...] = ()  # whose tools the session has used with a person's login, for a return
     calls: tuple[ToolCall, ...] = ()  # of `turn`, all its rounds, in order
     call: ToolCall | None = None  # the call that the event names, by its id or its button
     permits: tuple[Permit, ...] = ()  # of the session, for a reply that asks for tools

@@ -25,6 +25,7 @@ class AskModel:
     reserved: int = 0  # millionths of a dollar reserved for it
     accounts: tuple[str, ...] = ()  # the accounts of the reservation
     day: str = ""
+    share: str = ""  # of the performers: "task" for the steps of tasks, so that they never keep a chat waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +112,9 @@ class Erase:
 Effect = (
     AskModel | Deliver | ShowCard | CallTool | FetchFile | ReadThread | Summarize | RefreshCredential | Mark | Erase
 )
+
+
+def kind_of(effect: Effect) -> str:
+    """The class name of an effect, with its share of the performers: the key of `room`."""
+    name = type(effect).__name__
+    return f"{name}:{effect.share}" if isinstance(effect, AskModel) and effect.share else name

@@ -22,6 +22,7 @@ from core.domain.leaving import (
     Summary,
     Ticket,
 )
+from core.domain.tasking import Step, Task
 from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 
 
@@ -164,6 +165,7 @@ class Waiting:
     ref: str
     received_ms: int
     held: bool = False  # True: wait for the person's choice, do not join by itself
+    task_id: str = ""  # all steps of this task are over: the turn that takes this message is its answer
     said_at: str = ""  # the place (text form) when it is not where the session lives: it has moved meanwhile
     files: tuple[FileRef, ...] = ()
 
@@ -199,7 +201,9 @@ class Turn:
     round_tokens: int = 0  # estimated tokens of these rounds and of their results
     activity: str = ""  # what the open turn does: "calling:<tools>", "awaits:<what>", or how it asks: "nudging"
     awaits_since_ms: int | None = None  # since when it waits for the person
-    step_id: str = ""  # the step of a task that this turn works on: it is shown by the task's card and has no delivery
+    step_id: str = ""  # the step (or, for its plan, the task) that this turn works on: its card shows it, no delivery
+    cost: int = 0  # of its calls since it was last opened, millionths of a US dollar
+    task_id: str = ""  # the task that this turn plans, works on a step of, or answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -304,9 +308,10 @@ class EffectRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """Rows to delete in this decision: waiting messages by id, bindings and permits by their keys."""
+    """Rows to delete in this decision: waiting messages and steps by id, bindings and permits by their keys."""
 
     waiting: tuple[str, ...] = ()
+    steps: tuple[str, ...] = ()
     binding: tuple[SessionKey, ...] = field(default=())
     permits: tuple[Permit, ...] = ()
 
@@ -336,6 +341,8 @@ Entity = (
     | Permit
     | Credential
     | Login
+    | Task
+    | Step
     | EffectRow
     | Forgotten
 )

@@ -113,6 +113,7 @@ class ModelReplied:
     usage: Usage = Usage()
     calls: tuple[Wanted, ...] = ()
     tools: ToolList | None = None
+    careful: tuple[str, ...] = ()  # for a plan: the tools that a person is asked for, by the names that the model knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,6 +319,23 @@ class SignedIn:
     failure: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialDue:
+    """A login that is used ends soon: time to renew it."""
+
+    source_keys: tuple[str, ...]
+    credential_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialReady:
+    """A login was looked at, renewed or given back; `session_id` is a session that waits for it, "" for none."""
+
+    session_id: str
+    credential_id: str
+
+
 Arrival = MessageReceived | ButtonPressed | CommandIssued | ResumeAsked
 Outcome = (
     ModelReplied
@@ -333,10 +351,11 @@ Outcome = (
     | Summarized
     | ToolReturned
     | SignInNeeded
+    | CredentialReady
     | ApprovalMissing
     | EffectDone
     | EffectWaits
     | EffectStumbled
     | EffectRefused
 )
-Event = Arrival | Outcome | TimerDue | CaughtUp | MessageChanged | SignedIn
+Event = Arrival | Outcome | TimerDue | CaughtUp | MessageChanged | SignedIn | CredentialDue

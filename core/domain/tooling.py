@@ -141,11 +141,15 @@ class CredentialStatus(StrEnum):
 
     OK = "ok"
     NEEDS_LOGIN = "needs_login"
+    ENDING = "ending"  # disconnected: not used any more; revoked at the server, then deleted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A person's login at a tool server. The tokens are in `sealed` only; owner, server and key id are bound to it."""
+    """A person's login at a tool server, or the program's own (owner ""). One at a time for each owner and server.
+
+    The tokens are in `sealed` only; owner, server and key id are bound to it.
+    """
 
     id: str
     owner: str  # identity
@@ -154,34 +158,41 @@ class Credential:
     status: CredentialStatus = CredentialStatus.OK
     version: int = 1  # grows with every save: compare-and-swap
     expires_ms: int | None = None  # of the access token; None: not known
+    renewable: bool = False  # a refresh token is there, or the program can ask anew for itself
     scopes: str = ""
     account: str = ""  # who it is at the server, as the server says; shown to the owner
     issuer: str = ""
     created_ms: int = 0
     updated_ms: int = 0
+    used_ms: int = 0  # about when it was last used
 
 
 class LoginState(StrEnum):
-    """How far a login is. `OPEN` until the callback, the person or the clock ends it."""
+    """How far a login is. `OPEN` while something waits for it."""
 
     OPEN = "open"
     DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled"  # the person moved on, or disconnected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """One way to sign in, offered to one person for one server. `sealed`: verifier, state and cookie digests."""
+    """A question to one person: sign in at one server. Its card is `login:<id>`, in every session that waits for it.
 
-    id: str  # ULID; the subject of the card's buttons, key of the card `login:<id>`
+    Each [Sign in] makes a new one-time link, which is kept as a digest only and belongs to the first browser that
+    opens it. `sealed`: what the browser has to bring back, and how to use it, while it is away.
+    """
+
+    id: str  # ULID; the subject of the card's buttons
     owner: str  # identity that will hold it
     asker: PersonKey
-    session_id: str
+    session_id: str  # where it was asked first
     server: str
     created_ms: int
-    expires_ms: int
     state: LoginState = LoginState.OPEN
+    link: str = ""  # digest of the newest link, "" = none or used up
+    expires_ms: int = 0  # of that link
+    browser: str = ""  # digest of the cookie of the browser that opened it
     sealed: str = ""
     credential_id: str = ""  # what it brought
-    failure: str = ""
+    failure: str = ""  # stable code of the last try that went wrong

@@ -116,7 +116,10 @@ def _thinking(model: str) -> ThinkingConfigAdaptiveParam | Omit:
 def _effort(request: ModelRequest) -> OutputConfigParam | Omit:
     if request.model.startswith(_PLAIN_MODELS):
         return anthropic.omit
-    return {"effort": cast("Effort", request.effort)}
+    config: OutputConfigParam = {"effort": cast("Effort", request.effort)}
+    if request.schema:
+        config["format"] = {"type": "json_schema", "schema": json.loads(request.schema)}
+    return config
 
 
 def _take(event: ParsedMessageStreamEvent[None], call: Call) -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncGenerator, Iterator
 
 from core.domain.events import Usage
+from core.drivers.offline_tasks import task_answer
 from core.drivers.offline_texts import INTRO
 from core.drivers.offline_tools import Use, apart, told, wanted
 from core.drivers.offline_words import Talk, answer, read
@@ -47,11 +48,12 @@ class OfflineModel:
         """Yield the answer in small pieces, then `Finished`. Raises nothing."""
         messages, returned = apart(request.messages)
         talk = read(messages)
-        if talk.asked and not returned and (use := wanted(talk.asked[-1], request.tools)) is not None:
+        of_task = task_answer(messages)
+        if not of_task and talk.asked and not returned and (use := wanted(talk.asked[-1], request.tools)) is not None:
             yield self._asking(use, talk)
             return
         whole = "\n\n".join([*([INTRO] if talk.first else []), told(returned)]) if returned else answer(talk)
-        text = _rest(whole, talk.partial)
+        text = _rest(of_task or whole, talk.partial)
         for piece in _pieces(text):
             await self._clock.sleep(self._pace_s)
             yield Said(text=piece)

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from core.domain.decision import Policy
 from core.domain.effects import AskModel
@@ -25,7 +26,9 @@ from core.domain.events import (
     Outcome,
     Usage,
 )
+from core.domain.rules import briefing, tasks
 from core.domain.rules.budget import ANSWER_TOKENS_MAX
+from core.domain.rules.planning import SCHEMA
 from core.domain.rules.recall import SYSTEM, compose
 from core.domain.rules.stitch import after, stitch, undecided
 from core.engine.live import LiveAnswer, LiveAnswers
@@ -44,6 +47,7 @@ class _Heard:
     before: str  # what the finished rounds of the turn said
     said: str  # by earlier calls of this round
     tools: Shown
+    plans: bool = False  # a task
     more: str = ""
     finished: Finished | None = None
 
@@ -96,7 +100,7 @@ class Asking:
             request, live, tools = await self._prepare(turn_id)
         except HistoryUnreadable:
             return await self._lost(row, turn_id)
-        heard = _Heard(before=live.turn.before, said=live.turn.said, tools=tools)
+        heard = _Heard(before=live.turn.before, said=live.turn.said, tools=tools, plans=tasks.plans(live.turn))
         self._point("model.before_call")
         reading = asyncio.create_task(self._read(request, row.id, heard, live))
         try:
@@ -126,6 +130,10 @@ class Asking:
         live = self._live.get(turn_id) or self._live.open(told.turn, after(told.turn.before, told.turn.said))
         live.turn = told.turn
         tools = await self._toolbox.shown(told.tools, mid_turn=told.turn.rounds > 0)
+        last, budget = "", self._policy.recall_budget_tokens
+        if told.work is not None:
+            tools = tools.only(partial(briefing.allowed, told.turn, told.work))
+            last = briefing.told(told.turn, told.work, budget, tools.told())
         messages = compose(
             told.messages,
             told.turn,
@@ -134,6 +142,7 @@ class Asking:
             whole=told.whole,
             summary=told.summary,
             named=told.session.home.user == "",
+            last=last,
             loops=told.loops,
         )
         request = ModelRequest(
@@ -141,7 +150,8 @@ class Asking:
             system=SYSTEM,
             messages=messages,
             max_tokens=ANSWER_TOKENS_MAX,
-            tools=tools.list.tools,
+            schema=SCHEMA if tasks.plans(told.turn) and not told.turn.stripped else "",
+            tools="" if tasks.plans(told.turn) else tools.list.tools,
             asker=hashlib.sha256(told.session.owner.encode()).hexdigest()[:32],
         )
         return request, live, tools
@@ -187,6 +197,7 @@ class Asking:
             usage=done.usage,
             calls=heard.tools.wanted(done.blocks) if done.stop_reason == "tool_use" else (),
             tools=heard.tools.list if heard.tools.new else None,
+            careful=heard.tools.careful if heard.plans else (),
         )
 
     def _interrupted(self, turn_id: str, heard: _Heard, why: str) -> Outcome:

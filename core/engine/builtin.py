@@ -1,12 +1,14 @@
-"""Tools that need no server: the date and time, and search in one's own earlier conversations.
+"""Tools that need no server: date and time, search in one's own earlier conversations, and what begins a task.
 
-Knows: what each is called, what it takes, what it gives. Must not know: SQL, MCP.
+Knows: what each is called, what it takes, what it gives. What begins a task or adds to one is decided by the rules
+(`core.domain.rules.beginning`), with the commit of its result. Must not know: SQL, MCP.
 A built-in tool raises nothing: what it cannot do is its result.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +18,9 @@ from core.domain.decision import Found
 from core.domain.errors import OutsideError
 from core.domain.keys import Audience, Place
 from core.domain.rules import finding
+from core.domain.rules.planning import SCHEMA
 from core.domain.rules.tool_texts import content
+from core.domain.tasking import ADD_STEPS, START_TASK
 from core.domain.tooling import ToolKind
 from core.engine.ports import Clock, Platform
 from core.engine.tool_ports import Asked, Tool, ToolAnswer, ToolReads
@@ -94,6 +98,42 @@ def search(store: ToolReads, platforms: Mapping[str, Platform]) -> Builtin:
         },
     )
     return Builtin(tool=tool, run=run)
+
+
+def start_task() -> Builtin:
+    """Begin a long task, as `/task` does."""
+    tool = Tool(
+        name=START_TASK,
+        server="",
+        tool=START_TASK,
+        kind=ToolKind.READ,
+        description="Begin a long task that is planned, worked on step by step in the background, and answered in a "
+        "message of its own. Use it only when the person asks for something that takes many steps, not for a question "
+        "that you can answer now.",
+        schema={
+            "type": "object",
+            "properties": {"goal": {"type": "string", "description": "What is to be done, complete in itself"}},
+            "required": ["goal"],
+        },
+    )
+    return Builtin(tool=tool, run=_decided_by_rules)
+
+
+def add_steps() -> Builtin:
+    """Add steps to the task that is being worked on."""
+    tool = Tool(
+        name=ADD_STEPS,
+        server="",
+        tool=ADD_STEPS,
+        kind=ToolKind.READ,
+        description="Add steps at the end of the plan of this task, when it turns out to need more than was planned.",
+        schema={**json.loads(SCHEMA)},
+    )
+    return Builtin(tool=tool, run=_decided_by_rules)
+
+
+async def _decided_by_rules(_asked: Asked, _arguments: Mapping[str, object]) -> ToolAnswer:
+    return ToolAnswer(content=content("Taken."))
 
 
 class Readers:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from core.domain.entities import FileCopy, Message, Person, Session, Waiting
 from core.domain.leaving import Link, Preference, Summary
+from core.domain.tasking import Work
 from core.domain.tooling import Round, ToolCall
 
 MARKDOWN_NAME = "rejoinder-export.md"
@@ -28,6 +29,7 @@ class KeptSession:
     messages: tuple[Message, ...]
     waiting: tuple[Waiting, ...]
     summaries: tuple[Summary, ...]
+    tasks: tuple[Work, ...]
     notices: tuple[str, ...]
     files: tuple[FileCopy, ...]
     rounds: tuple[Round, ...] = ()
@@ -44,6 +46,18 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """A login of the person's at a tool server, without anything that opens it."""
+
+    server: str
+    account: str
+    status: str
+    scopes: str
+    since_ms: int
+    used_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """Everything of one person. `elsewhere`: their words in conversations of others, as said or heard there."""
 
@@ -53,6 +67,7 @@ class Kept:
     posts: tuple[Posted, ...]
     links: tuple[Link, ...]
     preference: Preference | None
+    connections: tuple[Connected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,6 +113,8 @@ class LiveAnswers:
                     live.saved_chars = len(live.text)
                 if (_seen(row), live.text) != before:
                     live.touch()
+                if row.step_id and row.state not in (TurnState.OPEN, TurnState.STOPPING):
+                    self.close(row.id)  # nobody delivers it
 
     def draft(self, effect_id: str, text: str) -> None:
         """More text of a model call, to be saved by the next tick."""

@@ -28,7 +28,7 @@ from core.domain.stamp import Stamp
 from core.engine.asking import DRAIN, STOP, Asking
 from core.engine.bell import Bell
 from core.engine.books import Books
-from core.engine.builtin import now, search
+from core.engine.builtin import add_steps, now, search, start_task
 from core.engine.calling import Calling
 from core.engine.delivering import Delivering
 from core.engine.erasing import Erasing
@@ -38,6 +38,7 @@ from core.engine.live import LiveAnswers
 from core.engine.performing import Performers
 from core.engine.points import Point, nowhere
 from core.engine.ports import Accepted, Claim, Clock, Decide, Model, Platform, Store
+from core.engine.refreshing import Refreshing
 from core.engine.running import Running
 from core.engine.summarizing import Summarizing
 from core.engine.tool_ports import Tools, Vault
@@ -72,6 +73,7 @@ class Engine:
         policy: Policy,
         boot: str,
         code_keys: CodeKeys | None = None,
+        refreshing: Refreshing | None = None,
         ring_at: Callable[[int], None] = _never,
         tools: Tools | None = None,
         vault: Vault | None = None,
@@ -88,7 +90,7 @@ class Engine:
         self._code_keys = code_keys
         self._decide = decide
         self._live = LiveAnswers()
-        toolbox = Toolbox((now(clock), search(store, platforms)), tools)
+        toolbox = Toolbox((now(clock), search(store, platforms), start_task(), add_steps()), tools)
         self._asking = Asking(store, model, policy, self._live, toolbox, point=point)
         self._performers = Performers(
             asking=self._asking,
@@ -96,6 +98,7 @@ class Engine:
             delivering=Delivering(store, platforms, policy, self._live, clock, point),
             summarizing=Summarizing(store, model, platforms, policy, point),
             erasing=Erasing(store, platforms, policy, self.quiet, point),
+            refreshing=refreshing or Refreshing(),
         )
         self._bell = Bell(store, clock, self.accept, ring_at)
         self._lanes = Lanes()
@@ -415,5 +418,7 @@ def _lane(event: Event) -> str:
             return event.digest or event.session_id
         case _ if isinstance(turn_id := getattr(event, "turn_id", None), str):
             return turn_id
+        case events.SignedIn():
+            return event.login_id
         case _:
             return str(getattr(event, "session_id", ""))

@@ -26,6 +26,7 @@ from core.engine.asking import Asking
 from core.engine.calling import Calling
 from core.engine.delivering import Delivering
 from core.engine.erasing import Erasing
+from core.engine.refreshing import Refreshing
 from core.engine.summarizing import Summarizing
 
 
@@ -38,6 +39,7 @@ class Performers:
     delivering: Delivering
     summarizing: Summarizing
     erasing: Erasing
+    refreshing: Refreshing
 
     async def carry_out(self, row: EffectRow) -> Outcome:  # noqa: C901, PLR0911  (one arm for each effect)
         """Perform the effect and return its outcome; raises what the outside raises."""
@@ -60,7 +62,7 @@ class Performers:
                 return await self.erasing.erase(row, effect)
             case CallTool() as effect:
                 return await self.calling.perform(row, effect)
-            case RefreshCredential():
-                raise NotImplementedError  # the vault branch builds it
+            case RefreshCredential() as effect:
+                return await self.refreshing.refresh(row, effect)
             case _:
                 assert_never(row.effect)

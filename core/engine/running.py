@@ -9,11 +9,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 
+from core.domain.effects import kind_of
 from core.domain.entities import EffectRow
 
 # How many effects of a kind run at once in this process.
 ROOM: dict[str, int] = {
     "AskModel": 1024,
+    "AskModel:task": 64,  # of its own, so that tasks never keep a chat waiting
     "Deliver": 2048,
     "ShowCard": 64,
     "CallTool": 128,
@@ -42,7 +44,7 @@ class Running:
 
     def start(self, row: EffectRow, work: Coroutine[None, None, None], ended: Callable[[], None]) -> None:
         """Run `work` for the effect; `ended` is called when it is over."""
-        kind = type(row.effect).__name__
+        kind = kind_of(row.effect)
         task = asyncio.create_task(work, name=f"{kind}:{row.id}")
         self._kinds[kind] += 1
         self._tasks[row.id] = (row, task)
@@ -56,7 +58,7 @@ class Running:
 
     def tasks(self, kind: str = "") -> tuple[asyncio.Task[None], ...]:
         """The tasks of effects of a kind, or all."""
-        return tuple(task for row, task in self._tasks.values() if kind in ("", type(row.effect).__name__))
+        return tuple(task for row, task in self._tasks.values() if kind in ("", kind_of(row.effect)))
 
     def moving(self, idle: Callable[[str], bool]) -> tuple[asyncio.Task[None], ...]:
         """The tasks of effects that are not `idle`."""

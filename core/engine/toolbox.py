@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.domain.rules.recall import SYSTEM
+from core.domain.tasking import ADD_STEPS
 from core.domain.tooling import Auth, ToolKind, ToolList, Wanted
 from core.engine.builtin import Builtin
 from core.engine.tool_ports import CONNECT, Tool, Tools
 
+DESCRIPTION_CHARS = 160  # of a tool, where a plan is made: it is chosen there and not used
 _SEPARATOR = "__"
 
 
@@ -28,6 +30,25 @@ class Shown:
     prefix: str
     known: Mapping[str, Tool]
     new: bool
+    for_steps: tuple[Tool, ...] = ()  # offered to the steps of tasks only
+
+    def only(self, allowed: Callable[[str], bool]) -> Shown:
+        """Those of the tools that are allowed, for a call that is no part of the conversation: nothing is pinned."""
+        listed = [*json.loads(self.list.tools or "[]"), *(_plain(each) for each in self.for_steps)]
+        kept = [each for each in listed if allowed(str(each["name"]))]
+        text = json.dumps(kept, ensure_ascii=False, separators=(",", ":")) if kept else ""
+        chosen = ToolList(digest=_digest(text), tools=text)
+        known = {name: tool for name, tool in self.known.items() if allowed(name)}
+        return Shown(list=chosen, prefix=prefix_of(chosen), known=known, new=False)
+
+    @property
+    def careful(self) -> tuple[str, ...]:
+        """The names of the tools that a person is asked for before they run."""
+        return tuple(name for name, tool in self.known.items() if tool.kind.asks)
+
+    def told(self) -> str:
+        """The tools in words, a line each."""
+        return "\n".join(f"- {each['name']}: {_line(each)}" for each in json.loads(self.list.tools or "[]"))
 
     def wanted(self, blocks: str) -> tuple[Wanted, ...]:
         """The calls that a reply asks for."""
@@ -59,7 +80,8 @@ class Toolbox:
     async def shown(self, pinned: ToolList | None, *, mid_turn: bool) -> Shown:
         """The list for a call of a session that has `pinned`; `mid_turn`: rounds of its turn were made with that."""
         offered = await self.offered()
-        current = self._listed(offered)
+        for_steps = tuple(each for each in offered if not each.server and each.tool == ADD_STEPS)
+        current = self._listed(tuple(each for each in offered if each not in for_steps))
         keep = pinned is not None and (mid_turn or not _lacks(pinned, current))
         chosen = pinned if keep and pinned is not None else current
         return Shown(
@@ -67,6 +89,7 @@ class Toolbox:
             prefix=prefix_of(chosen),
             known={each.name: each for each in offered},
             new=pinned is None or chosen.digest != pinned.digest,
+            for_steps=for_steps,
         )
 
     def _listed(self, offered: tuple[Tool, ...]) -> ToolList:
@@ -126,9 +149,21 @@ def prefix_of(tools: ToolList) -> str:
 
 
 def _listed(tools: Sequence[Tool]) -> ToolList:
-    plain = [{"name": each.name, "description": each.description, "input_schema": each.schema} for each in tools]
-    text = json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
-    return ToolList(digest=hashlib.sha256(text.encode()).hexdigest()[:32], tools=text)
+    text = json.dumps([_plain(each) for each in tools], ensure_ascii=False, separators=(",", ":"))
+    return ToolList(digest=_digest(text), tools=text)
+
+
+def _plain(tool: Tool) -> dict[str, object]:
+    """A tool as the Messages API takes it."""
+    return {"name": tool.name, "description": tool.description, "input_schema": tool.schema}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _line(tool: Mapping[str, object]) -> str:
+    return " ".join(str(tool.get("description", "")).split())[:DESCRIPTION_CHARS]
 
 
 def _names(tools: ToolList) -> frozenset[str]:

@@ -93,6 +93,7 @@ CREATE TABLE waiting (
     ref TEXT NOT NULL,
     received_ms INTEGER NOT NULL,
     held INTEGER NOT NULL,
+    task_id TEXT NOT NULL,
     said_at TEXT NOT NULL,
     files TEXT NOT NULL
 ) STRICT;
@@ -127,7 +128,9 @@ CREATE TABLE turn (
     round_tokens INTEGER NOT NULL,
     activity TEXT NOT NULL,
     awaits_since_ms INTEGER,
-    step_id TEXT NOT NULL
+    step_id TEXT NOT NULL,
+    cost INTEGER NOT NULL,
+    task_id TEXT NOT NULL
 ) STRICT;
 CREATE INDEX turn_session ON turn (session_id, asker);
 CREATE UNIQUE INDEX turn_open ON turn (session_id) WHERE state IN ('open', 'stopping') AND step_id = '';
@@ -332,7 +335,7 @@ CREATE TABLE tool_call (
 ) STRICT;
 CREATE INDEX tool_call_turn ON tool_call (turn_id, round, n);
 CREATE INDEX tool_call_session ON tool_call (session_id);
-CREATE INDEX tool_call_sign_in ON tool_call (server) WHERE state = 'sign_in';
+CREATE INDEX tool_call_sign_in ON tool_call (session_id) WHERE state = 'sign_in';
 
 CREATE TABLE tool_list (
     digest TEXT PRIMARY KEY,
@@ -357,14 +360,16 @@ CREATE TABLE credential (
     status TEXT NOT NULL,
     version INTEGER NOT NULL,
     expires_ms INTEGER,
+    renewable INTEGER NOT NULL,
     scopes TEXT NOT NULL,
     account TEXT NOT NULL,
     issuer TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    updated_ms INTEGER NOT NULL
+    updated_ms INTEGER NOT NULL,
+    used_ms INTEGER NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX credential_owner ON credential (owner, server);
-CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND expires_ms IS NOT NULL;
+CREATE UNIQUE INDEX credential_owner ON credential (owner, server) WHERE status <> 'ending';
+CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND renewable = 1;
 
 CREATE TABLE login (
     id TEXT PRIMARY KEY,
@@ -373,14 +378,68 @@ CREATE TABLE login (
     session_id TEXT NOT NULL,
     server TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    expires_ms INTEGER NOT NULL,
     state TEXT NOT NULL,
+    link TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    browser TEXT NOT NULL,
     sealed TEXT NOT NULL,
     credential_id TEXT NOT NULL,
     failure TEXT NOT NULL
 ) STRICT;
 CREATE INDEX login_owner ON login (owner, server);
 CREATE INDEX login_session ON login (session_id);
+CREATE UNIQUE INDEX login_link ON login (link) WHERE link <> '';
+
+-- What the program is to an authorization server that it has registered at, sealed.
+CREATE TABLE oauth_client (
+    key TEXT PRIMARY KEY,
+    sealed TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Long tasks. A step's work is a turn of its own (turn.step_id); the partial indexes hold open tasks only.
+CREATE TABLE task (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    asker TEXT NOT NULL,
+    author TEXT NOT NULL,
+    goal TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    form INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    wish TEXT NOT NULL,
+    repairs INTEGER NOT NULL,
+    turn_id TEXT NOT NULL,
+    cost INTEGER NOT NULL,
+    started_ms INTEGER,
+    ended_ms INTEGER
+) STRICT;
+CREATE INDEX task_session ON task (session_id, state);
+CREATE INDEX task_busy ON task (asker) WHERE state IN ('planning', 'running', 'composing');
+
+CREATE TABLE step (
+    id TEXT PRIMARY KEY,
+    task_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    title TEXT NOT NULL,
+    instruction TEXT NOT NULL,
+    tools TEXT NOT NULL,
+    depends TEXT NOT NULL,
+    state TEXT NOT NULL,
+    form INTEGER NOT NULL,
+    turn_id TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    result TEXT NOT NULL,
+    tokens INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    failure TEXT NOT NULL,
+    started_ms INTEGER,
+    ended_ms INTEGER
+) STRICT;
+CREATE INDEX step_task ON step (task_id, n);
+CREATE INDEX step_session ON step (session_id);
 
 -- The built-in web chat's own board, which stands for a platform's server.
 CREATE TABLE board_post (

@@ -29,11 +29,13 @@ from tests.bench import (
     exchange,
     heartbeat,
     idle,
+    logins,
     program,
     recall,
     restart,
     slack,
     streams,
+    tasks,
     token,
     tools,
     turns,
@@ -46,6 +48,7 @@ BENCHES: dict[str, Bench] = {
     "turns": turns.run,
     "token": token.run,
     "streams": streams.run,
+    "tasks": tasks.run,
     "idle": idle.run,
     "recall": recall.run,
     "restart": restart.run,
@@ -54,6 +57,7 @@ BENCHES: dict[str, Bench] = {
     "discord": discord.run,
     "tools": tools.run,
     "slack": slack.run,
+    "logins": logins.run,
 }
 _WIDTH = 118  # where no terminal says how wide it is
 

@@ -91,13 +91,16 @@ def _question(request: ModelRequest) -> str:
 
 
 class Finishes:
-    """Tells for each thread when an answer stands there as final."""
+    """Tells for each thread when an answer stands there as final, and when its first words did."""
 
     def __init__(self) -> None:
+        self.first_s: dict[str, float] = {}
         self._done: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     def note(self, thread: str, piece: Piece) -> None:
         """A piece stands in the thread."""
+        if piece.text:
+            self.first_s.setdefault(thread, time.perf_counter())
         if piece.state is not AnswerState.STREAMING:
             self._done[thread].set()
 
@@ -144,6 +147,7 @@ class NullPlatform:
 
     async def open_answer(self, place: Place, key: str, reply_to: str, piece: Piece) -> str:
         """See `Platform`."""
+        self.finishes.note(place.thread, piece)
         return place.thread
 
     async def write_answer(self, ref: str, piece: Piece) -> str:

@@ -30,7 +30,7 @@ from bots.cli import app
 
 T = TypeVar("T")
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0  # for anything that a test waits to see; a loaded machine, usually one second
 _READY = re.compile(r"Rejoinder is ready: (http://\S+) ")
 _POLL_S = 0.02
 

@@ -103,7 +103,7 @@ from bots.cli.process import Stopping
 async def main():
     Stopping(last_s=float(sys.argv[1])).listen()
     print("ready", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 asyncio.run(main())
 """
 

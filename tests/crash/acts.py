@@ -38,7 +38,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Press:
-    """A person presses the newest button with this label, if there is one."""
+    """A person presses the newest button whose label begins so, if there is one."""
 
     label: str
     person: str = "alice"

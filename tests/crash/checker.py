@@ -8,7 +8,7 @@ Knows: the rows, the board, what people were told. Must not know: how it came ab
 * order is kept: of a person's messages, and of the answers in a thread;
 * nothing is left behind: open effects, drafts, reserved money, half-delivered parts;
 * nothing was done twice: no second call at once, nothing generated again that was saved, no result of the dead, no
-  tool that must not run twice;
+  tool that must not run twice, no finished step of a task;
 * a conversation that is awake lives in exactly one place, no stretch of history is summarised twice, and what was
   forgotten stands in no file.
 """
@@ -24,10 +24,12 @@ from dataclasses import dataclass
 from core.domain.entities import Message, Part, Phase, Turn, TurnState
 from core.domain.rules.attempts import ATTEMPTS_MAX, DIED
 from core.domain.rules.present import present
+from core.domain.tasking import AT_WORK
+from core.engine.delivering import NOTHING_MORE
 from core.engine.ports import Post
-from storage.rows import MESSAGE, PART, POST, SEQ_MASK, SESSION, TURN
+from storage.rows import MESSAGE, PART, POST, SEQ_MASK, SESSION, STEP, TURN
 from tests.crash.stage import Spoken, Stage
-from tests.crash.talker import read_answer
+from tests.crash.talker import read_answer, text_for
 
 ENDED = (TurnState.ANSWERED, TurnState.STOPPED, TurnState.FAILED)
 _STATES = {TurnState.ANSWERED: "done", TurnState.STOPPED: "stopped", TurnState.FAILED: "failed"}
@@ -44,6 +46,13 @@ _LEFT = {
 }
 
 
+_STUCK = (
+    "SELECT k.state, c.buttons FROM task AS k JOIN card AS c ON c.key = 'task:' || k.id"
+    " WHERE (c.buttons = '[]') <> (k.state = 'done') OR k.state NOT IN ('done', 'paused')"
+)
+_PAUSED = "SELECT goal FROM task WHERE state = 'paused'"
+_SHOWN = f"{TURN.select} WHERE step_id = ''"
+
 Answers = Callable[[str], tuple[str | None, bool]]  # see `talker.read_answer`
 
 
@@ -57,6 +66,7 @@ class _Found:
     posts: list[Post]
     waiting: list[tuple[str, int]]  # text, held
     cards: dict[str, tuple[str, bool]]  # ref of the post -> kind, has buttons
+    paused: set[str]  # goals of tasks that wait for a click
     sources: set[str]
     wrong: list[str]
 
@@ -64,7 +74,7 @@ class _Found:
 async def check(stage: Stage) -> None:
     """Raise `AssertionError` with everything that is wrong at the story's end."""
     stage.fuse.disarm()  # looking is not part of the story
-    most = len(stage.lives) + stage.model.mishaps_met
+    most = len(stage.lives) + stage.model.mishaps_met + stage.stops
     wrong = [f"{text!r} was asked for {n} times" for text, n in stage.model.calls.items() if n > most]
     wrong += [f"notes were asked for {n} times" for n in stage.model.summaries.values() if n > most]
     wrong += await stage.life.store.read(lambda conn: look(conn, stage.spoken))
@@ -83,6 +93,8 @@ def _most(stage: Stage, what: str) -> int:
 def _unexplained(conn: sqlite3.Connection, stage: Stage) -> list[str]:
     """Turns that ended otherwise than answered, although nothing in the story explains it."""
     wrong = []
+    if conn.execute(_PAUSED).fetchone() and not (stage.stops or stage.model.mishaps_met):
+        wrong.append("a task was paused by nobody")
     for turn in map(TURN.decode, conn.execute(TURN.select)):
         if turn.state is TurnState.STOPPED and not stage.stops:
             wrong.append("stopped by nobody")
@@ -101,6 +113,7 @@ def look(conn: sqlite3.Connection, spoken: list[Spoken], answers: Answers = read
     _check_places(conn, found)
     _check_messages(found, spoken)
     _check_order(found, spoken)
+    found.wrong += _check_tasks(conn)
     for turn in found.turns.values():
         _check_parts(found, turn, _check_answer(found, turn, answers))
     _check_posts(found)
@@ -137,10 +150,11 @@ def _find(conn: sqlite3.Connection) -> _Found:
             MESSAGE.decode(row[1:], session_id=session_of[row[0] >> 24], seq=row[0] & SEQ_MASK)
             for row in conn.execute(_MESSAGES)
         ],
-        turns={turn.id: turn for turn in map(TURN.decode, conn.execute(f"{TURN.select} ORDER BY first_seq"))},
+        turns={turn.id: turn for turn in map(TURN.decode, conn.execute(f"{_SHOWN} ORDER BY first_seq"))},
         parts=[PART.decode(row) for row in conn.execute(PART.select)],
         posts=[POST.decode(row[1:], n=row[0]) for row in conn.execute(_POSTS)],
         waiting=conn.execute("SELECT text, held FROM waiting ORDER BY n").fetchall(),
+        paused={row[0] for row in conn.execute(_PAUSED)},
         cards={
             ref: (key.partition(":")[0], buttons != "[]")
             for ref, key, buttons in conn.execute("SELECT ref, key, buttons FROM card")
@@ -157,6 +171,8 @@ def _check_messages(found: _Found, spoken: list[Spoken]) -> None:
     choice_open = any(kind in ("mailbag", "moved") and buttons for kind, buttons in found.cards.values())
     chosen = {kind for kind, _ in found.cards.values()} & {"mailbag", "moved"}
     by_text = {each.text: each for each in people}
+    goals = {each for each in found.paused if not stands[each]}  # they become messages when their steps are over
+    spoken = [each for each in spoken if each.say.text not in goals or each.key not in found.sources]
     for each in spoken:
         text = each.say.text
         if stands[text] != (not each.forgotten):
@@ -175,6 +191,19 @@ def _check_messages(found: _Found, spoken: list[Spoken]) -> None:
     unknown = stands - Counter(each.say.text for each in spoken)
     if unknown:
         found.wrong.append(f"nobody said {list(unknown)}")
+
+
+def _check_tasks(conn: sqlite3.Connection) -> list[str]:
+    """A task is over or waits for a click that its card offers; a step that is done has its whole result."""
+    wrong = [f"a task is {state} and offers {buttons}" for state, buttons in conn.execute(_STUCK)]
+    steps = map(STEP.decode, conn.execute(STEP.select))
+    wrong += [
+        f"step {step.n} is {step.state} with {step.result!r}"
+        for step in steps
+        if step.state in AT_WORK or step.result != (text_for(f"step {step.title}") if step.state == "done" else "")
+    ]
+    open_turns = "SELECT id, state FROM turn WHERE step_id <> '' AND state IN ('open', 'stopping')"
+    return wrong + [f"a hidden turn is open: {row}" for row in conn.execute(open_turns)]
 
 
 def _check_order(found: _Found, spoken: list[Spoken]) -> None:
@@ -214,7 +243,7 @@ def _check_parts(found: _Found, turn: Turn, text: str) -> None:
         found.wrong.append(f"{len(posts)} posts of a turn, parts {parts}")
         return
     shown = present(turn, text, "en")
-    reads = "".join(post.text for post in posts)
+    reads = "".join(post.text for post in posts if post.text != NOTHING_MORE)
     if "".join(reads.split()) != "".join(shown.text.split()):  # blank space may go where a part ends
         found.wrong.append(f"a turn that says {shown.text!r} reads {[post.text for post in posts]}")
     states = [*["done" for _ in posts[1:]], _STATES.get(turn.state, "?")]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _CODE = re.compile(r"/resume ([0-9A-Z]{4}(?:-[0-9A-Z]{4}){3})")
 _CHANNEL = "general"
+TASK = "/task "
 _CARDS = "SELECT card.key FROM card JOIN board_post ON board_post.id = card.ref ORDER BY board_post.n"
 
 
@@ -50,6 +51,8 @@ async def _command(stage: Stage, act: Command, n: int) -> None:
     if act.opens:
         await _open(stage, text, act.person, (act.thread, act.workspace), f"c{n}")
     elif act.thread in stage.rooms:
+        if text.startswith(TASK):
+            stage.note_goal(act, f"c{n}")
         await _type(stage, text, act.person, stage.rooms[act.thread], f"c{n}")
 
 

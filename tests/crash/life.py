@@ -120,6 +120,11 @@ class Life:
         await self.engine.caught_up(ids.PLATFORM)
         return [type(row.effect).__name__ for row in begun if not await self._is_stale(row)]
 
+    async def results(self) -> list[str]:
+        """The results of steps that are stored."""
+        sql = "SELECT result FROM step WHERE state = 'done'"
+        return await self.store.read(lambda conn: [row[0] for row in conn.execute(sql)])
+
     async def _is_stale(self, row: EffectRow) -> bool:
         """Bring the result of a life that was thought dead."""
         claim = Claim(effect_id=row.id, boot=row.boot, attempt=row.attempt)

@@ -52,6 +52,7 @@ from tests.crash.workshop import ToolTalker, Workshop
 STEP_S = 0.3  # of the clock; a draft tick comes every second step
 SETTLE_S = 200.0
 CHANNEL = "general"
+TASK = "/task "
 
 
 @dataclass(slots=True, kw_only=True)
@@ -146,6 +147,7 @@ class Stage:
             for each in self.spoken:
                 each.held = each.held or each.key in self.life.untaken
         self.wrong += [f"a dead process's {kind} was taken" for kind in taken]
+        self.model.recorded(await self.life.results())
         self.alive()
 
     def die(self) -> None:
@@ -234,6 +236,13 @@ class Stage:
         self.spoken.append(Spoken(say=say, key=key, sent=sent))
         return self.spoken[-1]
 
+    def note_goal(self, command: Command, key: str) -> None:
+        """A goal becomes a message when its steps are over, whatever is said meanwhile."""
+        say = Say(text=command.text.removeprefix(TASK), person=command.person, thread=command.thread)
+        if all(each.say != say for each in self.spoken):
+            key = ids.command_key(ids.person_key(say.workspace, say.person), key)
+            self.spoken.append(Spoken(say=say, key=key, sent=key, swapped=True))
+
     async def _say(self, spoken: Spoken) -> None:
         say, place = spoken.say, self.rooms[spoken.say.thread]
         begins = place.thread == ids.derived_id(spoken.key)
@@ -260,12 +269,12 @@ class Stage:
             place = self.rooms.get(act.thread)
             for post in reversed(await self.local.posts(place) if place is not None else ()):
                 for button in post.buttons:
-                    if button.label == act.label and pressed is None:
+                    if button.label.startswith(act.label) and pressed is None:
                         pressed = _Pressed(message=post.id, button=button.id, key=f"p{n}")
         if pressed is None:
             return
         self._presses[n] = pressed
-        self.stops += act.label == "Stop"
+        self.stops += act.label in ("Stop", "Pause")
         await self.chat.press(
             Pressing(person=act.person, message=pressed.message, button=pressed.button, key=pressed.key)
         )

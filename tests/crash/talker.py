@@ -12,14 +12,17 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from dataclasses import dataclass
 
 from core.domain.errors import Ambiguous, NotSent, Refused
 from core.domain.events import Usage
+from core.domain.prompt_words import RESULTS_PREFIX
 from core.domain.rules.summary import INSTRUCTIONS
 from core.engine.ports import Clock, Finished, ModelRequest, Said
 from tests.kit.claude_script import read, text_of
+from tests.kit.planner import ANSWER, CHAT, name_of, plan
+from tests.kit.planner import PLAN as PLAN_CALL
 
 WORDS = 12
 _CHUNK_WORDS = 3
@@ -70,6 +73,20 @@ def text_for(question: str) -> str:
     return f"<{head}> " + " ".join(f"word{n}" for n in range(1, WORDS + 1)) + "."
 
 
+PLAN = plan(("first", ()), ("second", ()), ("third", (1, 2)))
+
+
+def for_task(question: str) -> str:
+    """The whole answer to a request of a task; "" when it is somebody's question."""
+    name = next((name for line in question.split("\n") if (name := name_of(line)) in (PLAN_CALL, ANSWER)), "")
+    if name == ANSWER:
+        return text_for(question.partition(RESULTS_PREFIX)[0])
+    if name == PLAN_CALL:
+        return PLAN
+    step = name_of(question)
+    return "" if step == CHAT else text_for(f"step {step}")
+
+
 def read_answer(answer: str) -> tuple[str | None, bool]:
     """The question of an answer or of its beginning, and whether it is whole; None when a word is out of place."""
     head, found, _ = answer.removeprefix("<").partition("> ")
@@ -90,6 +107,7 @@ class Talker:
         self.wrong: list[str] = []
         self._clock = clock
         self._running: list[_Call] = []
+        self._recorded: set[str] = set()
         self._noting: set[str] = set()
         self._seen: dict[str, int] = {}  # at the start of a tick: text -> characters said
         self._saved: dict[str, int] = {}  # after it
@@ -139,6 +157,10 @@ class Talker:
         finally:
             self._running.remove(call)
 
+    def recorded(self, results: Collection[str]) -> None:
+        """These results of steps are in the store: nobody may ask for them again."""
+        self._recorded |= set(results)
+
     async def _notes(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
         """The notes on a conversation; the first words of its first message are the goal."""
         asked = text_of(request.messages[0]["content"])
@@ -158,8 +180,11 @@ class Talker:
     def _understand(self, request: ModelRequest) -> _Call:
         question, partial, continues = read(request.messages)
         if not continues:
-            text = text_for(question)
-            self._not_again(text, 0)
+            text = for_task(question) or text_for(question)
+            if text in self._recorded:
+                self.wrong.append(f"a finished step was worked on again: {text!r}")
+            if text != PLAN:
+                self._not_again(text, 0)
             return _Call(text=text, known=0, repeats=0)
         known = [text for text in self.calls if text.startswith(partial)]
         if len(known) != 1 or not partial:

@@ -21,7 +21,7 @@ NO_FAILURE = {"model_context_window_exceeded", "model_deadline_ms"}  # a stop re
 
 _GROUPS = """
     button answer failed mailbag private command refused idle memory move link claim resume mine why notices forget
-    export privacy retention
+    export privacy retention login connections preflight
 """.split()  # noqa: SIM905 - a list of words reads as words
 _CODE = re.compile(rf"({'|'.join(_GROUPS)})\.[\w.]*[^\W_]")
 

@@ -37,6 +37,7 @@ from core.domain.leaving import Adoption, Guesses, Link, MoveClaim, Preference, 
 from core.domain.phases import may_step
 from core.domain.rules.budget import accounts_of, day_of
 from core.domain.stamp import Stamp
+from core.domain.tasking import SETTLED, Step, StepState, Task
 from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 from tests.domain.builders import NOW, THREAD, person
 
@@ -61,6 +62,8 @@ class Tiny:
         self.effects: dict[str, EffectRow] = {}
         self.cards: dict[str, Card] = {}
         self.spends: dict[tuple[str, str], Spend] = {}
+        self.tasks: dict[str, Task] = {}
+        self.steps: dict[str, Step] = {}
         self.received = 0
         self._seen: set[str] = set()
         self._stamps = 0
@@ -183,12 +186,23 @@ class Tiny:
             case Forgotten():
                 for each in row.waiting:
                     del self.waiting[each]
+                for each in row.steps:
+                    assert self.steps.pop(each).state is StepState.WAITING, "a plan never loses what has begun"
             case Part() | FileCopy() | Summary() | Ticket() | MoveClaim() | Revocation() | Link() | Adoption():
                 pass
             case Preference() | Guesses() | Round() | ToolCall() | ToolList() | Permit() | Credential() | Login():
                 pass
+            case Task():
+                self.tasks[row.id] = row
+            case Step():
+                self._write_step(row)
             case _:
                 assert_never(row)
+
+    def _write_step(self, row: Step) -> None:
+        old = self.steps.get(row.id, row)
+        assert old.state not in SETTLED or replace(row, cost=old.cost) == old, "a finished step is finished for good"
+        self.steps[row.id] = row
 
     def _write_turn(self, row: Turn, event: Event) -> None:
         old = self.turns.get(row.id)

@@ -40,10 +40,15 @@ class ScriptedModel:
     async def check(self) -> None:
         """Always ready."""
 
+    def script_for(self, request: ModelRequest) -> Sequence[Step]:
+        """What this call plays."""
+        del request
+        return self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
         """Play the next script."""
         self.requests.append(request)
-        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+        script = self.script_for(request)
         text = ""
         stop_reason = "end_turn"
         uses: list[dict[str, object]] = []

@@ -116,13 +116,13 @@ class SlackServer:
     def _closed(self, method: str, args: Json) -> float:
         """Seconds for which the method takes nothing, 0 when it does."""
         now_ms = self.clock.now_ms()
-        left = self.faults.closed_for(method, now_ms)
+        left = self.faults.closed_for(_window(method, args), now_ms)
         if left > 0:
             self._note(method, args, "ratelimited", early=True)
             return left
         over = self.faults.over_tier(method, now_ms)
         if over:
-            self.faults.close(method, now_ms, over)
+            self.faults.close(_window(method, args), now_ms, over)
             self._note(method, args, "ratelimited")
         return over
 
@@ -194,7 +194,7 @@ class SlackServer:
         self._note(method, args, fault.wrong.value if fault.wrong is not Wrong.ERROR else fault.code)
         match fault.wrong:
             case Wrong.RATE:
-                self.faults.close(method, self.clock.now_ms(), fault.seconds)
+                self.faults.close(_window(method, args), self.clock.now_ms(), fault.seconds)
                 return _too_many(fault.seconds)
             case Wrong.ERROR:
                 return web.json_response({"ok": False, "error": fault.code})
@@ -294,6 +294,11 @@ async def _read(request: web.Request) -> tuple[Json, str]:
     form = {name: str(value) for name, value in (await request.post()).items()}
     form |= dict(request.query)
     return {name: json.loads(value) if name in _JSON_ARGS else value for name, value in form.items()}, "form"
+
+
+def _window(method: str, args: Json) -> str:
+    """What a 429 closes: a method; of posts, a channel's (facts/slack.md 5)."""
+    return f"{method} {args.get('channel', '')}" if method == "chat.postMessage" else method
 
 
 def _too_many(seconds: float) -> web.Response:

@@ -8,26 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from bots.local.adapter import LocalPlatform
 from bots.local.rooms import audience
+from bots.signing import Signing
 from core.domain.codes import CodeKeys, reveal, typed
 from core.domain.decide import decide
 from core.domain.decision import Policy
-from core.domain.events import Author, ButtonPressed, CommandIssued, MessageReceived
+from core.domain.events import Author, ButtonPressed, CommandIssued, MessageReceived, SignedIn
 from core.domain.keys import Audience, ButtonId, PersonKey, Place
 from core.engine.loop import Engine
 from core.engine.points import Point, nowhere
 from core.engine.ports import Accepted, Decide, Model, Post
 from core.engine.tool_ports import Tools
+from core.engine.vault import OAuthServer
 from storage import open_store
+from storage.credentials import SqliteCredentials
+from storage.sealing import Keys
 from storage.sqlite import SqliteStore
+from storage.vault import SealedVault
 from tests.kit.clock import ManualClock, turn
 from tests.kit.scripted import ScriptedModel
 
+ROOT = Keys(b"r" * 32)
+BASE = "http://127.0.0.1:9"  # nobody is there: a link and a way back are read off, not followed
 KEYS = CodeKeys(derive=b"d" * 32, lookup=b"l" * 32)
 
 _BOOTS = itertools.count(1)
@@ -47,7 +55,7 @@ def author_at(person: str, place: Place) -> Author:
 class World:
     """One running product. Make it with `World.open`, end it with `close` or `crash`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0917  (only `open` makes one)
         self,
         path: Path,
         store: SqliteStore,
@@ -57,8 +65,12 @@ class World:
         point: Point,
         rule: Decide,
         tools: Tools | None,
+        servers: Mapping[str, OAuthServer],
     ) -> None:
         self.tools: Tools | None = tools
+        self.servers = servers
+        self.signing = Signing(servers, SqliteCredentials(store), SealedVault(ROOT), clock, point=point)
+        self.logins = self.signing.logins(self._finish, lambda: BASE)
         self.path = path
         self.store = store
         self.clock = clock
@@ -80,7 +92,12 @@ class World:
             point=point,
             decide=rule,
             tools=tools,
+            vault=self.signing.vault,
+            refreshing=self.signing.refreshing,
         )
+
+    async def _finish(self, event: SignedIn) -> None:
+        await self.engine.accept(event)
 
     @classmethod
     async def open(
@@ -93,12 +110,15 @@ class World:
         point: Point = nowhere,
         rule: Decide = decide,
         tools: Tools | None = None,
+        servers: Mapping[str, OAuthServer] | None = None,
         start: bool = True,
     ) -> World:
         """Open the house on the database `path` and start the engine."""
         clock = clock or ManualClock()
         store = await open_store(path, code_keys=KEYS)
-        world = cls(path, store, clock, model or ScriptedModel(clock), policy or Policy(), point, rule, tools)
+        world = cls(
+            path, store, clock, model or ScriptedModel(clock), policy or Policy(), point, rule, tools, servers or {}
+        )
         if start:
             await world.engine.start()
         return world
@@ -110,6 +130,7 @@ class World:
         if not self._gone:
             self._gone = True
             await self.engine.close()
+            await self.signing.close()
             await self.store.close()
 
     async def reborn(
@@ -125,6 +146,7 @@ class World:
             point=point,
             rule=self.rule,
             tools=self.tools,
+            servers=self.servers,
         )
         return self.successor
 
@@ -133,6 +155,7 @@ class World:
         if not self._gone:
             self._gone = True
             await self.engine.abandon()
+            await self.signing.close()
             await self.store.close()
 
     async def say(

@@ -23,7 +23,7 @@ from tests.crash.fuse import Died, Fuse, Spot
 from tests.crash.talker import Talker, text_for
 from tests.kit.slack_world import ALICE, BOB, GENERAL, SlackWorld
 
-HERE = [each for each in POINTS if not each.startswith(("erase.", "summary.", "tool."))]
+HERE = [each for each in POINTS if not each.startswith(("erase.", "summary.", "tool.", "refresh.", "login."))]
 STEP_S = 0.25
 STORY_S = 12.0
 # A death between making a coroutine and awaiting it leaves the coroutine, and a task its exception.

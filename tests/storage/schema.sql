@@ -67,14 +67,16 @@ CREATE TABLE credential (
     status TEXT NOT NULL,
     version INTEGER NOT NULL,
     expires_ms INTEGER,
+    renewable INTEGER NOT NULL,
     scopes TEXT NOT NULL,
     account TEXT NOT NULL,
     issuer TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    updated_ms INTEGER NOT NULL
+    updated_ms INTEGER NOT NULL,
+    used_ms INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND expires_ms IS NOT NULL;
-CREATE UNIQUE INDEX credential_owner ON credential (owner, server);
+CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND renewable = 1;
+CREATE UNIQUE INDEX credential_owner ON credential (owner, server) WHERE status <> 'ending';
 CREATE TABLE draft (
     effect_id TEXT NOT NULL,
     n INTEGER NOT NULL,
@@ -138,12 +140,15 @@ CREATE TABLE login (
     session_id TEXT NOT NULL,
     server TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    expires_ms INTEGER NOT NULL,
     state TEXT NOT NULL,
+    link TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    browser TEXT NOT NULL,
     sealed TEXT NOT NULL,
     credential_id TEXT NOT NULL,
     failure TEXT NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX login_link ON login (link) WHERE link <> '';
 CREATE INDEX login_owner ON login (owner, server);
 CREATE INDEX login_session ON login (session_id);
 CREATE TABLE message (
@@ -181,6 +186,10 @@ CREATE TABLE move_claim (
 ) STRICT;
 CREATE INDEX move_claim_claimant ON move_claim (claimant);
 CREATE INDEX move_claim_session ON move_claim (session_id, state);
+CREATE TABLE oauth_client (
+    key TEXT PRIMARY KEY,
+    sealed TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 CREATE TABLE part (
     turn_id TEXT NOT NULL,
     n INTEGER NOT NULL,
@@ -252,6 +261,28 @@ CREATE TABLE spend (
     PRIMARY KEY (account, day)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE sqlite_sequence(name,seq);
+CREATE TABLE step (
+    id TEXT PRIMARY KEY,
+    task_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    title TEXT NOT NULL,
+    instruction TEXT NOT NULL,
+    tools TEXT NOT NULL,
+    depends TEXT NOT NULL,
+    state TEXT NOT NULL,
+    form INTEGER NOT NULL,
+    turn_id TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    result TEXT NOT NULL,
+    tokens INTEGER NOT NULL,
+    cost INTEGER NOT NULL,
+    failure TEXT NOT NULL,
+    started_ms INTEGER,
+    ended_ms INTEGER
+) STRICT;
+CREATE INDEX step_session ON step (session_id);
+CREATE INDEX step_task ON step (task_id, n);
 CREATE TABLE summary (
     id TEXT PRIMARY KEY,
     session_id TEXT NOT NULL,
@@ -268,6 +299,26 @@ CREATE TABLE summary (
     tokens INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX summary_session ON summary (session_id, to_seq);
+CREATE TABLE task (
+    id TEXT PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    asker TEXT NOT NULL,
+    author TEXT NOT NULL,
+    goal TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    form INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    reason TEXT NOT NULL,
+    wish TEXT NOT NULL,
+    repairs INTEGER NOT NULL,
+    turn_id TEXT NOT NULL,
+    cost INTEGER NOT NULL,
+    started_ms INTEGER,
+    ended_ms INTEGER
+) STRICT;
+CREATE INDEX task_busy ON task (asker) WHERE state IN ('planning', 'running', 'composing');
+CREATE INDEX task_session ON task (session_id, state);
 CREATE TABLE ticket (
     id TEXT PRIMARY KEY,
     session_id TEXT NOT NULL,
@@ -309,7 +360,7 @@ CREATE TABLE tool_call (
     hidden INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX tool_call_session ON tool_call (session_id);
-CREATE INDEX tool_call_sign_in ON tool_call (server) WHERE state = 'sign_in';
+CREATE INDEX tool_call_sign_in ON tool_call (session_id) WHERE state = 'sign_in';
 CREATE INDEX tool_call_turn ON tool_call (turn_id, round, n);
 CREATE TABLE tool_list (
     digest TEXT PRIMARY KEY,
@@ -354,7 +405,9 @@ CREATE TABLE turn (
     round_tokens INTEGER NOT NULL,
     activity TEXT NOT NULL,
     awaits_since_ms INTEGER,
-    step_id TEXT NOT NULL
+    step_id TEXT NOT NULL,
+    cost INTEGER NOT NULL,
+    task_id TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX turn_open ON turn (session_id) WHERE state IN ('open', 'stopping') AND step_id = '';
 CREATE INDEX turn_refused ON turn (session_id) WHERE failure = 'model_refusal';
@@ -370,6 +423,7 @@ CREATE TABLE waiting (
     ref TEXT NOT NULL,
     received_ms INTEGER NOT NULL,
     held INTEGER NOT NULL,
+    task_id TEXT NOT NULL,
     said_at TEXT NOT NULL,
     files TEXT NOT NULL
 ) STRICT;

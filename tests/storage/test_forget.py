@@ -28,7 +28,8 @@ from core.domain.entities import (
 from core.domain.errors import BadInput, StoreError
 from core.domain.keys import Audience, PersonKey, SessionKey
 from core.domain.leaving import Fact, Link, MoveClaim, Preference, Summary, Ticket
-from core.domain.tooling import Permit, Round, ToolCall, ToolList
+from core.domain.tasking import Step, Task
+from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 from core.engine.ports import Claim, Post
 from storage import SqliteStore
 from storage.files import Peephole
@@ -128,6 +129,24 @@ def left_behind(row: Session, key: PersonKey, canary: str) -> list[Entity]:
             at_ms=1,
         ),
         Preference(identity=row.owner, muted=(str(row.home.place),)),
+        Task(id=f"task-{canary}", session_id=row.id, asker=key, author=canary, goal=canary, created_ms=1, wish=canary),
+        Step(
+            id=f"step-{canary}",
+            task_id=f"task-{canary}",
+            session_id=row.id,
+            n=1,
+            title=canary,
+            instruction=canary,
+            result=canary,
+        ),
+        Login(id=f"login-{canary}", owner=row.owner, asker=key, session_id=row.id, server="jira", created_ms=1),
+        Credential(
+            id=f"credential-{key.user}",
+            owner=row.owner,
+            server="jira",
+            sealed=f"sealed for {key.user}",
+            account=f"account of {key.user}",
+        ),
     ]
 
 
@@ -180,8 +199,8 @@ async def test_the_next_tests_look_at_every_table(store: SqliteStore) -> None:
     await fill(store, "s1", "ann", CANARY)
     empty = {table for table, count in (await rows(store)).items() if not count}
     # Wrong codes keep their lock, and source keys a delivery from being taken twice.
-    # Logins are reached by what deals with logins.
-    assert empty == {"meta", "tombstone", "guesses", "source", "credential", "login"}
+    # What the program is to an authorization server says nothing about anybody.
+    assert empty == {"meta", "tombstone", "guesses", "source", "oauth_client"}
 
 
 @pytest.mark.parametrize("name", ["s1", "id-ann", "local/home/ann"], ids=["session", "owner", "account"])
@@ -195,7 +214,7 @@ async def test_nothing_is_left_of_what_was_forgotten(store: SqliteStore, name: s
     report = await forget(store, name, now_ms=NOW_MS)
     assert report.hits == 0
     assert report.needles
-    kept = {"person": 1, "spend": 1, "preference": 1} if name == "s1" else {}
+    kept = {"person": 1, "spend": 1, "preference": 1, "credential": 1} if name == "s1" else {}
     assert await rows(store) == {table: count + kept.get(table, 0) for table, count in without.items()} | {
         "tombstone": 1 if name == "s1" else 2  # an owner's identity before a link is forgotten with them
     }
@@ -203,6 +222,8 @@ async def test_nothing_is_left_of_what_was_forgotten(store: SqliteStore, name: s
     found = scan(store, [CANARY.encode(), b"canary-of-bob"])
     assert found[CANARY.encode()] == (1 if name == "s1" else 0)
     assert found[b"canary-of-bob"] > 20
+    login = scan(store, [b"sealed for ann", b"account of ann"])
+    assert set(login.values()) == {1 if name == "s1" else 0}
 
 
 async def test_an_owner_is_forgotten_in_sessions_of_others_too(store: SqliteStore) -> None:

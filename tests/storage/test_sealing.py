@@ -98,7 +98,18 @@ def test_another_key_is_named() -> None:
 
 async def test_a_database_knows_its_key(store: SqliteStore) -> None:
     """With a lost key file a new key is made, and everything sealed so far is silently lost."""
-    await store.bind_key(KEYS.key_id)
-    await store.bind_key(KEYS.key_id)
+    await store.bind_key(KEYS)
+    await store.bind_key(KEYS)
     with pytest.raises(StoreDamaged, match="seal_other_key"):
-        await store.bind_key(Keys(b"\x01" * 32).key_id)
+        await store.bind_key(Keys(b"\x01" * 32))
+
+
+async def test_a_database_goes_over_to_a_newer_key(store: SqliteStore) -> None:
+    """After a rotation the old key could never be taken out of the settings, or the new one was refused."""
+    newer = Keys(b"\x01" * 32, older=[KEYS])
+    await store.bind_key(KEYS)
+    await store.bind_key(newer)
+    with pytest.raises(StoreDamaged, match="seal_other_key"):
+        await store.bind_key(Keys(b"\x01" * 32))  # not everything is sealed with it yet
+    await store.rebind_key(newer)
+    await store.bind_key(Keys(b"\x01" * 32))

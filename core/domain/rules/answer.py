@@ -28,7 +28,7 @@ from core.domain.events import (
     Usage,
 )
 from core.domain.prices import cost
-from core.domain.rules import attempts, returning, rounds
+from core.domain.rules import attempts, returning, rounds, tasks
 from core.domain.rules.making import Making
 from core.domain.rules.stitch import after, certain, stitch
 from core.domain.stamp import Stamp
@@ -37,13 +37,15 @@ from core.domain.tooling import NUDGING
 
 TELL_WAITING_MS = 20_000  # a shorter wait is not worth a word
 CONTINUED_MAX = 4  # how often an answer goes on after the model's length limit
+_ASKED_OTHERWISE = ("model_bound_thinking", "model_invalid")
 _LENGTH_LIMITS = ("max_tokens", "model_context_window_exceeded", "pause_turn")
 
 
 def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
     """The model finished: the turn is answered, or goes on after a length limit."""
     making, turn = _begin(view, stamp)
-    making.settle(event.usage)
+    making.careful = frozenset(event.careful)
+    turn = _paid(making, turn, event.usage)
     text = stitch(turn.said, event.text)
     _pin(making, event)
     if event.stop_reason == "refusal":
@@ -53,12 +55,12 @@ def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
     elif not event.text.strip() and not ((turn.said or turn.before) and event.stop_reason == "end_turn"):
         nudged = replace(turn, activity=NUDGING if turn.rounds else "")
         _again(making, nudged, turn.said, "model_empty")
-    elif event.stop_reason in _LENGTH_LIMITS and turn.continued < CONTINUED_MAX and turn.state is TurnState.OPEN:
+    elif _goes_on(turn, event):
         more = replace(turn, said=text, stitched=True, stalls=0, continued=turn.continued + 1)
         _ask(making, more)
     else:
         long = "cut_long" if event.stop_reason in _LENGTH_LIMITS else turn.finish_note
-        verbatim = event.blocks if rounds.verbatim(turn) else ""
+        verbatim = event.blocks if rounds.verbatim(turn) and not turn.task_id else ""
         final = replace(turn, finish_note=long, model=event.model or turn.model)
         _end(making, final, TurnState.ANSWERED, text, blocks=verbatim, prefix=event.prefix if verbatim else "")
     return making.done()
@@ -67,7 +69,7 @@ def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
 def on_cut(view: View, event: ModelCut, stamp: Stamp) -> Decision:
     """The call ended early: go on from what was said."""
     making, turn = _begin(view, stamp)
-    making.settle(event.usage if event.usage.cost else _guess(view, making.session, event.text))
+    turn = _paid(making, turn, event.usage if event.usage.cost else _guess(view, making.session, event.text))
     _again(making, turn, _so_far(turn, event.text), event.code, blameless=event.blameless)
     return making.done()
 
@@ -75,7 +77,7 @@ def on_cut(view: View, event: ModelCut, stamp: Stamp) -> Decision:
 def on_stopped(view: View, event: ModelStopped, stamp: Stamp) -> Decision:
     """The person pressed Stop: what was said is kept."""
     making, turn = _begin(view, stamp)
-    making.settle(event.usage if event.usage.cost else _guess(view, making.session, event.text))
+    turn = _paid(making, turn, event.usage if event.usage.cost else _guess(view, making.session, event.text))
     _end(making, turn, TurnState.STOPPED, _so_far(turn, event.text))
     return making.done()
 
@@ -111,7 +113,7 @@ def on_refused(view: View, event: ModelRefused, stamp: Stamp) -> Decision:
     making.settle(Usage())
     if turn.state is TurnState.STOPPING:
         _end(making, turn, TurnState.STOPPED, turn.said)
-    elif event.code == "model_bound_thinking" and not turn.stripped:
+    elif event.code in _ASKED_OTHERWISE and not turn.stripped and tasks.may_strip(turn, event.code):
         _ask(making, replace(turn, stripped=True))
     else:
         _fail(making, turn, event.code)
@@ -122,7 +124,8 @@ def on_history_lost(view: View, event: HistoryLost, stamp: Stamp) -> Decision:
     """The stored history cannot be read: an acknowledged fresh start; the original stays."""
     making, turn = _begin(view, stamp)
     making.settle(Usage())
-    if event.turn_id == turn.id and turn.level is not Level.FRESH and turn.state is TurnState.OPEN:
+    fresh = turn.level is not Level.FRESH and not turn.step_id
+    if event.turn_id == turn.id and fresh and turn.state is TurnState.OPEN:
         tokens = sum(each.tokens for each in event.messages)
         making.session = replace(making.session, fresh_from_seq=turn.first_seq, level=Level.FRESH, tokens=tokens)
         if event.messages:  # the model reads what the person reads
@@ -143,7 +146,9 @@ def stop(making: Making, turn: Turn) -> None:
 
 def go_on(making: Making, turn: Turn) -> None:
     """All calls of the newest round are over: the model is asked again, with their results."""
-    if turn.round_tokens > rounds.TURN_TOKENS_MAX:
+    if turn.step_id and not tasks.runs(making, turn):
+        _end(making, turn, TurnState.STOPPED, "")
+    elif turn.round_tokens > rounds.TURN_TOKENS_MAX:
         _end(making, replace(turn, finish_note="rounds_max"), TurnState.ANSWERED, "")
     else:
         _ask(making, turn)
@@ -178,6 +183,7 @@ def _use_tools(making: Making, turn: Turn, event: ModelReplied, text: str) -> No
         turn, waits = rounds.begin(making, turn, event, text)
         if waits:
             making.put(turn)
+            tasks.follow(making, turn)
         else:
             go_on(making, turn)
 
@@ -189,8 +195,22 @@ def _begin(view: View, stamp: Stamp) -> tuple[Making, Turn]:
     return Making(view, stamp, view.session), turn
 
 
+def _goes_on(turn: Turn, event: ModelReplied) -> bool:
+    """Whether the answer only reached the model's length limit. A plan is whole or nothing."""
+    limited = event.stop_reason in _LENGTH_LIMITS and turn.continued < CONTINUED_MAX
+    return limited and turn.state is TurnState.OPEN and not tasks.plans(turn)
+
+
+def _paid(making: Making, turn: Turn, usage: Usage) -> Turn:
+    """The call that ends is paid for, and the turn knows it."""
+    making.settle(usage)
+    return replace(turn, cost=turn.cost + usage.cost)
+
+
 def _so_far(turn: Turn, more: str) -> str:
-    """What a call that did not finish leaves behind; blank space alone is nothing."""
+    """What a call that did not finish leaves behind; blank space alone is nothing, and so is half a plan."""
+    if tasks.plans(turn):
+        return ""
     text = certain(turn.said, more)
     return text if text.strip() else ""
 
@@ -216,6 +236,7 @@ def _ask(making: Making, turn: Turn, *, pause_ms: int = 0) -> None:
         _end(making, asked, TurnState.FAILED, asked.said)
     else:
         making.put(asked)
+        tasks.follow(making, asked)
 
 
 def _fail(making: Making, turn: Turn, code: str) -> None:
@@ -239,6 +260,10 @@ def _end(
     turn = replace(turn, state=state, said="" if state is TurnState.ANSWERED else text)
     turn = replace(turn, activity="", awaits_since_ms=None)
     seen = after(turn.before, text)
+    if turn.step_id:
+        making.put(turn)
+        tasks.on_step_over(making, turn, seen)
+        return
     if seen or turn.rounds:
         turn = _store_answer(making, turn, seen, blocks or rounds.last_words(turn, text), prefix)
     if state is TurnState.ANSWERED:
@@ -252,6 +277,8 @@ def _end(
         if making.session.tokens > making.view.policy.recall_budget_tokens:
             returning.write_summary(making)
     making.put(turn)
+    if turn.task_id:
+        tasks.on_answer_over(making, turn)
     if next_turn:
         making.next_turn()
 
@@ -281,5 +308,5 @@ def _guess(view: View, session: Session, text: str) -> Usage:
     """What a call that died has cost: the prompt was read, the text was written."""
     tokens_in = min(session.tokens, view.policy.recall_budget_tokens)
     tokens_out = estimate(text)
-    price = cost(view.policy.model, tokens_in, tokens_out, 0, 0)
+    price = cost(view.policy.model, tokens_in, tokens_out, 0, 0) if view.policy.model_vendor else 0
     return Usage(tokens_in=tokens_in, tokens_out=tokens_out, cost=price)

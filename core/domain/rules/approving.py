@@ -14,9 +14,10 @@ from dataclasses import replace
 
 from core.domain.decision import View
 from core.domain.entities import Button, ButtonStyle, Card, Forgotten, Turn
-from core.domain.keys import ButtonId
+from core.domain.keys import ButtonId, Place
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
+from core.domain.rules.telling import quoted
 from core.domain.tooling import CallState, Permit, ToolCall
 from core.domain.words import say
 
@@ -59,8 +60,8 @@ def ask(making: Making, turn: Turn, call: ToolCall) -> None:
             id=making.stamp.ulid(f"card:{call.id}"),
             session_id=call.session_id,
             key=key_of(call),
-            place=turn.place,
-            text=_text(language, "approval.ask", call),
+            place=_place(making, turn),
+            text=_named(making, turn) + _text(language, "approval.ask", call),
             buttons=buttons(language, call, (APPROVE, DENY, ALWAYS)),
             created_ms=making.now_ms,
         )
@@ -75,8 +76,8 @@ def ask_whether(making: Making, turn: Turn, call: ToolCall) -> None:
             id=making.stamp.ulid(f"card:unsure:{call.id}"),
             session_id=call.session_id,
             key=key_of(call, unsure=True),
-            place=turn.place,
-            text=_text(language, "unsure.ask", call),
+            place=_place(making, turn),
+            text=_named(making, turn) + _text(language, "unsure.ask", call),
             buttons=buttons(language, call, ("call_happened", "call_rerun", "call_skip")),
             created_ms=making.now_ms,
         )
@@ -136,6 +137,21 @@ def buttons(language: str, call: ToolCall, verbs: tuple[str, ...]) -> tuple[Butt
         )
         for verb in verbs
     )
+
+
+def _place(making: Making, turn: Turn) -> Place:
+    """Where a question about a turn is asked: where its answer stands; of a step's, where the conversation lives."""
+    return making.session.home.place if turn.step_id else turn.place
+
+
+def _named(making: Making, turn: Turn) -> str:
+    """For which step of a task it is asked, "" for an answer."""
+    work = making.works.get(turn.task_id)
+    step = work.step(turn.step_id) if work is not None else None
+    if work is None or step is None:
+        return ""
+    title = quoted(step.title)
+    return say(making.view.policy.language, "task.for_step", n=step.n, of=len(work.steps), title=title) + "\n"
 
 
 def _text(language: str, code: str, call: ToolCall) -> str:

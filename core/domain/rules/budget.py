@@ -16,6 +16,7 @@ from core.domain.events import Usage
 from core.domain.prices import cost
 
 ANSWER_TOKENS_MAX = 16_000  # max_tokens of one call: what a reservation has to cover
+STEP_TOKENS = 8_000  # what a step of a task is told at most (see `briefing`)
 _OVERHEAD_TOKENS = 2_000  # system prompt and framing
 
 

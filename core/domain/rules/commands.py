@@ -14,6 +14,8 @@ from core.domain.entities import EffectState, Phase, Session, Turn, TurnState
 from core.domain.events import ButtonPressed, CommandIssued
 from core.domain.rules import (
     answer,
+    connections,
+    credentials,
     forgetting,
     idle,
     looping,
@@ -25,6 +27,7 @@ from core.domain.rules import (
     people,
     resume,
     retention,
+    steering,
     tooling,
 )
 from core.domain.rules.arrive import asking_of
@@ -44,8 +47,20 @@ OWNERS_VERBS: dict[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
     "stay": retention.on_stay,
 }
 
-# Buttons about the person themself: their subject is the identity, or the rule looks at the owner.
-OWN_VERBS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {**notices.BUTTONS, **forgetting.BUTTONS}
+# Buttons about the person themself: their subject is the identity, or the rule looks at whose it is.
+OWN_VERBS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
+    **notices.BUTTONS,
+    **forgetting.BUTTONS,
+    **credentials.BUTTONS,
+    connections.DISCONNECT: connections.on_disconnect,
+}
+
+
+# Buttons whose rules look themselves at who pressed.
+ELSEWHERE: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
+    **dict.fromkeys(resume.BUTTONS, resume.on_button),
+    **dict.fromkeys(steering.BUTTONS, steering.on_button),
+}
 
 
 def on_command(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
@@ -62,8 +77,8 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # no
     if view.person is None or session is None or session.phase is Phase.ERASED:
         return _private(view, "gone")
     verb = event.button.verb
-    if verb in resume.BUTTONS:
-        return resume.on_button(view, event, stamp)
+    if verb in ELSEWHERE:
+        return ELSEWHERE[verb](view, event, stamp)
     if verb in mailbag.CHOICES:
         if view.card is None:
             return _private(view, "gone")
@@ -77,7 +92,7 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # no
             return _private(view, "not_owner")
         return OWNERS_VERBS[verb](view, event, stamp)
     steer: dict[str, Callable[[View, Turn, Stamp], Decision]] = {"stop": _stop, "again": _repeat}
-    if verb not in steer or view.turn is None or view.turn.id != event.button.subject:
+    if verb not in steer or view.turn is None or view.turn.id != event.button.subject or view.turn.step_id:
         return _private(view, "gone")
     return steer[verb](view, view.turn, stamp)
 
@@ -94,7 +109,12 @@ def _on_help(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
 
 def _on_stop(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     del event
-    return _private(view, "nothing_running") if view.running is None else _stop(view, view.running, stamp)
+    if view.running is not None:
+        return _stop(view, view.running, stamp)
+    work = steering.newest_busy(view)
+    if view.session is None or work is None:
+        return _private(view, "nothing_running")
+    return steering.on_stop(view, view.session, work, stamp)
 
 
 def _on_new(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
@@ -150,8 +170,11 @@ def _new(view: View, stamp: Stamp) -> Decision:
     if view.person is None or not people.owns(view.person, view.session):
         return _private(view, "not_owner")
     making = Making(view, stamp, view.session)
+    words = say(view.policy.language, "private.new")
+    if steering.pause_all(making):
+        words = f"{words} {say(view.policy.language, 'task.paused_by_new')}"
     making.session = replace(making.session, phase=Phase.CLOSED, due_ms=None)
-    return making.done(Private(text=say(view.policy.language, "private.new")))
+    return making.done(Private(text=words))
 
 
 def _steerable(view: View, turn: Turn) -> Session | None:
@@ -167,11 +190,13 @@ def _private(view: View, code: str, **values: object) -> Decision:
 # Every command and its rule, in the order in which help lists them: help, completion and the platforms' own
 # command lists come from here.
 COMMANDS: Mapping[str, Callable[[View, CommandIssued, Stamp], Decision]] = {
+    "task": steering.on_task,
     "sessions": mine.on_sessions,
     "resume": resume.on_command,
     "new": _on_new,
     "stop": _on_stop,
     "why": mine.on_why,
+    "connections": connections.on_connections,
     "notices": notices.on_notices,
     "export": mine.on_export,
     "forget": forgetting.on_forget,

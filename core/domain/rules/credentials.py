@@ -1,20 +1,275 @@
-"""Logins at tool servers (being built)."""
+"""Logins at tool servers: asked for once, by a card without any address, for the one person whose call needs it.
+
+Knows: one open question for each person and server, however many calls and conversations wait for it; what is asked is
+not asked again within ten minutes; when the login is there, every call that waited goes on by itself; whoever moved on
+is asked nothing more. The link is made by the person's own press, goes to them alone, and is stored as a digest.
+Must not know: OAuth, pages, tokens (what is sealed in a credential is opened by nobody here).
+"""
 
 from __future__ import annotations
 
-from core.domain.decision import Decision, View
-from core.domain.entities import Turn
-from core.domain.events import SignedIn
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from core.domain import links
+from core.domain.decision import Decision, Private, View
+from core.domain.effects import RefreshCredential
+from core.domain.entities import Button, ButtonStyle, Card, Phase, Turn
+from core.domain.events import ButtonPressed, CredentialReady, SignedIn
+from core.domain.keys import ButtonId
+from core.domain.rules import connections
 from core.domain.rules.making import Making
+from core.domain.rules.outcomes import newest
+from core.domain.rules.telling import quoted
 from core.domain.stamp import Stamp
-from core.domain.tooling import ToolCall
+from core.domain.tooling import CallState, Credential, CredentialStatus, Login, LoginState, ToolCall
+from core.domain.words import say
+
+QUIET_MS = 10 * 60_000  # what was asked is not asked again for so long
+SIGN_IN, NOT_ME, WITHOUT = "sign_in", "not_me", "without"
 
 
-def ask(making: Making, turn: Turn, call: ToolCall) -> None:
-    """Offer the call's person a way to sign in at its server."""
-    raise NotImplementedError
+# ------------------------------------------------------------------------------------------ asking
+
+
+def ask(making: Making, turn: Turn, call: ToolCall) -> bool:
+    """The call needs a login of its asker: put the question, or join it; False when it was just asked and answered."""
+    view = making.view
+    known = next((each for each in view.logins if each.server == call.server), None)
+    fresh = known is not None and making.now_ms - known.created_ms < QUIET_MS
+    if known is not None and (known.state is LoginState.OPEN or (fresh and known.state is LoginState.CANCELLED)):
+        making.put(replace(known, state=LoginState.OPEN, failure=""))
+        _show(making, known, call, "login.ask" if known.session_id == turn.session_id else "login.joined")
+        return True
+    if fresh:
+        return False
+    login = Login(
+        id=making.stamp.ulid(f"login:{call.server}"),
+        owner=view.caller,
+        asker=call.asker,
+        session_id=turn.session_id,
+        server=call.server,
+        created_ms=making.now_ms,
+    )
+    making.put(login)
+    had_one = any(each.server == call.server for each in view.credentials)
+    _show(making, login, call, "login.ask_again" if had_one else "login.ask")
+    return True
+
+
+def left(making: Making, calls: Sequence[ToolCall], code: str) -> None:
+    """The answer goes on, or ends, without these calls: what nothing else waits for is not asked any more."""
+    if calls:
+        _let_go(making, calls, f"login.{code}" if code in ("moved_on", "waited_long") else "login.dropped")
+
+
+def _let_go(making: Making, calls: Iterable[ToolCall], code: str) -> None:
+    gone = {each.id for each in calls}
+    left = [each for each in making.view.sign_in_calls if each.id not in gone]
+    for login in making.view.logins:
+        waits = [each for each in left if (each.server, each.asker) == (login.server, login.asker)]
+        if login.state is LoginState.OPEN and not waits:
+            making.put(replace(login, state=LoginState.CANCELLED))
+            _retell(making, login, _words(making, login, code))
+        elif login.state is LoginState.OPEN and not any(each.session_id == making.session.id for each in waits):
+            _retell(making, login, _words(making, login, code), only=making.session.id)
+
+
+# ------------------------------------------------------------------------------------------ the card
+
+
+def _show(making: Making, login: Login, call: ToolCall, code: str) -> None:
+    """The question in this session, new or standing already, for the account that asked here."""
+    language, session = making.view.policy.language, making.session
+    text = say(language, code, server=quoted(login.server))
+    stands = next((each for each in making.view.login_cards if _is_of(each, login, session.id)), None)
+    buttons = _buttons(login, language, call.asker.user, SIGN_IN, WITHOUT)
+    if stands is not None:
+        if (stands.text, stands.buttons) != (text, buttons):
+            making.card(newest(stands, text=text, buttons=buttons))
+        return
+    making.card(
+        Card(
+            id=making.stamp.ulid(f"card:login:{login.server}"),
+            session_id=session.id,
+            key=f"login:{login.id}",
+            place=session.home.place,
+            text=text,
+            buttons=buttons,
+            created_ms=making.now_ms,
+        )
+    )
+
+
+def _is_of(card: Card, login: Login, session_id: str) -> bool:
+    return card.key == f"login:{login.id}" and card.session_id == session_id
+
+
+def _buttons(login: Login, language: str, user: str, *verbs: str) -> tuple[Button, ...]:
+    return tuple(
+        Button(
+            id=str(ButtonId(verb=verb, subject=login.id)),
+            label=say(language, f"login.button.{verb}"),
+            style=ButtonStyle.PRIMARY if verb == SIGN_IN else ButtonStyle.PLAIN,
+            for_user=user,
+        )
+        for verb in verbs
+    )
+
+
+def _retell(making: Making, login: Login, text: str, *verbs: str, only: str = "") -> None:
+    """Every card of the question says what became of it, each with its buttons for the account that it is for."""
+    language = making.view.policy.language
+    for card in making.view.login_cards:
+        if card.key == f"login:{login.id}" and only in ("", card.session_id):
+            user = card.buttons[0].for_user if card.buttons else login.asker.user
+            making.card(newest(card, text=text, buttons=_buttons(login, language, user, *verbs)))
+
+
+def _words(making: Making, login: Login, code: str, **more: str) -> str:
+    return say(making.view.policy.language, code, server=quoted(login.server), **more)
+
+
+# ------------------------------------------------------------------------------------- the callback
 
 
 def on_signed_in(view: View, event: SignedIn, stamp: Stamp) -> Decision:
-    """A login has come to an end; what waited for it goes on."""
-    raise NotImplementedError
+    """The browser came back: the login is saved and everything that waited for it goes on; or it did not work."""
+    login, session = view.login, view.session
+    if login is None or session is None or session.phase is Phase.ERASED:
+        return Decision()
+    making = Making(view, stamp, session)
+    _act(making)
+    if event.credential is None:
+        _did_not_work(making, login, event.failure)
+        return making.done()
+    credential = _replacing(view, event.credential)
+    making.put(
+        credential,
+        replace(login, state=LoginState.DONE, credential_id=credential.id, link="", sealed="", failure=""),
+    )
+    code = "login.done_as" if credential.account else "login.done"
+    told = [_words(making, login, code, account=quoted(credential.account))]
+    if view.sign_in_calls:
+        told.append(say(view.policy.language, "login.goes_on"))
+    _retell(making, login, " ".join(told), NOT_ME)
+    _go_on(making, credential)
+    return making.done()
+
+
+def _did_not_work(making: Making, login: Login, failure: str) -> None:
+    if login.state is not LoginState.OPEN:
+        return
+    making.put(replace(login, failure=failure))
+    code = f"login.{failure}" if failure in ("declined", "down") else "login.failed"
+    _retell(making, login, _words(making, login, code), SIGN_IN, WITHOUT)
+
+
+def _replacing(view: View, credential: Credential) -> Credential:
+    """The new login in the place of the old one, if there is one."""
+    old = view.credential
+    if old is None or old.status is CredentialStatus.ENDING:
+        return credential
+    return replace(credential, id=old.id, version=old.version + 1, created_ms=old.created_ms)
+
+
+def _go_on(making: Making, credential: Credential) -> None:
+    """Calls of this session go on in this commit; those of other sessions when their own lane takes it."""
+    here = [each for each in making.view.sign_in_calls if each.session_id == making.session.id]
+    _run(making, here)
+    elsewhere = {each.session_id for each in making.view.sign_in_calls} - {making.session.id}
+    for session_id in sorted(elsewhere):
+        effect = RefreshCredential(credential_id=credential.id, version=0)
+        making.effect(effect, session_id=session_id, deadline_ms=making.now_ms + connections.REFRESH_MS)
+
+
+def on_ready(view: View, event: CredentialReady, stamp: Stamp) -> Decision:
+    """A login that was got elsewhere is there: the calls of this session that wait for it go on."""
+    session, credential = view.session, view.credential
+    if session is None or session.phase is Phase.ERASED or credential is None:
+        return Decision()
+    del event
+    making = Making(view, stamp, session)
+    if connections.is_good(credential, stamp.now_ms):
+        _run(making, [each for each in view.sign_in_calls if each.session_id == session.id])
+    else:
+        connections.correct(making, credential)
+    return making.done()
+
+
+def _run(making: Making, calls: Iterable[ToolCall]) -> None:
+    from core.domain.rules import looping  # noqa: PLC0415  (the loop asks for logins, and logins let the loop go on)
+
+    looping.go_on(making, tuple(each for each in calls if each.state is CallState.SIGN_IN))
+
+
+# ------------------------------------------------------------------------------------------ buttons
+
+
+def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
+    """A button of a login's card, or of `/connections`; only whose login it is may press it."""
+    verb, language = event.button.verb, view.policy.language
+    login, session = view.login, view.session
+    if login is None or session is None or session.phase is Phase.ERASED or view.person is None:
+        return _private(language, "private.gone")
+    if view.person.identity != login.owner and view.person.key != login.asker:
+        return _private(language, "login.not_yours")
+    making = Making(view, stamp, session)
+    _act(making)
+    return _BUTTONS[verb](making, login)
+
+
+def _act(making: Making) -> None:
+    """Whoever signs in is here. A conversation that is parked does not come back by it: a message brings it back."""
+    if making.session.phase in (Phase.ACTIVE, Phase.WARNED):
+        making.human_act()
+
+
+def _sign_in(making: Making, login: Login) -> Decision:
+    """A new one-time link, told to this person only; the one before is worth nothing from now on."""
+    language, server = making.view.policy.language, quoted(login.server)
+    if login.state is LoginState.DONE:
+        return making.done(Private(text=say(language, "login.over", server=server)))
+    if login.state is LoginState.CANCELLED:
+        return making.done(Private(text=say(language, "login.not_needed")))
+    link = links.new_link(making.stamp)
+    made = replace(
+        login, link=links.digest_of_link(link), expires_ms=making.now_ms + links.LIFE_MS, browser="", failure=""
+    )
+    making.put(made)
+    return making.done(Private(text=say(language, "login.link", server=server, link=links.placeholder(link))))
+
+
+def _without(making: Making, login: Login) -> Decision:
+    """The person does not want to sign in: the calls are left, the answer goes on without them."""
+    from core.domain.rules import looping  # noqa: PLC0415
+
+    view = making.view
+    if login.state is not LoginState.OPEN:
+        return making.done(Private(text=say(view.policy.language, "private.already_done")))
+    here = [each for each in view.sign_in_calls if each.session_id == making.session.id]
+    _let_go(making, here, "login.without")
+    looping.leave(making, tuple(here))
+    return making.done()
+
+
+def _not_me(making: Making, login: Login) -> Decision:
+    """It is not the account that it should be: given back at once, and asked for anew on the same card."""
+    language, credential = making.view.policy.language, making.view.credential
+    if login.state is not LoginState.DONE:
+        return making.done(Private(text=say(language, "private.already_done")))
+    if credential is not None and credential.id == login.credential_id:
+        ended, effects = connections.end_all((credential,), making.stamp)
+        making.put(*ended, *effects)
+    again = replace(login, state=LoginState.OPEN, credential_id="", created_ms=making.now_ms, link="", sealed="")
+    making.put(again)
+    _retell(making, again, _words(making, again, "login.not_me"), SIGN_IN, WITHOUT)
+    return making.done(Private(text=say(language, "login.not_me_reply")))
+
+
+_BUTTONS: Mapping[str, Callable[[Making, Login], Decision]] = {SIGN_IN: _sign_in, WITHOUT: _without, NOT_ME: _not_me}
+BUTTONS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = dict.fromkeys(_BUTTONS, on_button)
+
+
+def _private(language: str, code: str) -> Decision:
+    return Decision(reply=Private(text=say(language, code)))

@@ -20,17 +20,18 @@ from dataclasses import replace
 from core.domain.codes import placeholder
 from core.domain.decision import Decision, Private, View
 from core.domain.effects import AskModel, Deliver, FetchFile, ReadThread
-from core.domain.entities import Button, ButtonStyle, Card, Phase, Session
+from core.domain.entities import Button, ButtonStyle, Card, Phase, Session, TurnState
 from core.domain.events import TimerDue
 from core.domain.keys import ButtonId, PersonKey
 from core.domain.leaving import Notices, Preference, Ticket
-from core.domain.rules import looping, retention, returning
+from core.domain.rules import looping, progress, retention, returning
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.resume import issue
 from core.domain.rules.telling import clock
 from core.domain.rules.timeline import idle_since, next_due
 from core.domain.stamp import Stamp
+from core.domain.tasking import ASKS, Work
 from core.domain.words import say
 
 KEEP_MS = 24 * 3_600_000
@@ -56,7 +57,7 @@ def on_timer(view: View, event: TimerDue, stamp: Stamp) -> Decision:
         pass  # early, or out of a stepped clock: the row says when it is really due
     elif looping.waited_long(making):
         making.postpone(stamp.now_ms)
-    elif working(view):
+    elif working(view, stamp.now_ms):
         making.postpone(stamp.now_ms + min(RECHECK_MAX_MS, max(view.policy.idle_warning_ms // 2, 1_000)))
     elif session.phase in (Phase.EXPIRED, Phase.CLOSED):
         retention.step(making, event.up_ms)
@@ -65,9 +66,16 @@ def on_timer(view: View, event: TimerDue, stamp: Stamp) -> Decision:
     return making.done()
 
 
-def working(view: View) -> bool:
+def working(view: View, now_ms: int) -> bool:
     """Whether something runs for this session that the person is waiting for."""
-    return view.running is not None or any(isinstance(each.effect, _WORK) for each in view.open_effects)
+    working_effects = any(isinstance(each.effect, _WORK) for each in view.open_effects)
+    return view.running is not None or working_effects or _awaited(view, now_ms)
+
+
+def _awaited(view: View, now_ms: int) -> bool:
+    """Whether a step of a task waits for its person, for less than a day."""
+    since = (each.awaits_since_ms for each in view.task_turns if each.step_id and each.state is TurnState.OPEN)
+    return any(each is not None and now_ms - each < looping.DAY_MS for each in since)
 
 
 def at_stake(view: View, session: Session) -> bool:
@@ -80,7 +88,12 @@ def at_stake(view: View, session: Session) -> bool:
     least = policy.idle_min_exchanges
     if least is None:
         least = 2 if session.crowded else 1
-    return session.asked_back or session.exchanges >= least
+    return session.asked_back or bool(_asking(view)) or session.exchanges >= least
+
+
+def _asking(view: View) -> tuple[Work, ...]:
+    """The tasks that wait for the person."""
+    return tuple(each for each in view.works if each.task.state in ASKS or each.waits_for_person)
 
 
 def _step(making: Making, due_ms: int) -> None:
@@ -145,6 +158,7 @@ def _text(making: Making, code: str, ticket: Ticket | None) -> str:
     language, policy = making.view.policy.language, making.view.policy
     park_ms = idle_since(making.session, policy) + policy.idle_park_ms
     lines = [say(language, code, time=clock(park_ms, making.now_ms))]
+    lines += [progress.short(each, language) for each in _asking(making.view)]
     if ticket is not None and ticket.expires_ms > making.now_ms:
         shown = placeholder(ticket.id, ticket.generation)
         lines.append(say(language, "idle.code", code=shown, until=clock(ticket.expires_ms, making.now_ms)))

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from core.domain.decision import View
 from core.domain.entities import Turn
-from core.domain.rules import answer, approving, rounds
+from core.domain.rules import answer, rounds, tasks
 from core.domain.rules.making import Making
 from core.domain.rules.tool_texts import SERVER_FAULTS, instead
 from core.domain.tooling import CallState, ToolCall
@@ -31,11 +31,12 @@ def step(making: Making, turn: Turn, *changed: ToolCall) -> None:
     turn = rounds.at_work(turn, mine, making.now_ms)
     if all(call.over for call in mine):
         answer.go_on(making, turn)
-    elif _left_to_person(mine) and _went_on(making.view, turn):
+    elif not turn.step_id and _left_to_person(mine) and _went_on(making.view, turn):
         _move_on(making, turn, calls)
         making.next_turn()
     else:
         making.put(turn)
+        tasks.follow(making, turn)
 
 
 def fail(making: Making, turn: Turn, call: ToolCall, code: str, *, result: str = "") -> None:
@@ -48,14 +49,27 @@ def fail(making: Making, turn: Turn, call: ToolCall, code: str, *, result: str =
 
 def go_on(making: Making, calls: tuple[ToolCall, ...]) -> None:
     """What these calls waited for is there (a login): they are made now."""
-    for call in calls:
-        if call.state is CallState.SIGN_IN:
-            pending = replace(call, state=CallState.PENDING)
-            rounds.issue(making, pending)
-            making.put(pending)
-            turn = making.view.turn
-            if turn is not None and turn.id == call.turn_id:
-                making.put(replace(turn, activity=f"calling:{approving.label(call)}", awaits_since_ms=None))
+    pending = tuple(replace(call, state=CallState.PENDING) for call in calls)
+    for call in pending:
+        rounds.issue(making, call)
+    _changed(making, pending)
+
+
+def leave(making: Making, calls: tuple[ToolCall, ...]) -> None:
+    """The person goes on without these calls: nothing was done, and the model is told so."""
+    told = instead("without_login")
+    _changed(
+        making,
+        tuple(rounds.over(call, CallState.SKIPPED, told, is_error=True, failure="without_login") for call in calls),
+    )
+
+
+def _changed(making: Making, calls: tuple[ToolCall, ...]) -> None:
+    """Calls have changed that may be of several turns; only those that the view holds can be looked at whole."""
+    held = {each.id: each for each in (*making.view.task_turns, making.view.turn) if each is not None}
+    making.put(*(call for call in calls if call.turn_id not in held))
+    for turn_id in dict.fromkeys(call.turn_id for call in calls if call.turn_id in held):
+        step(making, held[turn_id], *(call for call in calls if call.turn_id == turn_id))
 
 
 def make_way(making: Making) -> bool:

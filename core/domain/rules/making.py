@@ -6,7 +6,8 @@ Must not know: why. The rules decide; this file keeps seqs, tokens, money and ef
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from core.domain.decision import Decision, Nothing, Reply, View
@@ -34,11 +35,14 @@ from core.domain.rules import budget
 from core.domain.rules.stitch import after
 from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
+from core.domain.tasking import Work
 from core.domain.tokens import estimate, weigh
 
 TITLE_MAX_CHARS = 80
 READ_THREAD_MS = 20_000  # nobody waits longer for an answer because a thread cannot be read
 RING_MAX_MS = 300 * 24 * 3_600_000  # a step further ahead is looked at again on the way
+PACE_MS = 1_500  # between two edits of a card that follows something; a person cannot read faster
+PACED = "task:"  # the cards that do
 MARK_LIFE_MS = 60_000  # a "seen" sign a minute late is worth nothing
 
 
@@ -69,7 +73,7 @@ def new_session(key: SessionKey, person: Person, stamp: Stamp) -> Session:
 
 
 class Making:
-    """Collects rows; `session`, `turn` and `spends` are the latest state of what the view began with."""
+    """Collects rows; `session`, `works` and `spends` are the latest state of what the view began with."""
 
     def __init__(self, view: View, stamp: Stamp, session: Session) -> None:
         self.view = view
@@ -77,11 +81,15 @@ class Making:
         self.now_ms = stamp.now_ms
         self.session = session
         self.spends = view.spends
+        self.works: dict[str, Work] = {each.task.id: each for each in (*view.works, *filter(None, (view.work,)))}
         self._rows: list[Entity] = []
+        self._last: dict[str, Callable[[], None]] = {}
+        self._stops: list[str] = []
+        self.careful: frozenset[str] = frozenset()  # tools that are asked for, by the names that the model knows
         self.delivery = ""  # the newest delivery of an answer that this decision begins
         self._before_answer: tuple[str, ...] = ()  # what has to be shown before that
         self._effects = 0
-        self._showing: set[str] = set()
+        self._showing: set[tuple[str, str]] = set()
         self._postponed_ms: int | None = None
         if session is not view.session:
             self.put(Binding(key=session.home, session_id=session.id))
@@ -100,12 +108,32 @@ class Making:
             retention_told_up_ms=None,
         )
 
+    def interrupt(self, effect_id: str) -> None:
+        """End a running effect after the commit."""
+        self._stops.append(effect_id)
+
     def postpone(self, due_ms: int) -> None:
         """Look at the session again at `due_ms`, later than its row says."""
         self._postponed_ms = due_ms
 
-    def done(self, reply: Reply | None = None, **more: int | tuple[str, ...]) -> Decision:
+    def set_work(self, work: Work) -> None:
+        """A task and its steps as they shall be."""
+        before = self.works.get(work.task.id, Work(task=work.task))
+        self.works[work.task.id] = work
+        left = {each.id for each in work.steps}
+        gone = tuple(each.id for each in before.steps if each.id not in left)
+        if gone:
+            self.put(Forgotten(steps=gone))
+        self.put(work.task, *(each for each in work.steps if each not in before.steps))
+
+    def at_last(self, name: str, deed: Callable[[], None]) -> None:
+        """Do it once, when everything else is decided."""
+        self._last[name] = deed
+
+    def done(self, reply: Reply | None = None, *, received: int = 0, stop: tuple[str, ...] = ()) -> Decision:
         """The decision: all rows, then the session and the spends as they ended."""
+        for deed in self._last.values():
+            deed()
         due_ms = self._postponed_ms or next_due(self.session, self.view.policy)
         if due_ms is not None:
             due_ms = min(due_ms, self.now_ms + RING_MAX_MS)
@@ -114,7 +142,8 @@ class Making:
         return Decision(
             changes=(self.session, *self._rows, *spends),
             reply=reply or Nothing(),
-            **more,  # type: ignore[arg-type]
+            received=received,
+            stop=(*stop, *self._stops),
         )
 
     # ------------------------------------------------------------------------------------ messages
@@ -162,7 +191,7 @@ class Making:
             stored = estimate(after(turn.before, turn.said)) + turn.round_tokens
             tokens = max(self.session.tokens - stored, 0)
             self.session = replace(self.session, tokens=tokens)
-        return replace(turn, state=TurnState.OPEN, failure="", stalls=0, stripped=False)
+        return replace(turn, state=TurnState.OPEN, failure="", stalls=0, stripped=False, cost=0)
 
     def wait(self, message: Waiting) -> None:
         """The message waits for the next turn; its author sees that it was seen."""
@@ -191,6 +220,7 @@ class Making:
             last_seq=taken[-1].seq,
             level=Level.SUMMARY if self.session.level is Level.SUMMARY else Level.FULL,
             model=self.view.policy.model,
+            task_id=waiting[-1].task_id,
         )
         waits = (*self.fetch(waiting), *self._summaries())
         if read_thread:
@@ -203,11 +233,13 @@ class Making:
 
     def ask(self, turn: Turn, *, not_before_ms: int, waits: tuple[str, ...] = ()) -> Turn:
         """Ask the model for `turn`; it comes back as it was, or FAILED when today's budget cannot pay."""
+        tokens = budget.STEP_TOKENS if turn.step_id else self.session.tokens
         effect = AskModel(
             turn_id=turn.id,
-            reserved=budget.price_of_turn(self.view.policy, self.session.tokens, turn.round_tokens),
+            reserved=budget.price_of_turn(self.view.policy, tokens, turn.round_tokens),
             accounts=budget.accounts_of(self.session),
             day=budget.day_of(self.now_ms),
+            share="task" if turn.step_id else "",
         )
         failure = budget.over_limit(self.view.policy, self.spends, effect)
         if failure:
@@ -256,7 +288,7 @@ class Making:
 
     def next_turn(self) -> None:
         """What waited while an answer was running becomes the next turn, at once."""
-        ready = tuple(each for each in self.view.waiting if not each.held)
+        ready = _together([each for each in self.view.waiting if not each.held])
         if ready:
             self.put(Forgotten(waiting=tuple(each.id for each in ready)))
             self.open_turn(ready, pause_ms=0)
@@ -285,7 +317,8 @@ class Making:
         """The card changes (or is new); one pending or running ShowCard brings it up to date."""
         self.put(card)
         showing = any(
-            isinstance(each.effect, ShowCard) and each.effect.card_key == card.key for each in self.view.open_effects
+            isinstance(each.effect, ShowCard) and (each.session_id, each.effect.card_key) == (card.session_id, card.key)
+            for each in self.view.open_effects
         )
         if not showing:
             self.show(card)
@@ -297,11 +330,13 @@ class Making:
 
     def show(self, card: Card) -> str:
         """Bring the card up to its wanted version; once in a decision. Returns the effect, "" when it is under way."""
-        if card.key in self._showing:
+        if (card.session_id, card.key) in self._showing:
             return ""
-        self._showing.add(card.key)
+        self._showing.add((card.session_id, card.key))
+        paced = card.key.startswith(PACED) and card.wanted_version > 1
         return self.effect(
             ShowCard(card_key=card.key),
+            not_before_ms=self.now_ms + PACE_MS if paced else 0,
             order_key=f"card:{card.place}",
             deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
             session_id=card.session_id,
@@ -332,3 +367,11 @@ class Making:
         )
         self.put(row)
         return row.id
+
+
+def _together(waiting: Sequence[Waiting]) -> tuple[Waiting, ...]:
+    """The first of what waits that one turn answers: words of people together, the answer of a task alone."""
+    if waiting and waiting[0].task_id:
+        return tuple(waiting[:1])
+    words = itertools.takewhile(lambda each: not each.task_id, waiting)
+    return tuple(words)

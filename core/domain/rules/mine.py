@@ -12,7 +12,7 @@ from core.domain.decision import Decision, Line, Private, View
 from core.domain.entities import Button, ButtonStyle, Phase, Session
 from core.domain.events import CommandIssued
 from core.domain.keys import ButtonId
-from core.domain.rules import moving, people, returning
+from core.domain.rules import connections, moving, people, progress, returning
 from core.domain.rules.telling import WORDS_CHARS, ago, clock, quoted, short, title, where
 from core.domain.rules.timeline import idle_since, next_due
 from core.domain.stamp import Stamp
@@ -98,11 +98,13 @@ def on_why(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     parts = (
         returning.present_line(view, session, level),
         _recovered(session, language, stamp.now_ms),
+        *(progress.short(each, language) for each in view.works),
         _next(view, session, stamp.now_ms),
+        connections.preflight(view, stamp.now_ms),
     )
     carry = moving.carry_button(language, session)
     buttons = (carry,) if people.owns(view.person, session) else ()
-    return Decision(reply=Private(text=" ".join(parts), buttons=buttons))
+    return Decision(reply=Private(text=" ".join(filter(None, parts)), buttons=buttons))
 
 
 def _recovered(session: Session, language: str, now_ms: int) -> str:
@@ -153,6 +155,7 @@ def on_privacy(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
         say(language, "privacy.vendor", vendor=vendor) if vendor else say(language, "privacy.no_vendor"),
         *((say(language, "privacy.tools", servers=", ".join(policy.tool_servers)),) if policy.tool_servers else ()),
         say(language, "privacy.kept") if days is None else say(language, "privacy.kept_days", days=days),
+        *((say(language, "privacy.logins"),) if policy.login_servers else ()),
         say(language, "privacy.delete"),
     )
     return Decision(reply=Private(text="\n".join(f"- {each}" for each in lines)))

@@ -44,7 +44,7 @@ CONTINUE = (
 )
 
 
-def compose(
+def compose(  # noqa: PLR0913  (one argument for each thing that a request is made of)
     messages: Sequence[Message],
     turn: Turn,
     *,
@@ -53,6 +53,7 @@ def compose(
     whole: bool,
     summary: Summary | None = None,
     named: bool = False,
+    last: str = "",
     loops: Loops = NO_LOOPS,
 ) -> tuple[Mapping[str, object], ...]:
     """The Messages-API messages of a call for `turn`: history, then the turn, then what was already said.
@@ -61,6 +62,7 @@ def compose(
     `prefix` is the hash of the system prompt and tools that will be sent; `whole` says that no earlier message is
     left out. A `summary` stands in front of everything. The last message is always a user's: a partial answer is
     quoted and continued, never prefilled. `named`: several people write here, so each message says who.
+    `last` is what the program itself asks for, after everything else (see `briefing`).
     `loops`: rounds of the tool loop. Those of the turn itself are always sent, those of earlier turns while nothing is
     left out, else their text alone; every `tool_use` has its result, or a word that there is none.
     """
@@ -80,6 +82,8 @@ def compose(
             _append(merged, role, _assistant(each, keep=keep, last=bool(own)))
         else:
             _append(merged, role, _human(each, files, named=named))
+    if last:
+        _append(merged, "user", [_text(last)])
     _append_all(merged, rounds.get(turn.id, ()), keep=keep)
     if turn.activity == NUDGING and not turn.said.strip():
         _append(merged, "user", [_text(NUDGE)])

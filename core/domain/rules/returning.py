@@ -16,7 +16,7 @@ from core.domain.entities import Button, Card, Level, Phase, Role, Session
 from core.domain.events import Summarized
 from core.domain.keys import ButtonId
 from core.domain.leaving import Summary
-from core.domain.rules import retention
+from core.domain.rules import connections, retention
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.summary import as_text
@@ -63,6 +63,8 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
     if level is Level.SUMMARY:
         summary_id = _summary_for(making)
     line = level_line(view, session, level)
+    logins = connections.preflight(view, making.now_ms)
+    connections.check(making)
     retention.take_back(making)
     making.human_act()
     making.session = replace(
@@ -70,13 +72,13 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
         phase=Phase.ACTIVE,
         idle_epoch=session.idle_epoch + 1,
         level=level,
-        unsaid=line,
+        unsaid=_lines(line, logins),
         summary_id=summary_id,
         keep_until_ms=None,
         tools=session.tools if session.phase is Phase.WARNED else "",  # after a break the tools are looked at anew
     )
     if tell:
-        _tell(making, level, line)
+        _tell(making, level, line, logins)
     return level
 
 
@@ -164,7 +166,9 @@ def _outgrown(making: Making) -> None:
     """In the middle of a conversation the history no longer fits: said once, in the same words as on a return."""
     line = level_line(making.view, making.session, Level.SUMMARY)
     making.session = replace(making.session, unsaid=line)
-    _show_memory(making, say(making.view.policy.language, "idle.outgrown", memory=line), making.session.next_seq)
+    language = making.view.policy.language
+    text = say(language, "idle.outgrown", memory=line)
+    _show_memory(making, text, making.session.next_seq, memory_buttons(making.session, language))
 
 
 def _last_exchange(tail: tuple[Tail, ...], next_seq: int) -> int:
@@ -200,24 +204,33 @@ def write_summary(making: Making) -> None:
         making.effect(Summarize(to_seq=session.next_seq - 1, extract=extract))
 
 
-def _tell(making: Making, level: Level, line: str) -> None:
-    """Level full: the notice that stands is edited, nothing more is posted. Else: one line with its two buttons."""
+def _tell(making: Making, level: Level, line: str, logins: str) -> None:
+    """Level full: the notice that stands is edited, nothing more is posted. Else: one line with its two buttons.
+
+    `logins`: what of the person's logins is known, when tools were used here.
+    """
     view, language = making.view, making.view.policy.language
     notice = view.notice
     standing = notice is not None and notice.key == f"idle:{making.session.idle_epoch - 1}"
     if level is Level.FULL:
         if notice is not None and standing:
-            making.card(newest(notice, text=say(language, "idle.back_full"), buttons=()))
+            making.card(newest(notice, text=_lines(say(language, "idle.back_full"), logins), buttons=()))
+        elif logins and not connections.all_good(view, making.now_ms):
+            _show_memory(making, logins, making.session.idle_epoch, buttons=())
         return
     buttons = memory_buttons(making.session, language)
-    text = say(language, "idle.back", memory=line)
+    text = _lines(say(language, "idle.back", memory=line), logins)
     if notice is not None and standing:
         making.card(newest(notice, text=text, buttons=buttons))
         return
-    _show_memory(making, text, making.session.idle_epoch)
+    _show_memory(making, text, making.session.idle_epoch, buttons)
 
 
-def _show_memory(making: Making, text: str, number: int) -> None:
+def _lines(*lines: str) -> str:
+    return "\n".join(filter(None, lines))
+
+
+def _show_memory(making: Making, text: str, number: int, buttons: tuple[Button, ...]) -> None:
     making.first(
         Card(
             id=making.stamp.ulid("card:memory"),
@@ -225,7 +238,7 @@ def _show_memory(making: Making, text: str, number: int) -> None:
             key=f"memory:{number}:{making.session.idle_epoch}",
             place=making.session.home.place,
             text=text,
-            buttons=memory_buttons(making.session, making.view.policy.language),
+            buttons=buttons,
             created_ms=making.now_ms,
         )
     )

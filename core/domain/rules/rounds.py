@@ -16,7 +16,7 @@ from core.domain.decision import View
 from core.domain.effects import CallTool
 from core.domain.entities import EffectRow, EffectState, Turn
 from core.domain.events import ModelReplied
-from core.domain.rules import approving
+from core.domain.rules import approving, credentials
 from core.domain.rules.making import Making
 from core.domain.rules.stitch import after
 from core.domain.rules.tool_texts import MAY_HAVE_HAPPENED, content, instead
@@ -116,6 +116,7 @@ def close(making: Making, turn: Turn, code: str, calls: tuple[ToolCall, ...]) ->
         turn = replace(turn, round_tokens=turn.round_tokens + ended.tokens)
         if call.state in FOR_PERSON:
             approving.withdraw(making, call)
+    credentials.left(making, [call for call in calls if call.state is CallState.SIGN_IN], code)
     return turn, tuple(stopped)
 
 

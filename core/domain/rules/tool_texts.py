@@ -30,6 +30,9 @@ TEXTS: dict[str, str] = {
     "asker_not_served": "This program may not act for the person who asked any more. Nothing was done.",
     "denied": "The person did not allow this call. Nothing was done. Do not ask for it again unless they say so.",
     "skipped": "The person chose to go on without this call. It is not known whether it was carried out.",
+    "without_login": "The person chose not to sign in there now. Nothing was done. Go on without this tool.",
+    "login_refused": "The tool server does not accept the login that the person made a moment ago. Nothing was done. "
+    "Tell the person; do not call it again unless they ask you to.",
     "stopped": "The person stopped the answer. Nothing was done.",
     "stopped_running": f"The person stopped the answer while the call was running. {_MAY}",
     "moved_on": "The person went on without deciding about this call. Nothing was done.",

@@ -21,7 +21,7 @@ from core.domain.events import (
     SignInNeeded,
     ToolReturned,
 )
-from core.domain.rules import approving, attempts, credentials, finding, looping, rounds
+from core.domain.rules import approving, attempts, beginning, credentials, finding, looping, rounds
 from core.domain.rules.making import Making
 from core.domain.rules.tool_texts import instead
 from core.domain.stamp import Stamp
@@ -54,9 +54,10 @@ def on_sign_in_needed(view: View, event: SignInNeeded, stamp: Stamp) -> Decision
     del event
 
     def wait(making: Making, turn: Turn, call: ToolCall) -> None:
-        call = replace(call, state=CallState.SIGN_IN)
-        credentials.ask(making, turn, call)
-        looping.step(making, turn, call)
+        if not credentials.ask(making, turn, call):
+            looping.fail(making, turn, call, "login_refused")
+            return
+        looping.step(making, turn, replace(call, state=CallState.SIGN_IN))
 
     return _outcome(view, stamp, wait)
 
@@ -154,6 +155,7 @@ def _with_row(view: View, rule: Callable[[Making, Turn, ToolCall, EffectRow], No
 
 
 def _returned(making: Making, turn: Turn, call: ToolCall, event: ToolReturned) -> None:
+    event = beginning.carried_out(making, turn, call, event)
     if event.failure:
         looping.fail(making, turn, call, event.failure, result=event.content)
         return

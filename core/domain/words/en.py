@@ -1,5 +1,7 @@
 """English, the language that all others are measured against."""
 
+from core.domain.words import logins_en
+
 WORDS: dict[str, str] = {
     # buttons
     "button.stop": "Stop",
@@ -250,6 +252,59 @@ WORDS: dict[str, str] = {
     # what a person can know and choose
     "button.correct": "Save",
     # the page that a link with a code leads to
+    # long tasks
+    "command.task": "work on something that takes many steps, a step at a time; it survives everything",
+    "task.usage": "Write what is to be done after it: `/task compare three apples`.",
+    "task.too_long": "That is too long for a goal. Say it in fewer words, and put the rest into the thread.",
+    "task.too_many": "{most} of your tasks are running already. Wait for one, pause it or stop it.",
+    "task.begun": "I make a plan.",
+    "task.started": "I start.",
+    "task.changing": "I change the plan.",
+    "task.no_wish": "Nothing was changed: the field was empty.",
+    "task.wish_field": "What should be different?",
+    "task.resumed": "I go on.",
+    "task.retried": "I begin that step anew.",
+    "task.skipped": "Left out.",
+    "task.still_runs": "That step is still running.",
+    "task.pausing": "Paused. What was worked out so far is kept.",
+    "task.stopping": "Stopped. What was worked out so far is kept.",
+    "task.paused_by_new": "The task that was running is paused; it waits in its thread.",
+    "task.planning": "I make a plan.",
+    "task.proposed": "This is the plan. It may change or delete things, so nothing begins before you press Start.",
+    "task.running": "Working: {done} of {of} steps are over.",
+    "task.composing": "All steps are over. I write the answer.",
+    "task.done": "Done. The answer stands below.",
+    "task.stopped": "Stopped. Results of finished steps are kept.",
+    "task.failed_no_plan": "I could not make a plan of that. Say it in other words, or just ask me.",
+    "task.failed_no_answer": "All steps are over, but the answer could not be written. Try again under it; no step runs again.",
+    "task.paused": "Paused at step {n} of {of}.",
+    "task.click": "Resume goes on with step {n} where it stopped, Retry begins it anew, Skip leaves it out; finished steps do not run again.",
+    "task.click_plan": "Resume plans it once more.",
+    "task.why_person": "You paused it.",
+    "task.why_died": "I was stopped again and again in the middle of this step.",
+    "task.why_newer": "It was planned by a newer release of mine, which has to finish it.",
+    "task.step_failed": "failed",
+    "task.step_skipped": "left out",
+    "task.step_unknown": "unknown whether it happened",
+    "task.step_waiting_for_you": "waits for you",
+    "task.since": "Since {since} UTC, {time}.",
+    "task.took": "It took {time}.",
+    "task.cost": "${dollars}.",
+    "task.hours": "{hours} h {minutes} min",
+    "task.minutes": "{minutes} min {seconds} s",
+    "task.seconds": "{seconds} s",
+    "task.short_paused": "The task “{goal}” waits for you at step {n} of {of}.",
+    "task.short_asks": "The task “{goal}” waits for you.",
+    "task.short_runs": "The task “{goal}” is running: {done} of {of} steps are over.",
+    "task.button.start": "Start",
+    "task.button.change": "Change",
+    "task.button.cancel": "Cancel",
+    "task.button.pause": "Pause",
+    "task.button.stop": "Stop",
+    "task.button.resume": "Resume at step {n}",
+    "task.button.replan": "Resume",
+    "task.button.retry": "Retry",
+    "task.button.skip": "Skip",
     # tools
     "button.call_approve": "Approve",
     "button.call_deny": "Deny",
@@ -280,4 +335,12 @@ WORDS: dict[str, str] = {
     "found.hidden": "In your more private conversations I found {count} more. I do not show them here.",
     "found.nothing": "Nothing of yours matches any more.",
     "privacy.tools": "What tools get: what the model passes to them, at {servers}. Before anything is changed there you are asked.",
+    "task.for_step": "For step {n} of {of}, {title}:",
+    "task.waits": "Waiting at step {n} of {of}.",
+    "task.awaits_asking": "A tool needs your word: see the question below. The step goes on by itself when you have answered.",
+    "task.awaits_sign_in": "You have to sign in: see below. The step goes on by itself after that.",
+    "task.awaits_unknown": "I was interrupted while I used a tool and do not know whether it happened: see the question below. Nothing is repeated before you have answered.",
+    "task.why_rounds_max": "This step used tools again and again without coming to an end.",
 }
+
+WORDS |= logins_en.WORDS

@@ -23,6 +23,7 @@ class ModelRequest:
     messages: tuple[Mapping[str, object], ...]
     max_tokens: int = 16_000
     effort: str = "medium"
+    schema: str = ""  # JSON text of the schema that the answer has to follow, "" for free text
     tools: str = ""  # JSON text of the list of tools; "" = none
     asker: str = ""  # pseudonymous id of the asking person, for the provider's abuse tracing
 

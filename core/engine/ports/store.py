@@ -17,6 +17,7 @@ from core.domain.keys import Place
 from core.domain.leaving import Summary
 from core.domain.rules.loops import NO_LOOPS, Loops
 from core.domain.stamp import Stamp
+from core.domain.tasking import Work
 from core.domain.tooling import ToolList
 from core.engine.tool_ports import ToolReads
 
@@ -62,6 +63,7 @@ class Conversation:
     files: Mapping[str, FileCopy]
     loops: Loops = NO_LOOPS
     tools: ToolList | None = None
+    work: Work | None = None  # the task that the turn is for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,7 @@ class Store(ToolReads, Protocol):
 
         The turn's own messages are always there; messages of other turns that failed with "model_refusal" never.
         Reads a bounded tail, never the whole history. `files` are those of the messages returned.
+        A turn that works on a step of a task has its task, and no messages.
         Raises `HistoryUnreadable` when rows cannot be decoded, `KeyError` for an unknown turn.
         """
         ...

@@ -1,0 +1,315 @@
+"""The way to sign in: from the one-time link to tokens that are saved, page by page.
+
+Knows: who may go on at each page. Must not know: how a page looks, what the chat says afterwards (see
+`rules.credentials`), OAuth's wire.
+
+A link is for one person and one server, made by their own press, and is given to them privately. The first browser that
+opens it gets a cookie; from then on the link is worth nothing without it. The page names who will hold the login before
+anybody leaves for the authorization server. The way back needs that cookie and the state that left with it, and works
+once. So a link that somebody else opens first is of no use to its owner, and the other way round; a way back that was
+caught or forwarded attaches nothing to anybody.
+Of link, cookie and state the store has digests only, or sealed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+import structlog
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+
+from core.domain.errors import BadInput, NotSent, Refused, StoreDamaged, StoreError
+from core.domain.events import SignedIn
+from core.domain.links import digest_of_link
+from core.domain.secret import Secret
+from core.domain.stamp import Stamp
+from core.domain.tooling import Credential, Login, LoginState
+from core.drivers import oauth_tokens
+from core.drivers.oauth_discovery import Provider, discover
+from core.drivers.oauth_tokens import Client, Grant
+from core.drivers.oauth_vault import begin, sealed_into
+from core.drivers.oauth_wire import Wire
+from core.engine.points import Point, nowhere
+from core.engine.ports import Clock
+from core.engine.vault import Back, CredentialRows, OAuthServer, Page, Seal, Step, about_client, about_login
+
+RANDOM_BYTES = 32  # of cookie, state and verifier: 256 bits
+CALLBACK = "/oauth/callback"
+_DECLINED = "access_denied"
+_STRANGE_CLIENT = frozenset({"invalid_client", "unauthorized_client"})
+
+log = structlog.get_logger(__name__)
+
+Accept = Callable[[SignedIn], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Away:
+    """What is sealed while the browser is away."""
+
+    state: Secret
+    verifier: Secret
+    redirect: str
+    grant: Grant
+    userinfo: str
+    issuer: str
+    names_issuer: bool
+
+
+class OAuthLogins:
+    """Implements `core.engine.vault.Logins`. `base` gives the address under which browsers find us."""
+
+    def __init__(
+        self,
+        servers: Mapping[str, OAuthServer],
+        rows: CredentialRows,
+        seal: Seal,
+        clock: Clock,
+        wire: Wire,
+        *,
+        accept: Accept,
+        base: Callable[[], str],
+        point: Point = nowhere,
+    ) -> None:
+        self._servers = servers
+        self._rows = rows
+        self._seal = seal
+        self._clock = clock
+        self._wire = wire
+        self._accept = accept
+        self._base = base
+        self._point = point
+
+    # ------------------------------------------------------------------------------------- the pages
+
+    async def open(self, link: str, browser: str) -> Page:
+        """See `Logins`."""
+        login = await self._found(link)
+        if login is None:
+            return Page(step=Step.GONE)
+        cookie = browser or secrets.token_urlsafe(RANDOM_BYTES)
+        if not await self._rows.bind(login, _digest(cookie, login.id)):
+            return Page(step=Step.ELSEWHERE, server=login.server)
+        return replace(await self._page(Step.CONFIRM, login), browser=Secret(cookie))
+
+    async def leave(self, link: str, browser: str) -> Page:
+        """See `Logins`."""
+        login = await self._found(link)
+        server = self._servers.get(login.server) if login is not None else None
+        if login is None or server is None:
+            return Page(step=Step.GONE)
+        if not _is(login.browser, browser, login.id):
+            return Page(step=Step.ELSEWHERE, server=login.server)
+        try:
+            provider = await discover(self._wire, server.url)
+            client = await self._client(server, provider, anew=bool(login.sealed))
+        except NotSent as error:
+            return await self._told(Step.DOWN, login, error)
+        except Refused as error:
+            return await self._told(Step.FAILED, login, error)
+        return await self._gone_off(login, server, provider, client)
+
+    async def back(self, back: Back, browser: str) -> Page:
+        """See `Logins`."""
+        login = await self._rows.login(back.state.partition(".")[0])
+        if login is None or not login.sealed:
+            return Page(step=Step.GONE)
+        if not _is(login.browser, browser, login.id):
+            return Page(step=Step.ELSEWHERE, server=login.server)
+        away = self._away(login)
+        if away is None or not hmac.compare_digest(back.state.encode(), away.state.reveal().encode()):
+            return Page(step=Step.GONE, server=login.server)
+        if login.expires_ms <= self._clock.now_ms() or not await self._rows.take(login):
+            return Page(step=Step.GONE, server=login.server)
+        self._point("login.taken")
+        return await self._arrived(login, away, back)
+
+    # -------------------------------------------------------------------------------------- going off
+
+    async def _gone_off(self, login: Login, server: OAuthServer, provider: Provider, client: Client) -> Page:
+        verifier = secrets.token_urlsafe(RANDOM_BYTES)
+        away = _Away(
+            state=Secret(f"{login.id}.{secrets.token_urlsafe(RANDOM_BYTES)}"),
+            verifier=Secret(verifier),
+            redirect=self._redirect,
+            grant=begin(server, provider, client),
+            userinfo=provider.userinfo,
+            issuer=provider.issuer,
+            names_issuer=provider.names_issuer,
+        )
+        if not await self._rows.leave(login, self._seal.seal(_sealable(away), _about(login))):
+            return Page(step=Step.GONE, server=login.server)
+        goto = prepare_grant_uri(
+            provider.authorize,
+            client.id,
+            "code",
+            redirect_uri=away.redirect,
+            scope=away.grant.scopes or None,
+            state=away.state.reveal(),
+            code_challenge=_challenge(verifier),
+            code_challenge_method="S256",
+            resource=away.grant.resource,
+        )
+        return replace(await self._page(Step.LEAVE, login), goto=goto)
+
+    async def _client(self, server: OAuthServer, provider: Provider, *, anew: bool) -> Client:
+        """Who we are there: from the settings, from an earlier registration, or registered now.
+
+        `anew`: the last time the browser did not come back; perhaps the server has forgotten who we are.
+        """
+        if server.client_id:
+            return oauth_tokens.configured(server, provider)
+        if not anew and (kept := await self._rows.client(provider.token)):
+            try:
+                known = oauth_tokens.opened_client(
+                    self._seal.unseal(kept, about_client(provider.token)), self._redirect
+                )
+            except (StoreDamaged, BadInput) as error:
+                log.warning("client_does_not_open", code=error.code)
+                known = None
+            if known is not None:
+                return known
+        client = await oauth_tokens.registered(self._wire, server, provider, self._redirect)
+        sealed = self._seal.seal(oauth_tokens.sealable_client(client, self._redirect), about_client(provider.token))
+        await self._rows.keep_client(provider.token, sealed)
+        return client
+
+    @property
+    def _redirect(self) -> str:
+        return self._base() + CALLBACK
+
+    # -------------------------------------------------------------------------------------- coming back
+
+    async def _arrived(self, login: Login, away: _Away, back: Back) -> Page:
+        try:
+            _check(away, back)
+            grant, said = await oauth_tokens.exchanged(self._wire, away.grant, back.code, away.verifier, away.redirect)
+            self._point("login.exchanged")
+        except NotSent as error:
+            return await self._told(Step.DOWN, login, error)
+        except Refused as error:
+            if error.code in _STRANGE_CLIENT:
+                await self._rows.keep_client(away.grant.token, "")
+            return await self._told(Step.DECLINED if error.code == _DECLINED else Step.FAILED, login, error)
+        account = await self._account(away.userinfo, said, grant.access)
+        return await self._attach(login, away, grant, account)
+
+    async def _account(self, userinfo: str, said: Mapping[str, object], access: Secret) -> str:
+        """Who it is at the server; a server that does not say so now is no reason to sign in again."""
+        try:
+            return await oauth_tokens.account_of(self._wire, userinfo, said, access)  # type: ignore[arg-type]
+        except NotSent as error:
+            log.info("account_not_known", code=error.code)
+            return ""
+
+    async def _attach(self, login: Login, away: _Away, grant: Grant, account: str) -> Page:
+        now_ms = self._clock.now_ms()
+        stamp = Stamp(now_ms=now_ms, seed=secrets.token_hex(16))
+        empty = Credential(
+            id=stamp.ulid("credential"), owner=login.owner, server=login.server, sealed="", created_ms=now_ms
+        )
+        credential = sealed_into(self._seal, empty, grant, now_ms)
+        credential = replace(credential, account=account, issuer=away.issuer, used_ms=now_ms)
+        event = SignedIn(source_keys=(f"login:{login.id}:{credential.id}",), login_id=login.id, credential=credential)
+        try:
+            await self._accept(event)
+        except StoreError as error:
+            log.warning("login_not_saved", server=login.server, code=error.code)
+            return await self._page(Step.NOT_SAVED, login)
+        return replace(await self._page(Step.DONE, login), account=account)
+
+    async def _told(self, step: Step, login: Login, error: NotSent | Refused) -> Page:
+        """It did not work: the chat learns it too, the card still offers to sign in."""
+        log.info("sign_in_failed", server=login.server, code=error.code, detail=error.detail)
+        code = step.value
+        key = f"login:{login.id}:{secrets.token_hex(8)}"
+        try:
+            await self._accept(SignedIn(source_keys=(key,), login_id=login.id, failure=code))
+        except StoreError as problem:
+            log.warning("sign_in_not_told", code=problem.code)
+        return await self._page(step, login)
+
+    # ------------------------------------------------------------------------------------------ rows
+
+    async def _found(self, link: str) -> Login | None:
+        """The login of a link that is still good."""
+        login = await self._rows.login_by_link(digest_of_link(link))
+        if login is None or login.state is LoginState.DONE or login.expires_ms <= self._clock.now_ms():
+            return None
+        return login
+
+    async def _page(self, step: Step, login: Login) -> Page:
+        return Page(
+            step=step,
+            server=login.server,
+            holder=await self._rows.holder(login),
+            platform=login.asker.platform,
+            workspace=login.asker.workspace,
+        )
+
+    def _away(self, login: Login) -> _Away | None:
+        try:
+            return _opened(self._seal.unseal(login.sealed, _about(login)))
+        except (StoreDamaged, BadInput) as error:
+            log.warning("login_does_not_open", server=login.server, code=error.code)
+            return None
+
+
+def _about(login: Login) -> str:
+    return about_login(login.owner, login.server, login.id)
+
+
+def _digest(cookie: str, login_id: str) -> str:
+    """What is kept of a browser's cookie: another for each login."""
+    return hashlib.sha256(f"{login_id}:{cookie}".encode("utf-8", "replace")).hexdigest()
+
+
+def _is(digest: str, cookie: str, login_id: str) -> bool:
+    return bool(digest and cookie) and hmac.compare_digest(digest, _digest(cookie, login_id))
+
+
+def _challenge(verifier: str) -> str:
+    return str(create_s256_code_challenge(verifier))  # type: ignore[no-untyped-call]
+
+
+def _check(away: _Away, back: Back) -> None:
+    """Raises `Refused` when the browser does not bring a code of the server that it was sent to."""
+    if away.names_issuer and back.issuer.rstrip("/") != away.issuer.rstrip("/"):
+        raise Refused(code="oauth_other_issuer", detail="another authorization server sent the browser back")
+    if back.error or not back.code:
+        raise Refused(code=back.error or "oauth_no_code")
+
+
+def _sealable(away: _Away) -> Secret:
+    plain = {
+        "state": away.state.reveal(),
+        "verifier": away.verifier.reveal(),
+        "redirect": away.redirect,
+        "grant": oauth_tokens.sealable(away.grant).reveal(),
+        "userinfo": away.userinfo,
+        "issuer": away.issuer,
+        "names_issuer": away.names_issuer,
+    }
+    return Secret(json.dumps(plain))
+
+
+def _opened(text: Secret) -> _Away:
+    found = oauth_tokens.parsed(text)
+    texts = {
+        name: str(found.get(name, "")) for name in ("state", "verifier", "redirect", "grant", "userinfo", "issuer")
+    }
+    return _Away(
+        state=Secret(texts["state"]),
+        verifier=Secret(texts["verifier"]),
+        redirect=texts["redirect"],
+        grant=oauth_tokens.opened(Secret(texts["grant"])),
+        userinfo=texts["userinfo"],
+        issuer=texts["issuer"],
+        names_issuer=found.get("names_issuer") is True,
+    )

@@ -1,0 +1,63 @@
+"""A task's card: every state, in every language."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from core.domain.entities import Session
+from core.domain.keys import ButtonId, SessionKey
+from core.domain.rules import progress, steering
+from core.domain.tasking import StepState, TaskState, Work
+from core.domain.words import LANGUAGES
+from tests.domain.builders import NOW, THREAD
+from tests.domain.test_briefing import TASK, step
+
+SESSION = Session(id="s", owner="o", home=SessionKey.at(THREAD, "alice"), created_ms=NOW)
+REASONS = ("person", "died", "newer", "model_cut", "budget_person", "something_new")
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+@pytest.mark.parametrize("state", list(TaskState))
+def test_every_state_reads_and_offers_what_can_be_done(state: TaskState, language: str) -> None:
+    """A card breaks in one state, or offers what is refused."""
+    reasons = REASONS if state is TaskState.PAUSED else ("no_plan",)
+    for reason in reasons:
+        for steps in ((), tuple(replace(step(n), state=each) for n, each in enumerate(StepState, start=1))):
+            task = replace(TASK, state=state, reason=reason, started_ms=NOW, cost=12_345)
+            work = Work(task=task, steps=steps)
+            assert progress.text(work, language, NOW + 61_000)
+            assert progress.short(work, language)
+            for button in progress.buttons(work, SESSION, language):
+                verb = ButtonId.parse(button.id).verb
+                assert state in steering.WHEN[verb], verb
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_long_plan_fits_the_smallest_message_and_still_says_why(language: str) -> None:
+    """On Discord, the sentence that says why a task waits is cut off below twenty long titles."""
+    steps = tuple(replace(step(n), title="*_title_* " * 20, state=StepState.UNKNOWN) for n in range(1, 21))
+    task = replace(TASK, goal="**goal** " * 60, state=TaskState.PAUSED, reason="person", started_ms=NOW, cost=12)
+    text = progress.text(Work(task=task, steps=steps), language, NOW)
+    assert len(text) <= progress.CARD_CHARS
+    assert progress.state(Work(task=task, steps=steps), language) in text
+    assert text.count("\n- ") == len(steps)
+
+
+def test_goal_and_titles_are_shown_as_they_were_written() -> None:
+    """A title of a model becomes a link, a ping or a heading."""
+    work = Work(task=replace(TASK, goal="**bold** [x](http://y)\n# head"), steps=(replace(step(1), title="`a` <@U1>"),))
+    text = progress.text(work, "en", NOW)
+    assert "**bold**" not in text.replace("\\*\\*bold\\*\\*", "")
+    assert "[x](" not in text
+    assert "\n# head" not in text
+    assert "\\<@U1\\>" in text
+
+
+@pytest.mark.parametrize(
+    ("ms", "said"), [(0, "0 s"), (59_999, "59 s"), (200_000, "3 min 20 s"), (7_500_000, "2 h 5 min")]
+)
+def test_a_duration_is_told_in_two_units(ms: int, said: str) -> None:
+    """An hour is told in seconds."""
+    assert progress.lasted("en", ms) == said

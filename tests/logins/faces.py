@@ -1,0 +1,177 @@
+"""The same story on the web chat, Slack and Discord: how somebody asks, sees, and presses there.
+
+Knows: the loopback of each platform, and the program's environment for it. Must not know: what is tested.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from tests.kit.discord_server import DiscordServer
+from tests.kit.process import Bot, until
+from tests.kit.slack_people import MENTION
+from tests.kit.slack_server import SlackServer
+from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, Message
+from tests.kit.slack_world import ALICE, GENERAL
+
+_LINK = re.compile(r"http://127[^\s)|>]+/connect/\w+")
+
+
+class Face(Protocol):
+    """One platform."""
+
+    environment: Mapping[str, str]
+
+    async def ask(self, bot: Bot, text: str) -> None:
+        """Alice asks something in a channel."""
+        ...
+
+    async def texts(self, bot: Bot) -> list[str]:
+        """What the bot says in the thread, where everybody reads it."""
+        ...
+
+    async def labels(self, bot: Bot) -> list[str]:
+        """The buttons of the newest message that has any."""
+        ...
+
+    async def link(self, bot: Bot) -> str | None:
+        """Alice presses [Sign in]; the link that she alone is told."""
+        ...
+
+
+class Local:
+    """The built-in web chat."""
+
+    environment: Mapping[str, str] = {}
+
+    def __init__(self) -> None:
+        self._thread = ""
+        self._presses = 0
+
+    async def ask(self, bot: Bot, text: str) -> None:
+        """See `Face`."""
+        self._thread = await bot.say("alice", text, key="k1")
+
+    async def texts(self, bot: Bot) -> list[str]:
+        """See `Face`: as Bob reads it, so that what is told privately is not among it."""
+        return [str(each["text"]) for each in await bot.thread(self._thread, "bob") if each["author"] != "alice"]
+
+    async def labels(self, bot: Bot) -> list[str]:
+        """See `Face`."""
+        return [label for _, label, _ in await self._buttons(bot)]
+
+    async def link(self, bot: Bot) -> str | None:
+        """See `Face`."""
+        message, _, button = next(each for each in await self._buttons(bot) if each[1] == "Sign in")
+        self._presses += 1
+        await bot.press("alice", message, button, key=f"press-{self._presses}")
+        told = [_LINK.search(str(each["text"])) for each in await bot.thread(self._thread, "alice")]
+        return next((found[0] for found in reversed(told) if found is not None), None)
+
+    async def _buttons(self, bot: Bot) -> list[tuple[str, str, str]]:
+        for message in reversed(await bot.thread(self._thread, "alice")):
+            buttons = message["buttons"]
+            assert isinstance(buttons, list)
+            if buttons:
+                return [(str(message["id"]), str(each["label"]), str(each["id"])) for each in buttons]
+        return []
+
+
+class OnSlack:
+    """A loopback Slack."""
+
+    def __init__(self, server: SlackServer) -> None:
+        self._server = server
+        self._root = ""
+        self.environment: Mapping[str, str] = {
+            "SLACK_BOT_TOKEN": BOT_TOKEN,
+            "SLACK_APP_TOKEN": APP_TOKEN,
+            "SLACK_API_URL": server.url,
+        }
+
+    async def ask(self, bot: Bot, text: str) -> None:
+        """See `Face`."""
+        self._root = self._server.people.say(ALICE, GENERAL, f"{MENTION} {text}")
+
+    async def texts(self, bot: Bot) -> list[str]:
+        """See `Face`."""
+        return [html.unescape(each.shown) for each in self._ours()]
+
+    async def labels(self, bot: Bot) -> list[str]:
+        """See `Face`."""
+        found = next((each for each in reversed(self._ours()) if each.buttons), None)
+        return [] if found is None else [each["text"]["text"] for each in found.buttons]
+
+    async def link(self, bot: Bot) -> str | None:
+        """See `Face`."""
+        card = next(each for each in reversed(self._ours()) if "Sign in" in str(each.buttons))
+        self._server.people.close_modals(ALICE)
+        self._server.people.press(ALICE, card, "Sign in")
+
+        async def told() -> str | None:
+            views = [each.view for each in self._server.slack.modals.values() if each.user == ALICE]
+            found = [_LINK.search(str(each)) for each in views]
+            return next((each[0] for each in found if each is not None), None)
+
+        return await until(told)
+
+    def _ours(self) -> list[Message]:
+        thread = self._server.slack.channels[GENERAL].thread(self._root)
+        return [each for each in thread if each.ours]
+
+
+class OnDiscord:
+    """A loopback Discord."""
+
+    def __init__(self, server: DiscordServer) -> None:
+        self._server = server
+        self._thread = ""
+        server.people.channel("general")
+        self.environment: Mapping[str, str] = {
+            "DISCORD_TOKEN": server.token,
+            "DISCORD_API_URL": server.api_url,
+            "DISCORD_GATEWAY_URL": server.gateway_url,
+        }
+
+    async def ask(self, bot: Bot, text: str) -> None:
+        """See `Face`."""
+        self._thread = self._server.people.mention("alice", self._server.people.channel("general"), text)["id"]
+
+    async def texts(self, bot: Bot) -> list[str]:
+        """See `Face`."""
+        return self._server.texts(self._thread)
+
+    async def labels(self, bot: Bot) -> list[str]:
+        """See `Face`."""
+        for message in reversed(self._server.ours(self._thread)):
+            found = [each["label"] for row in message["components"] for each in row["components"] if "label" in each]
+            if found:
+                return found
+        return []
+
+    async def link(self, bot: Bot) -> str | None:
+        """See `Face`."""
+        card = next(each for each in reversed(self._server.ours(self._thread)) if "Sign in" in str(each["components"]))
+        told = await self._server.told(self._server.people.press("alice", card, "Sign in"))
+        assert told.ephemeral
+        found = _LINK.search(told.text)
+        return None if found is None else found[0]
+
+
+@asynccontextmanager
+async def face(name: str) -> AsyncIterator[Face]:
+    """A platform by its name."""
+    if name == "slack":
+        async with SlackServer() as slack:
+            yield OnSlack(slack)
+            assert slack.slack.violations == []
+    elif name == "discord":
+        async with DiscordServer() as discord:
+            yield OnDiscord(discord)
+            assert "\n".join(discord.oracle.problems if discord.oracle else []) == ""
+    else:
+        yield Local()

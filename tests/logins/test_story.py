@@ -1,0 +1,238 @@
+"""A call needs a login: asked once, in the thread, of one person; then the same answer goes on by itself."""
+
+from __future__ import annotations
+
+from core.domain.tooling import CallState, LoginState
+from core.engine.vault import Step
+from tests.logins.people import CONNECT, ISSUES, People, labels, said
+
+ANSWER = "You have three open issues."
+
+
+async def test_asked_once_answered_once(people: People) -> None:
+    """Somebody asks for something behind a login, signs in, and has to ask again; or reads about a 401."""
+    model = people.script([CONNECT], [ISSUES], [ANSWER])
+    await people.world.say("alice", "what is open?")
+    await people.world.run(3)
+    (card,) = await people.cards()
+    assert "jira" in card.text
+    assert "http" not in card.text
+    assert labels(card) == ["Sign in", "Go on without it"]
+    assert (await people.sign_in()).step is Step.DONE
+    await people.world.settle()
+    assert await people.answers() == [ANSWER]
+    (card,) = await people.cards()
+    assert "alice@example.com" in card.text
+    assert labels(card) == ["Not me"]
+    assert people.house.calls == [("open_issues", "alice@example.com")]
+    assert len(model.requests) == 3
+    assert [each.state for each in await people.logins()] == [LoginState.DONE]
+
+
+async def test_overnight(people: People) -> None:
+    """The login ends overnight: the next question gets one card, then its answer, and nobody retypes anything."""
+    people.script([CONNECT], ["Connected."])
+    await people.world.say("alice", "connect")
+    await people.world.run(3)
+    await people.sign_in()
+    await people.world.settle()
+    await people.world.run(9 * 3600, step=600)
+    people.house.provider.revoke_access()
+    people.house.provider.revoke_refresh()
+    people.script([ISSUES], [ANSWER])
+    await people.world.say("alice", "what is open now?")
+    await people.world.run(3)
+    assert "sign in again" in (await people.cards())[-1].text
+    await people.sign_in()
+    await people.world.settle()
+    assert (await people.answers())[-1] == ANSWER
+    assert len(await people.credentials()) == 1
+
+
+async def test_only_the_asker_gets_the_link(people: People) -> None:
+    """Bob presses the button under Alice's question and signs in for her, or reads her link."""
+    people.script([CONNECT], [ANSWER])
+    await people.world.say("alice", "what is open?")
+    await people.world.run(3)
+    refused = await people.world.press("bob", "Sign in")
+    assert said(refused) == "Only the person who is asked can sign in here."
+    assert (await people.logins())[0].link == ""
+
+
+async def test_who_moves_on_is_asked_nothing_more(people: People) -> None:
+    """Somebody changes the subject, and the old question stays there, or the answer to the new one waits for it."""
+    people.script([CONNECT], ["Seven."])
+    await people.world.say("alice", "what is open?")
+    await people.world.run(3)
+    await people.world.say("alice", "never mind, what is 3 + 4?")
+    await people.world.settle()
+    assert (await people.answers())[-1] == "Seven."
+    (card,) = await people.cards()
+    assert (card.text, labels(card)) == ("You went on without a login at **jira**.", [])
+    assert [each.state for each in await people.logins()] == [LoginState.CANCELLED]
+
+
+async def test_who_goes_on_without_is_answered(people: People) -> None:
+    """Somebody does not want to sign in, and never gets an answer."""
+    model = people.script([CONNECT], ["Without jira I cannot know."])
+    await people.world.say("alice", "what is open?")
+    await people.world.run(3)
+    await people.world.press("alice", "Go on without it")
+    await people.world.settle()
+    assert await people.answers() == ["Without jira I cannot know."]
+    assert "chose not to sign in" in str(model.requests[-1].messages[-1])
+    assert [each.state for each in await people.calls()] == [CallState.SKIPPED]
+    (card,) = await people.cards()
+    assert labels(card) == []
+
+
+async def test_two_calls_and_two_conversations_ask_once(people: People) -> None:
+    """Three calls that need the same login put three questions, or only one of them goes on."""
+    people.script([CONNECT, CONNECT], [CONNECT], ["One."], ["Two."])
+    await people.world.say("alice", "what is open?")
+    await people.world.run(3)
+    await people.world.say("alice", "and here?", thread="t2")
+    await people.world.run(3)
+    assert len(await people.logins()) == 1
+    assert "too" in (await people.cards("t2"))[0].text
+    await people.sign_in(thread="t2")
+    await people.world.settle()
+    assert sorted([*await people.answers(), *await people.answers("t2")]) == ["One.", "Two."]
+    assert {each.state for each in await people.calls()} == {CallState.DONE}
+    assert all(labels(each) == ["Not me"] for each in (*await people.cards(), *await people.cards("t2")))
+
+
+async def test_each_person_has_a_login_of_their_own(people: People) -> None:
+    """Bob works with Alice's account because she signed in first."""
+    people.script([CONNECT], ["Hello Alice."], [CONNECT], [ISSUES], ["Hello Bob."])
+    await people.world.say("alice", "connect")
+    await people.world.run(3)
+    await people.sign_in()
+    await people.world.settle()
+    await people.world.say("bob", "what is open?", thread="t2")
+    await people.world.run(3)
+    await people.sign_in("bob", "bob@example.com", thread="t2")
+    await people.world.settle()
+    assert people.house.calls == [("open_issues", "bob@example.com")]
+    assert len({each.owner for each in await people.credentials()}) == 2
+
+
+async def test_not_me(people: People) -> None:
+    """The wrong account is attached, and there is no way back."""
+    people.script([CONNECT], ["Connected."])
+    await people.world.say("alice", "connect")
+    await people.world.run(3)
+    await people.sign_in(account="mallory@example.com")
+    await people.world.settle()
+    assert "mallory@example.com" in (await people.cards())[0].text
+    await people.world.press("alice", "Not me")
+    await people.world.settle()
+    assert people.house.provider.living == 0
+    assert await people.credentials() == []
+    (card,) = await people.cards()
+    assert labels(card) == ["Sign in", "Go on without it"]
+    await people.sign_in()
+    await people.world.settle()
+    assert [each.account for each in await people.credentials()] == ["alice@example.com"]
+
+
+async def test_a_fresh_login_that_is_refused_is_not_asked_for_again(people: People) -> None:
+    """A server that accepts nobody makes the person sign in again and again."""
+    people.script([CONNECT], [ISSUES], ["jira does not accept that login."])
+    await people.world.say("alice", "what is open?")
+    await people.world.run(3)
+    await people.sign_in()
+    people.house.provider.revoke_access()
+    people.house.provider.revoke_refresh()
+    await people.world.settle()
+    assert (await people.answers())[-1].startswith("jira does not accept that login.")
+    assert len(await people.logins()) == 1
+
+
+async def test_connections_lists_and_ends(people: People) -> None:
+    """Somebody cannot see where they are signed in, or cannot end it."""
+    assert said(await people.world.command("alice", "connections")) == "You are signed in nowhere through me."
+    people.script([CONNECT], ["Connected."])
+    await people.world.say("alice", "connect")
+    await people.world.run(3)
+    await people.sign_in()
+    await people.world.settle()
+    listed = await people.world.command("alice", "connections")
+    assert "alice@example.com" in said(listed)
+    assert said(await people.world.command("bob", "connections")) == "You are signed in nowhere through me."
+    (button,) = listed.decision.reply.buttons  # type: ignore[union-attr]
+    assert "Only" in said(await people.world.press_id("bob", button.id))
+    assert "Disconnected" in said(await people.world.press_id("alice", button.id))
+    await people.world.settle()
+    assert (people.house.provider.living, await people.credentials()) == (0, [])
+    assert "gone" in said(await people.world.press_id("alice", button.id))
+
+
+async def test_a_server_that_cannot_revoke_keeps_nothing_here(people: People) -> None:
+    """A dead server keeps the person's login in our database for ever."""
+    people.script([CONNECT], ["Connected."])
+    await people.world.say("alice", "connect")
+    await people.world.run(3)
+    await people.sign_in()
+    await people.world.settle()
+    listed = await people.world.command("alice", "connections")
+    await people.house.stop()
+    await people.world.press_id("alice", listed.decision.reply.buttons[0].id)  # type: ignore[union-attr]
+    await people.world.settle()
+    assert await people.credentials() == []
+
+
+async def test_forgetting_takes_the_logins_along(people: People) -> None:
+    """Somebody forgets everything, and their account at the server stays open to whoever finds the token."""
+    people.script([CONNECT], ["Connected."])
+    await people.world.say("alice", "connect")
+    await people.world.run(3)
+    await people.sign_in()
+    await people.world.settle()
+    asked = await people.world.command("alice", "forget everything")
+    await people.house.stop()
+    await people.world.press_id("alice", asked.decision.reply.buttons[0].id)  # type: ignore[union-attr]
+    await people.world.run(0.5)
+    await people.house.start()  # a server that is down for a moment is told all the same
+    await people.world.settle()
+    assert (people.house.provider.living, await people.credentials(), await people.logins()) == (0, [], [])
+
+
+async def test_at_a_return_it_is_said_how_the_logins_are(people: People) -> None:
+    """Somebody comes back, asks, and only then learns that a login has ended."""
+    here = "home/dm:alice/t1"
+    model = people.script([CONNECT], ["Connected."], ["Welcome back."])
+    await people.world.say("alice", "connect", thread=here)
+    await people.world.run(3)
+    await people.sign_in(thread=here)
+    await people.world.settle()
+    await people.gone_for_an_hour()
+    await people.world.say("alice", "back again", thread=here)
+    await people.world.settle()
+    texts = [each.text for each in await people.world.posts(here)]
+    assert "Back: everything kept.\njira is signed in." in texts
+    assert "jira is signed in." in said(await people.world.command("alice", "why", thread=here))
+    assert "jira is signed in." in str(model.requests[-1].messages[-1])
+    await people.world.store.submit(lambda conn: conn.execute("UPDATE credential SET status = 'needs_login'").rowcount)
+    await people.gone_for_an_hour()
+    await people.world.say("alice", "and again", thread=here)
+    await people.world.settle()
+    texts = [each.text for each in await people.world.posts(here)]
+    assert "Back: everything kept.\njira needs a new login." in texts
+
+
+async def test_what_is_said_at_a_return_is_looked_at(people: People) -> None:
+    """It says that a login is there, and the first call shows that it is not."""
+    here = "home/dm:alice/t1"
+    people.script([CONNECT], ["Connected."], ["Welcome back."])
+    await people.world.say("alice", "connect", thread=here)
+    await people.world.run(3)
+    await people.sign_in(thread=here)
+    await people.world.settle()
+    people.house.provider.revoke_refresh()
+    await people.gone_for_an_hour()
+    await people.world.say("alice", "back again", thread=here)
+    await people.world.settle()
+    texts = [each.text for each in await people.world.posts(here)]
+    assert "Back: everything kept.\njira needs a new login." in texts
+    assert people.house.provider.counts["refreshes"] == 1
