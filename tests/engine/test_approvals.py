@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.domain.decision import Private
+from core.domain.decision import Policy, Private
 from core.domain.tooling import ToolKind
 from core.drivers.mcp_tools import McpTools
 from tests.kit.scripted import ScriptedModel, Step, Use
@@ -315,3 +315,15 @@ async def test_a_tool_that_became_dangerous_is_asked_for(world: World, server: T
     await later.settle()
     assert server.calls() == {"slow": 2}
     await world.tools.close()
+
+
+async def test_whoever_is_not_served_any_more_gets_nothing_done(world: World, server: ToolProcess) -> None:
+    """The operator takes Alice off the list while her call waits: after the start it is not made."""
+    model = script(world, [Use("kit__slow", {"seconds": 0.4})], ["Not possible."])
+    await world.say("alice", "look")
+    while not server.calls():
+        await world.run(0.2)
+    later = await world.reborn(policy=Policy(allow_people=("bob",)))
+    await later.settle()
+    assert server.calls() == {"slow": 1}
+    assert "may not act for the person" in told(model)[0]

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from core import codec
+from core.domain.decision import Policy
+from core.domain.effects import CallTool
+from core.domain.entities import EffectRow
+from core.domain.events import ToolReturned
 from core.drivers.mcp_tools import McpTools
+from core.engine.calling import Calling
+from core.engine.points import nowhere
+from core.engine.toolbox import Toolbox
+from core.tool_settings import ToolServer
 from tests.kit.scripted import ScriptedModel, Step, Use
 from tests.kit.tools import ToolProcess, connected, http
 from tests.kit.world import World
@@ -149,3 +158,67 @@ async def test_stop_ends_a_running_tool(world: World, server: ToolProcess) -> No
     assert (await world.answers())[-1] == "Fine."
     last = model.requests[-1].messages
     assert last[2]["content"][0]["type"] == "tool_result"  # type: ignore[index]
+
+
+async def test_what_was_stopped_as_it_began_is_not_done(world: World, server: ToolProcess) -> None:
+    """Stop and the start of a call cross: the call is looked at once more before it is made."""
+    script(world, [Use("kit__slow", {"seconds": 2.5})], ["Fine."])
+    await world.say("alice", "look")
+    while not server.calls():
+        await world.run(0.2)
+    await world.press("alice", "Stop")
+    await world.settle()
+    text, session = await world.store.read(
+        lambda conn: conn.execute("SELECT effect, session_id FROM effect WHERE kind = 'CallTool'").fetchone()
+    )
+    effect = codec.loads(CallTool, text)
+    row = EffectRow(id="late", session_id=session, effect=effect, created_ms=0)
+    calling = Calling(world.store, Toolbox((), world.tools), None, Policy(), slow=_never, point=nowhere)
+    outcome = await calling.perform(row, effect)
+    assert isinstance(outcome, ToolReturned)
+    assert outcome.failure == "stopped"
+    assert server.calls() == {"slow": 1}
+
+
+async def _never(_turn_id: str) -> None:
+    """Nobody is told."""
+
+
+async def test_a_conversation_keeps_the_tools_that_it_began_with(world: World, server: ToolProcess) -> None:
+    """A server's list changes: the pinned one stays, so thinking and cache stay; what is gone is told when called."""
+    uses: list[Step] = [Use("kit__look_up", {"word": "abc"})]
+    model = script(world, ["One."], uses, ["Gone."], ["New."], ["Back."])
+    await world.say("alice", "one")
+    await world.settle()
+    world.tools = await connected(kit=ToolServer(url=server.url, allow=("slow",)))
+    later = await world.reborn()
+    await later.say("alice", "two")
+    await later.settle()
+    assert "not available" in str(results(model)[0]["content"]) or "no tool" in str(results(model)[0]["content"])
+    await later.say("alice", "three", thread="t2")
+    await later.settle()
+    first, second, _, elsewhere = (each.tools for each in model.requests)
+    assert first == second
+    assert "look_up" not in elsewhere
+    await later.clock.advance(2 * 3_600)
+    await later.engine.ring()
+    await later.settle()
+    await later.say("alice", "four")
+    await later.settle()
+    assert model.requests[-1].tools == elsewhere, "after a break the tools are looked at anew"
+    await world.tools.close()
+
+
+async def test_a_server_that_was_away_at_first_is_not_missing_for_ever(tmp_path: Path, server: ToolProcess) -> None:
+    """A conversation began while the tool server was down: once it is there, the next question can use it."""
+    world = await World.open(tmp_path / "rejoinder.db")
+    model = script(world, ["One."], ["Two."])
+    await world.say("alice", "one")
+    await world.settle()
+    world.tools = await connected(kit=http(server.url))
+    later = await world.reborn()
+    await later.say("alice", "two")
+    await later.settle()
+    assert ["kit__" in each.tools for each in model.requests] == [False, True]
+    await world.close()
+    await world.tools.close()
