@@ -123,7 +123,7 @@ class SqliteStore:
         """Note which root key this database is used with, or refuse keys of which none is that one.
 
         Raises:
-            StoreDamaged: it was used with another key (`seal_other_key`): what is sealed in it would not open.
+            StoreDamaged: it was used with a key that is not here (`seal_other_key`): what it sealed would not open.
         """
         known = await self._writer.submit(partial(housekeeping.bind_key, key_id=keys.key_id.hex()))
         keys.named(bytes.fromhex(known))

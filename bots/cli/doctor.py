@@ -16,7 +16,9 @@ from bots.app import chosen_model, examined, holder, key_told, lost_database
 from bots.served import EXAMINE, check_platforms
 from core.configure import Problem, SettingsWrong, load
 from core.domain.errors import OutsideError, RejoinderError
+from core.domain.tooling import Auth
 from core.drivers.clock import SystemClock
+from core.drivers.mcp_tools import McpTools
 from core.settings import Settings
 
 LEAST_FREE_BYTES = 200_000_000  # a log of 64 MiB, a migration's copy of a small database, and room to talk
@@ -55,12 +57,30 @@ async def examine(environ: Mapping[str, str]) -> AsyncIterator[Finding]:
             yield _settings_problem(problem)
         return
     yield Finding(about="settings", state="ok", said=_told(settings))
+    for finding in _logins(settings):
+        yield finding
     for finding in _files(settings):
         yield finding
     for name in settings.platforms:
         if name in EXAMINE:
             yield await _platform(name, settings)
     yield await _model(settings)
+    async for finding in _tools(settings):
+        yield finding
+
+
+def _logins(settings: Settings) -> Iterator[Finding]:
+    """Where people sign in at tools."""
+    names = ", ".join(name for name, each in settings.tools.items() if each.auth is Auth.OAUTH)
+    if not names:
+        return
+    if settings.public_url is None and settings.platforms:
+        said = f"people sign in at {names} by links to this machine, which others cannot open"
+        fix = "set REJOINDER_PUBLIC_URL to the address under which a proxy passes /connect/ and /oauth/ on"
+        yield Finding(about="logins", state="note", said=f"{said}; {fix}")
+    else:
+        where = settings.public_url or f"http://{settings.http_host}:{settings.http_port}"
+        yield Finding(about="logins", state="ok", said=f"people sign in at {names} by links to {where}/connect/")
 
 
 def _settings_problem(problem: Problem) -> Finding:
@@ -121,6 +141,28 @@ def _encryption(folder: Path) -> Finding:
         return Finding(about="encryption", state="ok", said="message contents rest on an encrypted volume (dm-crypt)")
     said = "message contents rest on this volume as they are; put the data directory on an encrypted one"
     return Finding(about="encryption", state="note", said=said)
+
+
+async def _tools(settings: Settings) -> AsyncIterator[Finding]:
+    """Each tool server is asked for its list, as the program asks for it."""
+    tools = McpTools(settings.tools, SystemClock())
+    try:
+        for name, auth in tools.servers.items():
+            if auth in (Auth.OAUTH, Auth.CLIENT_CREDENTIALS):
+                said = "its tools are listed when somebody has signed in there"
+                yield Finding(about=f"tools.{name}", state="note", said=said)
+                continue
+            try:
+                seen = await tools.look(name, None)
+            except OutsideError as error:
+                fix = "start it, or check its table in the file; the bot runs without it"
+                yield Finding(about=f"tools.{name}", state="problem", said=f"cannot be asked: {error}", fix=fix)
+            else:
+                asking = sum(each.kind.asks for each in seen)
+                said = f"{len(seen)} tools, {asking} of them only after [Approve]"
+                yield Finding(about=f"tools.{name}", state="ok", said=said)
+    finally:
+        await tools.close()
 
 
 async def _platform(name: str, settings: Settings) -> Finding:

@@ -15,6 +15,7 @@ from core.domain.rules import (
     answer,
     arrive,
     commands,
+    connections,
     credentials,
     edits,
     heard,
@@ -92,7 +93,7 @@ def decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
         case events.SignedIn():
             return credentials.on_signed_in(view, event, stamp)
         case events.CredentialDue():
-            return credentials.on_due(view, event, stamp)
+            return connections.on_due(view, event, stamp)
         case events.CredentialReady():
             return credentials.on_ready(view, event, stamp)
         case _:

@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 PAGES_MAX = 20  # of a list
 CONNECT_S = 15.0  # until a server has said who it is
-_CLOSE_S = 6.0
+_CLOSE_S = 2.5
 _BUSY = (429, 503)
 _CONNECTION_CLOSED = -32000
 _PARSE_ERROR = -32700
@@ -142,7 +142,7 @@ async def connect(server: ToolServer, bearer: SecretStr | None) -> Link:
         raise
     if ready.done():
         return Link(notes=notes, client=ready.result(), host=host, closing=closing)
-    error = _not_connected(host, notes)
+    error = _not_connected(host, notes, "the process has ended" if server.command else "it does not speak MCP there")
     host.cancel()
     raise error
 
@@ -203,7 +203,7 @@ def _broken(notes: Notes) -> OutsideError:
     return Ambiguous(code="tool_cut")
 
 
-def _not_connected(host: asyncio.Task[None], notes: Notes) -> OutsideError:
+def _not_connected(host: asyncio.Task[None], notes: Notes, otherwise: str) -> OutsideError:
     """Why there is no connection; nothing of a call was sent."""
     if not host.done():
         return NotSent(code="tool_unreachable", detail="no answer in time")
@@ -216,4 +216,4 @@ def _not_connected(host: asyncio.Task[None], notes: Notes) -> OutsideError:
         return Refused(code="tool_denied", detail="403")
     if notes.status in _BUSY:
         return NotSent(code="tool_busy", detail=str(notes.status))
-    return NotSent(code="tool_unreachable", detail="" if notes.unreachable else "it does not speak MCP there")
+    return NotSent(code="tool_unreachable", detail="" if notes.unreachable else otherwise)

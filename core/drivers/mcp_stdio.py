@@ -27,7 +27,7 @@ TOO_LARGE = -32098  # code of the error that we put in the place of a message
 _CHUNK_BYTES = 65_536
 _HEAD_BYTES = 512
 _ID = re.compile(rb'"id"\s*:\s*(\d{1,18}|"[^"\\]{1,64}")')
-_GRACE_S = 1.0  # to end by itself when its input ends, then after SIGTERM
+_GRACE_S = 0.6  # to end by itself when its input ends, then after SIGTERM
 
 Incoming = MemoryObjectSendStream[SessionMessage | Exception]
 

@@ -7,14 +7,17 @@ Must not know: MCP, OAuth, what becomes of the turn.
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
+from core.domain.decision import Policy
 from core.domain.effects import CallTool
 from core.domain.entities import EffectRow
 from core.domain.errors import Refused
 from core.domain.events import ApprovalMissing, Outcome, SignInNeeded, ToolReturned
+from core.domain.rules.allowed import serves
 from core.domain.rules.tool_texts import content, instead
 from core.domain.tooling import Auth, CallState, ToolKind
 from core.engine.points import Point
@@ -25,10 +28,21 @@ _STRICTNESS = tuple(ToolKind)
 
 
 class Calling:
-    """Makes tool calls. Raises what a server's call raises."""
+    """Makes tool calls. Raises what a server's call raises. `slow(turn)` waits, then shows that a tool is used."""
 
-    def __init__(self, store: ToolReads, toolbox: Toolbox, vault: Vault | None, point: Point) -> None:
+    def __init__(
+        self,
+        store: ToolReads,
+        toolbox: Toolbox,
+        vault: Vault | None,
+        policy: Policy,
+        *,
+        slow: Callable[[str], Awaitable[None]],
+        point: Point,
+    ) -> None:
         self._store = store
+        self._slow = slow
+        self._policy = policy
         self._toolbox = toolbox
         self._vault = vault
         self._point = point
@@ -38,7 +52,7 @@ class Calling:
         del row
         asked = await self._store.asked(effect.call_id)
         tool = await self._toolbox.find(asked.call.server, asked.call.tool)
-        refused = _refused(asked, tool)
+        refused = self._refused(asked, tool)
         if tool is None or refused:
             return _failed(asked, refused or "tool_not_allowed")
         kind = max(asked.call.kind, tool.kind, key=_STRICTNESS.index)
@@ -47,9 +61,13 @@ class Calling:
         arguments = _arguments(asked.call.input)
         if arguments is None:
             return _failed(asked, "tool_bad_input")
-        self._point("tool.before_call")
-        answer = await self._made(asked, tool, arguments)
-        self._point("tool.after_call")
+        telling = asyncio.ensure_future(self._slow(asked.turn.id))
+        try:
+            self._point("tool.before_call")
+            answer = await self._made(asked, tool, arguments)
+            self._point("tool.after_call")
+        finally:
+            telling.cancel()
         if answer is None:
             return SignInNeeded(turn_id=asked.turn.id, call_id=asked.call.id, server=tool.server)
         return ToolReturned(
@@ -96,20 +114,21 @@ class Calling:
             return ToolAnswer(content=content(f"Signed in at {tool.server}. Its tools: {names or 'none'}."))
         return await tools.call(tool.server, tool.tool, arguments, bearer)
 
+    def _refused(self, asked: Asked, tool: Tool | None) -> str:
+        """Why the call is not made; "" when it may be."""
+        if asked.call.state is not CallState.PENDING:
+            return "stopped"  # it was stopped in the moment in which it began
+        if asked.asker is None:
+            return "asker_gone"
+        if not serves(self._policy, asked.turn.place, asked.session.audience, asked.call.asker):
+            return "asker_not_served"
+        return "tool_not_allowed" if tool is None else ""
+
     async def _listed(self, tool: Tool) -> bool:
         """Whether the server itself has a tool of this name."""
         tools = self._toolbox.tools
         known = await tools.offered() if tools is not None else ()
         return any((each.server, each.tool) == (tool.server, tool.tool) for each in known)
-
-
-def _refused(asked: Asked, tool: Tool | None) -> str:
-    """Why the call is not made; "" when it may be."""
-    if asked.call.state is not CallState.PENDING:
-        return "stopped"  # it was stopped in the moment in which it began
-    if asked.asker is None:
-        return "asker_gone"
-    return "tool_not_allowed" if tool is None else ""
 
 
 def _arguments(text: str) -> Mapping[str, object] | None:

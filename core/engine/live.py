@@ -46,6 +46,12 @@ class LiveAnswer:
             await self._changed.wait()
 
 
+def _seen(turn: Turn) -> tuple[object, ...]:
+    """What a person sees change. A call of a tool that is quick is not told: `Calling` tells of a slow one."""
+    activity = turn.activity if turn.activity.startswith("awaits:") else ""
+    return (turn.state, turn.level, turn.finish_note, turn.failure, turn.told_waiting, turn.retry_ms, activity)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unsaved:
     """What one tick saves, and how much of each answer (by turn) is saved then."""
@@ -100,11 +106,13 @@ class LiveAnswers:
         stored = {row.turn_id: row.text for row in rows if isinstance(row, Message) and row.role is Role.ASSISTANT}
         for row in rows:
             if isinstance(row, Turn) and (live := self._answers.get(row.id)) is not None:
+                before = (_seen(live.turn), live.text)
                 live.turn = row
                 if row.id in stored or row.said or row.before or row.state is not TurnState.OPEN:
                     live.text = stored.get(row.id, after(row.before, row.said))
                     live.saved_chars = len(live.text)
-                live.touch()
+                if (_seen(row), live.text) != before:
+                    live.touch()
                 if row.step_id and row.state not in (TurnState.OPEN, TurnState.STOPPING):
                     self.close(row.id)  # nobody delivers it
 

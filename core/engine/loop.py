@@ -50,6 +50,7 @@ TICK_S = 0.5  # drafts of all streams are saved together this often
 RETRY_STORE_S = 1.0  # an outcome that finds the disk full waits and tries again
 SETTLING_S = 0.05  # a drain looks this often whether anything still moves
 DRAIN_COMMIT_S = 3.0  # what an interrupted call needs to store its text
+SLOW_TOOL_S = 1.5  # a call that is quicker is not told of: every edit costs, on the platforms most
 SWEEP_S = 5.0  # the dispatcher looks at the store at least this often, whatever it was told
 
 log = structlog.get_logger(__name__)
@@ -93,7 +94,7 @@ class Engine:
         self._asking = Asking(store, model, policy, self._live, toolbox, point=point)
         self._performers = Performers(
             asking=self._asking,
-            calling=Calling(store, toolbox, vault, point),
+            calling=Calling(store, toolbox, vault, policy, slow=self._tell_slow, point=point),
             delivering=Delivering(store, platforms, policy, self._live, clock, point),
             summarizing=Summarizing(store, model, platforms, policy, point),
             erasing=Erasing(store, platforms, policy, self.quiet, point),
@@ -258,6 +259,12 @@ class Engine:
                 self._wake.set()
 
         self._running.start(row, self._run(row), ended)
+
+    async def _tell_slow(self, turn_id: str) -> None:
+        """A tool takes long enough to be told of."""
+        await self._clock.sleep(SLOW_TOOL_S)
+        if (live := self._live.get(turn_id)) is not None:
+            live.touch()
 
     def quiet(self, session_ids: Collection[str], but: str = "") -> None:
         """These sessions are forgotten: nothing goes on for them, no text of theirs stays in memory."""

@@ -37,6 +37,7 @@ from tests.bench import (
     streams,
     tasks,
     token,
+    tools,
     turns,
 )
 from tests.bench.report import Bench, Report, Setup, show, show_gates, write
@@ -54,6 +55,7 @@ BENCHES: dict[str, Bench] = {
     "heartbeat": heartbeat.run,
     "program": program.run,
     "discord": discord.run,
+    "tools": tools.run,
     "slack": slack.run,
     "logins": logins.run,
 }

@@ -32,6 +32,7 @@ from core.engine.ports import (
     Said,
     Unreadable,
 )
+from core.engine.tool_ports import Tools
 from storage.migrate import prepare
 from storage.sqlite import SqliteStore
 from tests.bench.measure import until
@@ -188,7 +189,7 @@ class NullPlatform:
 class House:
     """Engine, store and one platform. `say` is a person's message by the same way as from the page, less HTTP."""
 
-    def __init__(self, store: SqliteStore, model: Talker, *, null: bool, boot: str) -> None:
+    def __init__(self, store: SqliteStore, model: Talker, *, null: bool, boot: str, tools: Tools | None = None) -> None:
         clock = SystemClock()
         self.store = store
         self.model = model
@@ -202,6 +203,7 @@ class House:
             clock=clock,
             policy=Policy(debounce_ms=0),
             boot=boot,
+            tools=tools,
         )
         self._chat = LocalChat(self.local, self.engine)
 
@@ -214,10 +216,11 @@ class House:
         null: bool = False,
         store_type: type[SqliteStore] = SqliteStore,
         boot: str = "bench",
+        tools: Tools | None = None,
     ) -> House:
         """Open the house on `path`, a new database if there is none; `null`: on the platform that keeps nothing."""
         prepare(path)
-        house = cls(await store_type.open(path), model, null=null, boot=boot)
+        house = cls(await store_type.open(path), model, null=null, boot=boot, tools=tools)
         await house.engine.start()
         return house
 

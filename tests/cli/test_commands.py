@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -146,6 +147,25 @@ def test_doctor_says_ok_line_by_line(talked: Program) -> None:
     assert any("not running" in line for line in lines)
     assert any("encrypt" in line for line in lines)
     assert any("offline demo model" in line for line in lines)
+
+
+def test_doctor_asks_each_tool_server(talked: Program, tmp_path: Path) -> None:
+    """An operator sees which tool server answers, and how many of its tools ask before they run."""
+    file = tmp_path / "tools.toml"
+    here = f'command = ["{sys.executable}", "-m", "tests.kit.tool_server", "{tmp_path / "calls"}"]'
+    away = 'url = "http://127.0.0.1:9/mcp"'
+    path = f"env = {{ PYTHONPATH = '{Path.cwd()}' }}"
+    file.write_text(
+        f"[tools.kit]\n{here}\n{path}\n[tools.away]\n{away}\n[tools.jira]\n{away}\nauth = 'oauth'\n", "utf-8"
+    )
+    told = talked.do("doctor", REJOINDER_CONFIG=str(file))
+    lines = {line.split()[1]: line for line in told.out.splitlines() if "tools." in line}
+    assert lines["tools.kit"].startswith("ok")
+    assert "only after [Approve]" in lines["tools.kit"]
+    assert lines["tools.away"].startswith("problem")
+    assert "the bot runs without it" in lines["tools.away"]
+    assert lines["tools.jira"].startswith("note")
+    assert told.code == 1
 
 
 def test_doctor_tells_every_problem_with_its_fix(talked: Program) -> None:

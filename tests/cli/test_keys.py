@@ -89,3 +89,14 @@ def test_the_settings_name_the_new_key_first(talked: Program) -> None:
     short = talked.do_here("rotate-keys", REJOINDER_SECRET_KEY=f"{NEW},short")
     assert short.code == 1
     assert "shorter than 32" in short.err
+
+
+def test_doctor_says_where_people_sign_in(talked: Program) -> None:
+    """Links lead to a machine that nobody can reach, and the operator learns it from annoyed people."""
+    config = talked.folder / "rejoinder.toml"
+    config.write_text('[tools.jira]\nurl = "https://jira.example.com/mcp"\nauth = "oauth"\n')
+    here = talked.do_here("doctor", REJOINDER_CONFIG=str(config))
+    assert "people sign in at jira by links to http://127.0.0.1:0/connect/" in here.out
+    tokens = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "SLACK_API_URL": "http://127.0.0.1:9"}
+    there = talked.do_here("doctor", REJOINDER_CONFIG=str(config), **tokens)
+    assert "which others cannot open; set REJOINDER_PUBLIC_URL" in there.out

@@ -25,6 +25,7 @@ from core.domain.entities import Message, Part, Phase, Turn, TurnState
 from core.domain.rules.attempts import ATTEMPTS_MAX, DIED
 from core.domain.rules.present import present
 from core.domain.tasking import AT_WORK
+from core.engine.delivering import NOTHING_MORE
 from core.engine.ports import Post
 from storage.rows import MESSAGE, PART, POST, SEQ_MASK, SESSION, STEP, TURN
 from tests.crash.stage import Spoken, Stage
@@ -242,7 +243,7 @@ def _check_parts(found: _Found, turn: Turn, text: str) -> None:
         found.wrong.append(f"{len(posts)} posts of a turn, parts {parts}")
         return
     shown = present(turn, text, "en")
-    reads = "".join(post.text for post in posts)
+    reads = "".join(post.text for post in posts if post.text != NOTHING_MORE)
     if "".join(reads.split()) != "".join(shown.text.split()):  # blank space may go where a part ends
         found.wrong.append(f"a turn that says {shown.text!r} reads {[post.text for post in posts]}")
     states = [*["done" for _ in posts[1:]], _STATES.get(turn.state, "?")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -268,6 +269,21 @@ async def test_run_again_and_skip(world: World, server: ToolProcess, label: str,
     await later.settle()
     assert server.calls() == {"slow_create": made}
     assert said in told(model)[0]
+
+
+async def test_what_may_have_happened_is_asked_for_again(world: World, server: ToolProcess) -> None:
+    """Alice lets a tool run unasked; when a call of it may have happened, the model cannot simply repeat it."""
+    slow = Use("kit__slow_create", {"text": "x", "seconds": 30.0})
+    model = script(world, [slow], [slow], ["Never twice."])
+    await world.say("alice", "note it")
+    await world.run(3.0)
+    await world.press("alice", "Always here")
+    await world.run(0.2)
+    await asyncio.wait([each for each in asyncio.all_tasks() if each.get_name().startswith("CallTool:")])
+    await world.run(3.0)
+    assert "may or may not have been carried out" in told(model)[0]
+    assert server.calls() == {"slow_create": 1}
+    assert (await cards(world))[-1][1] == ["Approve", "Deny", "Always here"]
 
 
 async def test_what_does_no_harm_twice_is_done_again(world: World, server: ToolProcess) -> None:

@@ -35,8 +35,9 @@ ARGS = [
 class Program:
     """`python -m bots run` on a data directory of its own, always on the same port."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, **more: str) -> None:
         self._data_dir = data_dir
+        self._more = more
         self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{self._port}"
@@ -47,6 +48,7 @@ class Program:
         environment = kept | {
             "REJOINDER_DATA_DIR": str(self._data_dir),
             "REJOINDER_HTTP_PORT": str(self._port),
+            **self._more,
         }
         with (self._data_dir.parent / "program.log").open("ab") as output:
             self._process = subprocess.Popen(

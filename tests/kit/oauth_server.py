@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -38,7 +39,7 @@ class ToolHouse:
         self.calls: list[tuple[str, str]] = []  # tool, who
         self.failing: list[int] = []  # statuses that the next requests to the token endpoint get instead
         self.lost = 0  # so many answers of the token endpoint are lost on the way
-        self.gate: asyncio.Event | None = None  # the token endpoint waits for it
+        self.gate: asyncio.Event | None = None  # what the token endpoint has done is not told before it
         self.names_people = True
         self.port = 0
         self._server: _Quiet | None = None
@@ -158,8 +159,6 @@ class _Faulty:
     async def _token(self, scope: Scope, receive: Receive, send: Send) -> None:
         house = self._house
         house.provider.counts["token_requests"] += 1
-        if house.gate is not None:
-            await house.gate.wait()
         if house.failing:
             await JSONResponse({"error": "busy"}, house.failing.pop(0))(scope, receive, send)
             return
@@ -170,6 +169,8 @@ class _Faulty:
             await self._own(dict(form), scope, receive, send)
             return
         answer, body = await _whole(self._inner, scope, sent)
+        if house.gate is not None:
+            await house.gate.wait()
         if house.lost:
             house.lost -= 1
             await JSONResponse({"error": "gateway"}, 504)(scope, receive, send)
@@ -233,3 +234,15 @@ async def tool_house() -> AsyncIterator[ToolHouse]:
         yield house
     finally:
         await house.stop()
+
+
+async def _run(port: int) -> None:
+    house = ToolHouse()
+    house.port = port
+    await house.start()
+    print(f"ready {house.url}", flush=True)  # noqa: T201  (its output is the point)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_run(int(sys.argv[1])))

@@ -68,7 +68,9 @@ def use(name: str, **arguments: object) -> dict[str, object]:
 
 
 @asynccontextmanager
-async def house(folder: Path, *uses: Mapping[str, object], piped: bool = False) -> AsyncIterator[House]:
+async def house(
+    folder: Path, *uses: Mapping[str, object], piped: bool = False, seconds: int = 5
+) -> AsyncIterator[House]:
     """The program, whose model first asks for these tools and then answers; both times it thinks."""
     log = folder / "calls"
     server = ToolProcess(log)
@@ -77,7 +79,7 @@ async def house(folder: Path, *uses: Mapping[str, object], piped: bool = False) 
     way = (
         f'command = ["{sys.executable}", "-m", "tests.kit.tool_server", "{log}"]' if piped else f'url = "{server.url}"'
     )
-    config.write_text(f"[tools.kit]\n{way}\ntimeout = '5s'\n", "utf-8")
+    config.write_text(f"[tools.kit]\n{way}\ntimeout = '{seconds}s'\n", "utf-8")
     asks = {"when": "please", "text": "Let me see.", "thinking": "hm", "blocks": uses, "stop_reason": "tool_use"}
     async with AsyncExitStack() as stack:
         stack.callback(server.kill)
@@ -158,6 +160,19 @@ async def test_killed_while_a_question_is_open(tmp_path: Path) -> None:
         cards = [m for m in await it.bot.thread(thread, "alice") if "create_note" in str(m["text"])]
         assert len(cards) == 1
         assert cards[0]["buttons"] == []
+
+
+@pytest.mark.soak  # a drain waits for twenty seconds
+@pytest.mark.parametrize("piped", [False, True], ids=["http", "stdio"])
+async def test_stopped_calmly_in_a_long_call(tmp_path: Path, *, piped: bool) -> None:
+    """SIGTERM while a tool hangs: the program still ends by itself, and the call is made again after the start."""
+    async with house(tmp_path, use("slow", seconds=60.0), piped=piped, seconds=30) as it:
+        thread = await it.bot.say("alice", "please look", key="1")
+        await it.called("slow")
+        assert await it.bot.stop() == 0
+        await it.bot.start()
+        assert (await it.answer(thread)).startswith("Let me see.\n\nThat is all.")
+        assert it.server.calls()["slow"] == 2
 
 
 @pytest.mark.parametrize("tool", ["die", "slow", "huge"])

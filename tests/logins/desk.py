@@ -54,6 +54,7 @@ class Desk:
         self.told: list[SignedIn] = []
         servers = {
             "jira": OAuthServer(name="jira", url=house.url),
+            "wiki": OAuthServer(name="wiki", url=house.url),
             "batch": OAuthServer(
                 name="batch", url=house.url, own=True, client_id="the-program", client_secret=Secret(OWN_SECRET)
             ),

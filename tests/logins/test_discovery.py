@@ -172,7 +172,7 @@ async def test_what_a_refresh_does_not_mention_stays(site: Site, wire: Wire) -> 
 @pytest.mark.parametrize(
     ("status", "answer", "code"),
     [
-        (400, {"error": "invalid_grant"}, "invalid_grant"),
+        (400, {"error": "invalid_grant", "error_description": "canary-refresh is not known"}, "invalid_grant"),
         (200, {"error": "bad_refresh_token"}, "bad_refresh_token"),
         (401, {"error": "invalid_client"}, "invalid_client"),
         (200, {"ok": True}, "oauth_no_token"),
@@ -192,13 +192,13 @@ async def test_a_clear_no(site: Site, wire: Wire, status: int, answer: object, c
 @pytest.mark.parametrize(
     ("status", "answer"),
     [
-        (500, {"error": "invalid_grant"}),
+        (500, {"error": "invalid_grant", "error_description": "canary-refresh is not known"}),
         (429, {}),
         (400, {"error": "temporarily_unavailable"}),
         (403, "<html>our firewall is unhappy</html>"),
         (200, "not json"),
         (302, {}),
-        (200, "x" * (BODY_MAX_BYTES + 1)),
+        (200, {"access_token": "x" * BODY_MAX_BYTES, "token_type": "bearer"}),
         (200, "[" * 100_000),
     ],
 )

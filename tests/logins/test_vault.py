@@ -174,7 +174,7 @@ async def test_a_caller_who_gives_up_does_not_cut_the_refresh_off(desk: Desk) ->
     await desk.let_expire()
     desk.house.gate = asyncio.Event()
     call = asyncio.create_task(desk.vault.bearer(OWNER, "jira"))
-    while desk.house.provider.counts["token_requests"] < 2:  # noqa: ASYNC110  (the server counts, in its own time)
+    while desk.house.provider.counts["refreshed"] < 1:  # noqa: ASYNC110  (the server counts, in its own time)
         await asyncio.sleep(0.01)
     call.cancel()
     await asyncio.gather(call, return_exceptions=True)
@@ -216,8 +216,9 @@ async def test_a_copied_row_does_not_open(desk: Desk) -> None:
     """Whoever can write to the database gives themselves another person's login."""
     await desk.sign_in()
     row = await desk.credential()
-    moved = (dataclasses.replace(row, owner="mallory"), dataclasses.replace(row, server="other"))
+    moved = (dataclasses.replace(row, owner="mallory"), dataclasses.replace(row, server="wiki"))
     for number, copy in enumerate(moved):
         await desk.sql(CREDENTIAL.upsert, *CREDENTIAL.encode(dataclasses.replace(copy, id=f"copy-{number}")))
     assert await desk.vault.bearer("mallory", "jira") is None
+    assert await desk.vault.bearer(OWNER, "wiki") is None
     assert await works(desk, await bearer_of(desk))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from core.domain.decision import Decision, Policy, Private, View
 from core.domain.events import Address, Arrival, ButtonPressed, CommandIssued, MessageReceived
-from core.domain.keys import Audience, PersonKey
+from core.domain.keys import Audience, PersonKey, Place
 from core.domain.leaving import Guesses
 from core.domain.rules import forgetting
 from core.domain.stamp import Stamp
@@ -25,11 +25,16 @@ OWN_COMMANDS = frozenset({"export", "forget", "privacy"})
 
 def outside(policy: Policy, event: Arrival) -> bool:
     """Whether what somebody does comes from outside of what the bot serves."""
-    channels, direct = policy.allow_channels, event.audience is Audience.DM
-    return not (
-        _named(policy.allow_workspaces, event.place.workspace)
-        and (_named(channels, event.place.channel) or (direct and DIRECT in channels))
-        and _named(policy.allow_people, event.author.key.user)
+    return not serves(policy, event.place, event.audience, event.author.key)
+
+
+def serves(policy: Policy, place: Place, reads: Audience, person: PersonKey) -> bool:
+    """Whether the bot serves this person at this place, now."""
+    channels, direct = policy.allow_channels, reads is Audience.DM
+    return (
+        _named(policy.allow_workspaces, place.workspace)
+        and (_named(channels, place.channel) or (direct and DIRECT in channels))
+        and _named(policy.allow_people, person.user)
     )
 
 

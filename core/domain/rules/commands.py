@@ -14,6 +14,7 @@ from core.domain.entities import EffectState, Phase, Session, Turn, TurnState
 from core.domain.events import ButtonPressed, CommandIssued
 from core.domain.rules import (
     answer,
+    connections,
     credentials,
     forgetting,
     idle,
@@ -51,6 +52,7 @@ OWN_VERBS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
     **notices.BUTTONS,
     **forgetting.BUTTONS,
     **credentials.BUTTONS,
+    connections.DISCONNECT: connections.on_disconnect,
 }
 
 
@@ -194,7 +196,7 @@ COMMANDS: Mapping[str, Callable[[View, CommandIssued, Stamp], Decision]] = {
     "new": _on_new,
     "stop": _on_stop,
     "why": mine.on_why,
-    "connections": credentials.on_connections,
+    "connections": connections.on_connections,
     "notices": notices.on_notices,
     "export": mine.on_export,
     "forget": forgetting.on_forget,

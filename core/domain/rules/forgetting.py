@@ -15,7 +15,7 @@ from core.domain.effects import Erase, EraseKind
 from core.domain.entities import Button, ButtonStyle, EffectRow, EffectState, Person, Phase, Session
 from core.domain.events import ButtonPressed, CommandIssued
 from core.domain.keys import ButtonId
-from core.domain.rules import credentials, people
+from core.domain.rules import connections, people
 from core.domain.rules.making import Making
 from core.domain.rules.telling import places, title
 from core.domain.stamp import Stamp
@@ -59,7 +59,7 @@ def on_everything(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     """`[Forget for good]` of everything that a person has here."""
     if view.person is None or event.button.subject != view.person.identity:
         return _private(view, "forget.done_already")
-    ended, effects = credentials.end_all(view.credentials, stamp)
+    ended, effects = connections.end_all(view.credentials, stamp)
     row = EffectRow(
         id=stamp.ulid("effect:erase"),
         session_id="",

@@ -12,7 +12,7 @@ from core.domain.decision import Decision, Line, Private, View
 from core.domain.entities import Button, ButtonStyle, Phase, Session
 from core.domain.events import CommandIssued
 from core.domain.keys import ButtonId
-from core.domain.rules import credentials, moving, people, progress, returning
+from core.domain.rules import connections, moving, people, progress, returning
 from core.domain.rules.telling import WORDS_CHARS, ago, clock, quoted, short, title, where
 from core.domain.rules.timeline import idle_since, next_due
 from core.domain.stamp import Stamp
@@ -100,7 +100,7 @@ def on_why(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
         _recovered(session, language, stamp.now_ms),
         *(progress.short(each, language) for each in view.works),
         _next(view, session, stamp.now_ms),
-        credentials.preflight(view, stamp.now_ms),
+        connections.preflight(view, stamp.now_ms),
     )
     carry = moving.carry_button(language, session)
     buttons = (carry,) if people.owns(view.person, session) else ()

@@ -30,7 +30,7 @@ from core.domain.entities import (
 from core.domain.events import ButtonPressed, MessageReceived
 from core.domain.keys import Audience, ButtonId, PersonKey, Place, SessionKey
 from core.domain.leaving import ClaimState, Link, MoveClaim
-from core.domain.rules import credentials, people, returning
+from core.domain.rules import connections, people, returning
 from core.domain.rules.making import Making, incoming, new_session
 from core.domain.rules.outcomes import newest
 from core.domain.rules.spots import spot
@@ -81,7 +81,7 @@ def go_on(making: Making, move: Move) -> str:
         _answered(making)
     _answer_strays(making, move.dest.place)
     code = "move.here" if stays else "move.moved"
-    logins = credentials.preflight(view, making.now_ms)
+    logins = connections.preflight(view, making.now_ms)
     sentences = (say(view.policy.language, code, memory=_memory(view, before, level)), logins, parked)
     return " ".join(each for each in sentences if each)
 

@@ -16,7 +16,7 @@ from core.domain.entities import Button, Card, Level, Phase, Role, Session
 from core.domain.events import Summarized
 from core.domain.keys import ButtonId
 from core.domain.leaving import Summary
-from core.domain.rules import credentials, retention
+from core.domain.rules import connections, retention
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.summary import as_text
@@ -63,8 +63,8 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
     if level is Level.SUMMARY:
         summary_id = _summary_for(making)
     line = level_line(view, session, level)
-    logins = credentials.preflight(view, making.now_ms)
-    credentials.check(making)
+    logins = connections.preflight(view, making.now_ms)
+    connections.check(making)
     retention.take_back(making)
     making.human_act()
     making.session = replace(
@@ -215,7 +215,7 @@ def _tell(making: Making, level: Level, line: str, logins: str) -> None:
     if level is Level.FULL:
         if notice is not None and standing:
             making.card(newest(notice, text=_lines(say(language, "idle.back_full"), logins), buttons=()))
-        elif logins and not credentials.all_good(view, making.now_ms):
+        elif logins and not connections.all_good(view, making.now_ms):
             _show_memory(making, logins, making.session.idle_epoch, buttons=())
         return
     buttons = memory_buttons(making.session, language)

@@ -27,6 +27,7 @@ TEXTS: dict[str, str] = {
     "tool_died": "This program was stopped again and again during the call. Tell the person.",
     "tool_internal": "The call failed for a technical reason within this program. Tell the person.",
     "asker_gone": "The person who asked is not here any more. Nothing was done.",
+    "asker_not_served": "This program may not act for the person who asked any more. Nothing was done.",
     "denied": "The person did not allow this call. Nothing was done. Do not ask for it again unless they say so.",
     "skipped": "The person chose to go on without this call. It is not known whether it was carried out.",
     "without_login": "The person chose not to sign in there now. Nothing was done. Go on without this tool.",
