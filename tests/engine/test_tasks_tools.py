@@ -110,6 +110,18 @@ async def test_a_plan_that_may_change_something_is_shown_first(
     await world.close()
 
 
+async def test_a_tool_named_without_its_server_is_that_tool(tmp_path: Path, tools: McpTools) -> None:
+    """A plan that calls a tool by its plain name runs unasked, and without it."""
+    world, model = await begin(tmp_path, using("create_note"), tools=tools)
+    await world.command("alice", "task write it down")
+    await world.settle()
+    assert (await work(world)).task.state is TaskState.PROPOSED
+    await world.press("alice", "Start")
+    await world.settle()
+    assert offered(model, 1) == {NOTE, ADD_STEPS}
+    await world.close()
+
+
 async def test_a_plan_in_plain_words_is_shown_first_where_tools_change_something(
     tmp_path: Path, tools: McpTools
 ) -> None:
