@@ -79,13 +79,15 @@ async def test_a_tool_is_called_and_its_result_answered(world: World, server: To
 
 async def test_several_calls_run_side_by_side(world: World, server: ToolProcess) -> None:
     """Three slow look-ups take as long as one, and each result stands with its own question."""
-    uses: list[Step] = [Use("kit__slow", {"seconds": each}) for each in (0.5, 0.4, 0.3)]
+    uses: list[Step] = [Use("kit__slow", {"seconds": each}) for each in (1.5, 1.4, 1.3)]
     model = script(world, uses, ["Done."])
     await world.say("alice", "look three times")
     await world.run(1.0)
-    assert server.calls() == {"slow": 3}, "all three are called before one has answered"
+    counting = "SELECT count(*) FROM effect WHERE kind = 'CallTool' AND state = 'started'"
+    assert await world.store.read(lambda conn: conn.execute(counting).fetchone()[0]) == 3
     await world.settle()
-    assert [each["content"][0]["text"] for each in results(model)] == ["after 0.5 s", "after 0.4 s", "after 0.3 s"]  # type: ignore[index]
+    assert server.calls() == {"slow": 3}
+    assert [each["content"][0]["text"] for each in results(model)] == ["after 1.5 s", "after 1.4 s", "after 1.3 s"]  # type: ignore[index]
     assert await world.answers() == ["Done."]
 
 
