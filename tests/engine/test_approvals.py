@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,29 +11,12 @@ import pytest
 from core.domain.decision import Policy, Private
 from core.domain.tooling import ToolKind
 from core.drivers.mcp_tools import McpTools
-from tests.kit.scripted import ScriptedModel, Step, Use
+from tests.engine.test_turns import script
+from tests.kit.scripted import ScriptedModel, Use
 from tests.kit.tools import ToolProcess, connected, http
 from tests.kit.world import World
 
 HOUR_S = 3_600
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToolProcess]:
-    """A tool server that lives as long as these tests."""
-    process = ToolProcess(tmp_path_factory.mktemp("tools") / "calls")
-    process.wait()
-    yield process
-    process.kill()
-
-
-@pytest.fixture
-async def tools(server: ToolProcess) -> AsyncIterator[McpTools]:
-    """The driver, connected to it."""
-    server.log.write_text("", encoding="utf-8")
-    tools = await connected(kit=http(server.url, seconds=3.0))
-    yield tools
-    await tools.close()
 
 
 @pytest.fixture
@@ -42,13 +25,6 @@ async def world(tmp_path: Path, tools: McpTools) -> AsyncIterator[World]:
     world = await World.open(tmp_path / "rejoinder.db", tools=tools)
     yield world
     await world.close()
-
-
-def script(world: World, *scripts: list[Step]) -> ScriptedModel:
-    """Tell the world's model what to do in its next calls."""
-    assert isinstance(world.model, ScriptedModel)
-    world.model.scripts = list(scripts)
-    return world.model
 
 
 def told(model: ScriptedModel, call: int = -1) -> list[str]:
