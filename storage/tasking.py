@@ -6,12 +6,15 @@ Functions of one connection: the writer's, inside its unit, or a reader's.
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from collections.abc import Iterable
 
+from core.domain.decision import View
 from core.domain.entities import Card, Turn
-from core.domain.tasking import ASKS, BUSY, OPEN, SETTLED, Task, TaskState, Work
-from storage.rows import CARD, STEP, TASK, TURN
+from core.domain.events import Arrival, ButtonPressed, CommandIssued, Event, SignedIn, TimerDue, ToolReturned
+from core.domain.tasking import ASKS, BUSY, OPEN, SETTLED, START_TASK, Task, TaskState, Work
+from storage.rows import CARD, PERSON, STEP, TASK, TURN
 
 WORKS_MAX = 20  # open tasks of one session that a decision looks at
 
@@ -25,6 +28,7 @@ _OPEN = f"{TASK.select} WHERE session_id = ? AND state IN ({_among(OPEN)}) ORDER
 _ALL = f"{TASK.select} WHERE session_id = ? ORDER BY created_ms, id"
 _STEPS = f"{STEP.select} WHERE task_id = ? ORDER BY n"
 _CARD = f"{CARD.select} WHERE session_id = ? AND key = ?"
+_PERSON = f"{PERSON.select} WHERE key = ?"
 _TURN = f"{TURN.select} WHERE id = ?"
 _OPEN_TURNS = f"{TURN.select} WHERE session_id = ? AND state IN ('open', 'stopping') AND task_id = ?"
 _BUSY = (
@@ -32,6 +36,28 @@ _BUSY = (
     " AND asker IN (SELECT key FROM person WHERE identity = ?)"
 )
 ASKING = f"SELECT 1 FROM task AS k WHERE k.session_id = s.id AND k.state IN ({_among(ASKS)})"  # of the session `s`
+
+
+def complete(conn: sqlite3.Connection, view: View, event: Event, work: Work | None) -> View:
+    """The view with everything that a decision about tasks looks at; `work` is the task that the event names."""
+    works: tuple[Work, ...] = ()
+    if view.session is not None and isinstance(event, Arrival | TimerDue | SignedIn):
+        works = open_works(conn, view.session.id)
+    concerned = works if work is None else (work,)
+    asker = None
+    if view.call is not None and (view.call.server, view.call.tool) == ("", START_TASK):
+        row = conn.execute(_PERSON, (str(view.call.asker),)).fetchone()
+        asker = None if row is None else PERSON.decode(row)
+    acting, may_begin = view.person or asker, isinstance(event, CommandIssued | ButtonPressed | ToolReturned)
+    return dataclasses.replace(
+        view,
+        work=work,
+        works=works,
+        task_cards=cards_of(conn, concerned),
+        task_turns=turns_of(conn, concerned),
+        busy_tasks=busy_of(conn, acting.identity) if may_begin and acting is not None else 0,
+        asker=asker,
+    )
 
 
 def work_of(conn: sqlite3.Connection, turn: Turn | None) -> Work | None:

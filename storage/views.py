@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypedDict, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 from core.domain.decision import Policy, View
 from core.domain.effects import AskModel, CallTool, ShowCard
@@ -51,7 +51,7 @@ from core.domain.events import (
 from core.domain.keys import Audience, PersonKey, Place, SessionKey
 from core.domain.rules.resume import candidates
 from core.domain.stamp import Stamp
-from core.domain.tasking import START_TASK, Work
+from core.domain.tasking import Work
 from core.domain.tooling import ToolCall
 from storage import leaving, lookups, signing, tasking
 from storage.leaving import Named, key_of_session
@@ -109,17 +109,6 @@ _WROTE = "SELECT 1 FROM message WHERE id > ? AND id < ? AND role = 'user' AND au
 _LOOK_BACK_MESSAGES = 1_000  # of a shared thread, when a person without a turn of their own writes there
 
 
-class _Tasks(TypedDict):
-    """The fields of a view that are about tasks."""
-
-    work: Work | None
-    works: tuple[Work, ...]
-    task_cards: tuple[Card, ...]
-    task_turns: tuple[Turn, ...]
-    busy_tasks: int
-    asker: Person | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Subject:
     """The rows that an event is about."""
@@ -169,10 +158,10 @@ def load(conn: sqlite3.Connection, event: Event, stamp: Stamp, policy: Policy, f
         spends=_spends(conn, _accounts(session, person, places, (finishing, *open_effects), stamp)),
         addressed_before=addressed,
         spoke=spoke,
-        **_tasks(conn, event, subject, person),
         altered=lookups.altered(conn, event.place, event.ref) if isinstance(event, MessageChanged) else (),
         call=subject.call,
     )
+    view = tasking.complete(conn, view, event, subject.work or tasking.work_of(conn, subject.turn))
     view = _about_tools(conn, view, event)
     view = signing.complete(conn, view, event, subject.signing)
     return leaving.complete(conn, view, event, subject.named, key)
@@ -329,31 +318,6 @@ def _addressed_before(conn: sqlite3.Connection, event: MessageReceived, session:
 def _asked(conn: sqlite3.Connection, account: PersonKey, session: Session) -> bool:
     """Whether this account, whatever its name is, has asked something in this session."""
     return bool(conn.execute(_ASKED, (session.id, str(account), session.id, str(account))).fetchone()[0])
-
-
-def _tasks(conn: sqlite3.Connection, event: Event, subject: _Subject, person: Person | None) -> _Tasks:
-    works: tuple[Work, ...] = ()
-    if subject.session is not None and isinstance(event, Arrival | TimerDue | SignedIn):
-        works = tasking.open_works(conn, subject.session.id)
-    work = subject.work or tasking.work_of(conn, subject.turn)
-    concerned = works if work is None else (work,)
-    asker = None
-    if subject.call is not None and (subject.call.server, subject.call.tool) == ("", START_TASK):
-        asker = _one(conn, PERSON, _PERSON, str(subject.call.asker))
-    acting = person or asker
-    return _Tasks(
-        work=work,
-        works=works,
-        task_cards=tasking.cards_of(conn, concerned),
-        task_turns=tasking.turns_of(conn, concerned),
-        busy_tasks=tasking.busy_of(conn, acting.identity) if _may_begin(event) and acting is not None else 0,
-        asker=asker,
-    )
-
-
-def _may_begin(event: Event) -> bool:
-    """Whether a task may begin to run because of it."""
-    return isinstance(event, CommandIssued | ButtonPressed | ToolReturned)
 
 
 # --- money ------------------------------------------------------------------------------------------

@@ -142,3 +142,8 @@ def ready(steps: Iterable[Step], most: int) -> tuple[Step, ...]:
     room = most - sum(each.state in AT_WORK for each in steps)
     waiting = [each for each in steps if each.state is StepState.WAITING and settled.issuperset(each.depends)]
     return tuple(waiting[: max(room, 0)])
+
+
+def may_use(step: Step, tool: str) -> bool:
+    """Whether the plan lets the step use a tool; a plan may name it without its server's prefix."""
+    return any(each in (ANY_TOOL, tool) or tool.endswith(f"__{each}") for each in step.tools if each)

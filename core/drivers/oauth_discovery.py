@@ -47,6 +47,7 @@ class Provider:
     userinfo: str = ""
     scopes: tuple[str, ...] = ()  # that the tool server asks for
     methods: tuple[str, ...] = ()  # how a client may prove itself at the token endpoint
+    challenges: tuple[str, ...] = ()  # of PKCE; it need not say
     names_issuer: bool = False  # it says who it is when it sends the browser back
 
 
@@ -72,15 +73,21 @@ async def discover(wire: Wire, url: str) -> Provider:
     return _provider(url, issuer, resource, scopes, metadata)
 
 
-def _provider(url: str, issuer: str, resource: str, scopes: tuple[str, ...], metadata: Object) -> Provider:
-    challenges = _texts(metadata.get("code_challenge_methods_supported"))
-    if challenges and "S256" not in challenges:
+def for_people(provider: Provider) -> Provider:
+    """The provider, when a person can sign in there. Raises `Refused` (`oauth_no_metadata`, `oauth_no_pkce`)."""
+    if not provider.authorize:
+        raise Refused(code="oauth_no_metadata", detail="the authorization server does not say where people sign in")
+    if provider.challenges and "S256" not in provider.challenges:
         raise Refused(code="oauth_no_pkce", detail="the authorization server does not know PKCE with S256")
+    return provider
+
+
+def _provider(url: str, issuer: str, resource: str, scopes: tuple[str, ...], metadata: Object) -> Provider:
     addresses = {each: _text(metadata, each) for each in _ADDRESSES}
     unsafe = [each for each, address in addresses.items() if address and not _is_safe(address, url)]
     if unsafe:
         raise Refused(code="oauth_unsafe", detail=f"{unsafe[0]} is not an address that secrets may be sent to")
-    if not addresses["token_endpoint"] or not addresses["authorization_endpoint"]:
+    if not addresses["token_endpoint"]:
         raise Refused(code="oauth_no_metadata", detail="the authorization server does not say where it answers")
     if "offline_access" in _texts(metadata.get("scopes_supported")) and scopes and "offline_access" not in scopes:
         scopes = (*scopes, "offline_access")
@@ -94,6 +101,7 @@ def _provider(url: str, issuer: str, resource: str, scopes: tuple[str, ...], met
         userinfo=addresses["userinfo_endpoint"],
         scopes=scopes,
         methods=_texts(metadata.get("token_endpoint_auth_methods_supported")),
+        challenges=_texts(metadata.get("code_challenge_methods_supported")),
         names_issuer=metadata.get("authorization_response_iss_parameter_supported") is True,
     )
 

@@ -31,7 +31,7 @@ from core.domain.secret import Secret
 from core.domain.stamp import Stamp
 from core.domain.tooling import Credential, Login, LoginState
 from core.drivers import oauth_tokens
-from core.drivers.oauth_discovery import Provider, discover
+from core.drivers.oauth_discovery import Provider, discover, for_people
 from core.drivers.oauth_tokens import Client, Grant
 from core.drivers.oauth_vault import begin, sealed_into
 from core.drivers.oauth_wire import Wire
@@ -107,7 +107,7 @@ class OAuthLogins:
         if not _is(login.browser, browser, login.id):
             return Page(step=Step.ELSEWHERE, server=login.server)
         try:
-            provider = await discover(self._wire, server.url)
+            provider = for_people(await discover(self._wire, server.url))
             client = await self._client(server, provider, anew=bool(login.sealed))
         except NotSent as error:
             return await self._told(Step.DOWN, login, error)

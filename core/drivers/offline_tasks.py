@@ -90,18 +90,18 @@ def _step(text: str) -> str:
     built_on = [each["title"].strip("'\"") for each in _RESULT.finditer(text)]
     rests = f" It rests on what came before: {', '.join(built_on)}." if built_on else ""
     return (
-        f"{found['title']}: done as far as a demo model can. I am asked to do this: {found['instruction'].strip()}"
-        f"{rests} A language model would put its findings here, as long as they are; they are kept word for word, so a "
-        "restart in the middle of a later step costs nothing of this one."
+        f"A language model's findings would stand here.\n\nIt was asked: {found['instruction'].strip()}{rests}\n\n"
+        "They are kept word for word, as long as they are, so a restart in the middle of a later step costs nothing of "
+        "this one."
     )
 
 
 def _answer(text: str) -> str:
     results = "\n".join(
-        f"{each['n']}. **{each['title'].strip(chr(39))}**: {each['text'].strip().splitlines()[0][:120]}"
+        f"{each['n']}. **{each['title'].strip(chr(39))}**: {each['text'].strip().splitlines()[0]}"
         for each in _RESULT.finditer(text)
     )
-    return f"This is what the steps have brought, put together by the offline demo model:\n\n{results}"
+    return f"This is how the answer is put together from the results of all steps:\n\n{results}"
 
 
 def _inside(pattern: re.Pattern[str], text: str) -> str:

@@ -93,13 +93,23 @@ class Calling:
         if self._vault is None:
             raise Refused(code="tool_denied", detail=f"{tool.server} needs a login, and there is no vault")
         owner = asked.asker.identity if auth is Auth.OAUTH and asked.asker is not None else ""
-        bearer = await self._vault.bearer(owner, tool.server)
+        answer = await self._as_owner(owner, tool, arguments, self._vault)
+        if answer is None and not owner:
+            # Nobody can be asked to sign in for the program itself: whoever runs it has to see to its settings.
+            raise Refused(code="tool_denied", detail=f"{tool.server} does not accept this program's own login")
+        return answer
+
+    async def _as_owner(
+        self, owner: str, tool: Tool, arguments: Mapping[str, object], vault: Vault
+    ) -> ToolAnswer | None:
+        """The call with a bearer of the owner's, renewed once; None when there is none that is accepted."""
+        bearer = await vault.bearer(owner, tool.server)
         if bearer is None:
             return None
         try:
             return await self._call(tool, arguments, bearer)
         except Unauthorized:
-            renewed = await self._vault.renew(bearer)
+            renewed = await vault.renew(bearer)
         with suppress(Unauthorized):
             return None if renewed is None else await self._call(tool, arguments, renewed)
         return None

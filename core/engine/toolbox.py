@@ -73,13 +73,15 @@ class Toolbox:
 
     def __init__(self, builtins: Sequence[Builtin], tools: Tools | None) -> None:
         self._builtins = {each.tool.tool: each for each in builtins}
+        self._doors_made: dict[str, Tool] = {}
+        self._last: tuple[tuple[Tool, ...], ToolList] | None = None
         self.tools = tools
 
     async def shown(self, pinned: ToolList | None, *, mid_turn: bool) -> Shown:
         """The list for a call of a session that has `pinned`; `mid_turn`: rounds of its turn were made with that."""
         offered = await self.offered()
         for_steps = tuple(each for each in offered if not each.server and each.tool == ADD_STEPS)
-        current = _listed([each for each in offered if each not in for_steps])
+        current = self._listed(tuple(each for each in offered if each not in for_steps))
         keep = pinned is not None and (mid_turn or not _lacks(pinned, current))
         chosen = pinned if keep and pinned is not None else current
         return Shown(
@@ -89,6 +91,15 @@ class Toolbox:
             new=pinned is None or chosen.digest != pinned.digest,
             for_steps=for_steps,
         )
+
+    def _listed(self, offered: tuple[Tool, ...]) -> ToolList:
+        """The list as it is sent; made anew only when a tool of it is another one, for it can be long."""
+        known, made = self._last or ((), None)
+        same = len(known) == len(offered) and all(old is new for old, new in zip(known, offered, strict=True))
+        if made is None or not same:
+            made = _listed(offered)
+            self._last = (offered, made)
+        return made
 
     async def offered(self) -> tuple[Tool, ...]:
         """All tools as they are known now."""
@@ -115,17 +126,21 @@ class Toolbox:
         servers = self.tools.servers if self.tools is not None else {}
         seen = {each.server for each in theirs}
         return tuple(
-            Tool(
-                name=f"{name}{_SEPARATOR}{CONNECT}",
-                server=name,
-                tool=CONNECT,
-                kind=ToolKind.READ,
-                description=f"Sign the person in at {name}. Use it when they ask for something there.",
-                schema={"type": "object", "properties": {}},
-            )
+            self._doors_made.setdefault(name, _door(name))
             for name, auth in servers.items()
             if auth is Auth.OAUTH and name not in seen
         )
+
+
+def _door(server: str) -> Tool:
+    return Tool(
+        name=f"{server}{_SEPARATOR}{CONNECT}",
+        server=server,
+        tool=CONNECT,
+        kind=ToolKind.READ,
+        description=f"Sign the person in at {server}. Use it when they ask for something there.",
+        schema={"type": "object", "properties": {}},
+    )
 
 
 def prefix_of(tools: ToolList) -> str:

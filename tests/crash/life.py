@@ -1,4 +1,4 @@
-"""One life of the program: started as bots/app.py starts it, ended calmly or buried.
+"""One life of the program: started as bots/app/program.py starts it, ended calmly or buried.
 
 Knows: which parts there are and in which order they start. Must not know: stories.
 """

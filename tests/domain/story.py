@@ -338,7 +338,8 @@ class Story(RuleBasedStateMachine):
             rows = [
                 row
                 for row in self.tiny.effects.values()
-                if isinstance(row.effect, ShowCard) and row.effect.card_key == card.key
+                if isinstance(row.effect, ShowCard)
+                and (row.session_id, row.effect.card_key) == (card.session_id, card.key)
             ]
             open_rows = [row for row in rows if row.state in (EffectState.PENDING, EffectState.STARTED)]
             assert len(open_rows) <= 1

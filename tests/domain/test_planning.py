@@ -35,7 +35,10 @@ TWO = '{"title": "a", "instruction": "do a"}, {"title": "b", "instruction": "do 
 )
 def test_a_plan_is_found_wherever_it_stands(text: str) -> None:
     """A model that says a word too many, or names things otherwise, cannot plan."""
-    assert parse(text) == (Planned(title="a", instruction="do a"), Planned(title="b", instruction="do b"))
+    assert parse(text) == (
+        Planned(title="a", instruction="do a", tools=(ANY_TOOL,)),
+        Planned(title="b", instruction="do b", tools=(ANY_TOOL,)),
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,6 +72,12 @@ def test_a_plan_has_two_to_twenty_steps(count: int, fits: bool) -> None:  # noqa
     """A plan of a hundred steps runs for a day, or its end is cut off without a word."""
     steps = [{"title": f"s{n}", "instruction": "do"} for n in range(count)]
     assert bool(parse(json.dumps({"steps": steps}))) is fits
+
+
+def test_a_plan_that_names_no_tools_gets_none_and_one_that_says_nothing_may_use_any() -> None:
+    """A step that was not to use anything may use everything, or one that needs a tool has none."""
+    steps = [{"title": "a", "instruction": "x", "tools": []}, {"title": "b", "instruction": "x"}]
+    assert [each.tools for each in parse(json.dumps(steps))] == [(), (ANY_TOOL,)]
 
 
 def test_dependencies_go_by_number_or_by_name_and_bad_ones_are_dropped() -> None:

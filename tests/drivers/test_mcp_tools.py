@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -89,9 +90,13 @@ async def test_a_hung_server_is_left_after_its_time(tools: McpTools) -> None:
 
 async def test_fifty_megabytes_are_not_read(tools: McpTools) -> None:
     """A result that would fill the memory is refused while it is read; other calls go on."""
+    tracemalloc.start()
     both = await asyncio.gather(
         failed(tools, "huge", megabytes=50), tools.call("kit", "look_up", {"word": "abc"}, None)
     )
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 25_000_000
     assert (type(both[0]), both[0].code) == (Ambiguous, "tool_too_large")
     assert text(both[1]) == "abc means cba."
 

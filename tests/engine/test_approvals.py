@@ -3,37 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from core.domain.decision import Private
+from core.domain.decision import Policy, Private
 from core.domain.tooling import ToolKind
 from core.drivers.mcp_tools import McpTools
-from tests.kit.scripted import ScriptedModel, Step, Use
+from tests.engine.test_turns import script
+from tests.kit.scripted import ScriptedModel, Use
 from tests.kit.tools import ToolProcess, connected, http
 from tests.kit.world import World
 
 HOUR_S = 3_600
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToolProcess]:
-    """A tool server that lives as long as these tests."""
-    process = ToolProcess(tmp_path_factory.mktemp("tools") / "calls")
-    process.wait()
-    yield process
-    process.kill()
-
-
-@pytest.fixture
-async def tools(server: ToolProcess) -> AsyncIterator[McpTools]:
-    """The driver, connected to it."""
-    server.log.write_text("", encoding="utf-8")
-    tools = await connected(kit=http(server.url, seconds=3.0))
-    yield tools
-    await tools.close()
 
 
 @pytest.fixture
@@ -42,13 +25,6 @@ async def world(tmp_path: Path, tools: McpTools) -> AsyncIterator[World]:
     world = await World.open(tmp_path / "rejoinder.db", tools=tools)
     yield world
     await world.close()
-
-
-def script(world: World, *scripts: list[Step]) -> ScriptedModel:
-    """Tell the world's model what to do in its next calls."""
-    assert isinstance(world.model, ScriptedModel)
-    world.model.scripts = list(scripts)
-    return world.model
 
 
 def told(model: ScriptedModel, call: int = -1) -> list[str]:
@@ -315,3 +291,15 @@ async def test_a_tool_that_became_dangerous_is_asked_for(world: World, server: T
     await later.settle()
     assert server.calls() == {"slow": 2}
     await world.tools.close()
+
+
+async def test_whoever_is_not_served_any_more_gets_nothing_done(world: World, server: ToolProcess) -> None:
+    """The operator takes Alice off the list while her call waits: after the start it is not made."""
+    model = script(world, [Use("kit__slow", {"seconds": 0.4})], ["Not possible."])
+    await world.say("alice", "look")
+    while not server.calls():
+        await world.run(0.2)
+    later = await world.reborn(policy=Policy(allow_people=("bob",)))
+    await later.settle()
+    assert server.calls() == {"slow": 1}
+    assert "may not act for the person" in told(model)[0]

@@ -20,7 +20,7 @@ from core.domain.tooling import ToolCall
 from core.drivers.mcp_tools import McpTools
 from core.engine.ports import Finished, ModelRequest, Said
 from tests.kit.tool_server import INJECTION
-from tests.kit.tools import ToolProcess, connected, http
+from tests.kit.tools import ToolProcess
 from tests.kit.world import World
 
 DANGEROUS = ("wipe_everything", "delete_all_notes", "create_note", "unmarked", "set_title")
@@ -80,24 +80,6 @@ def _words(messages: tuple[Mapping[str, object], ...]) -> Iterator[str]:
             content = block["content"]
             assert isinstance(content, list)
             yield from (str(each.get("text", "")) for each in content)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToolProcess]:
-    """A tool server that lives as long as these tests."""
-    process = ToolProcess(tmp_path_factory.mktemp("tools") / "calls")
-    process.wait()
-    yield process
-    process.kill()
-
-
-@pytest.fixture
-async def tools(server: ToolProcess) -> AsyncIterator[McpTools]:
-    """The driver, connected to it."""
-    server.log.write_text("", encoding="utf-8")
-    tools = await connected(kit=http(server.url, seconds=3.0))
-    yield tools
-    await tools.close()
 
 
 @pytest.fixture

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-
-import pytest
 
 from core.domain.decision import Form, Policy
 from core.domain.entities import Phase
@@ -16,31 +13,13 @@ from tests.engine.test_idle import session_of
 from tests.engine.test_tasks import CUT, begin, card, labels, reply, states, work, works
 from tests.kit.planner import ANSWER, CHAT, PLAN, Planner, chain, plan, result_of
 from tests.kit.scripted import Use
-from tests.kit.tools import ToolProcess, connected, http
+from tests.kit.tools import ToolProcess
 from tests.kit.world import World
 
 HOUR_S = 3_600.0
 LOOKS = 200
 NOTE = "kit__create_note"
 SLOW = "kit__slow_create"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToolProcess]:
-    """A tool server that lives as long as these tests."""
-    process = ToolProcess(tmp_path_factory.mktemp("tools") / "calls")
-    process.wait()
-    yield process
-    process.kill()
-
-
-@pytest.fixture
-async def tools(server: ToolProcess) -> AsyncIterator[McpTools]:
-    """The driver, connected to it."""
-    server.log.write_text("", encoding="utf-8")
-    tools = await connected(kit=http(server.url, seconds=5.0))
-    yield tools
-    await tools.close()
 
 
 def using(*tools: str) -> str:
@@ -107,6 +86,18 @@ async def test_a_plan_that_may_change_something_is_shown_first(
     await world.settle()
     assert (await work(world)).task.state is TaskState.STOPPED
     assert server.calls() == {}
+    await world.close()
+
+
+async def test_a_tool_named_without_its_server_is_that_tool(tmp_path: Path, tools: McpTools) -> None:
+    """A plan that calls a tool by its plain name runs unasked, and without it."""
+    world, model = await begin(tmp_path, using("create_note"), tools=tools)
+    await world.command("alice", "task write it down")
+    await world.settle()
+    assert (await work(world)).task.state is TaskState.PROPOSED
+    await world.press("alice", "Start")
+    await world.settle()
+    assert offered(model, 1) == {NOTE, ADD_STEPS}
     await world.close()
 
 

@@ -4,33 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from core import codec
+from core.domain.decision import Policy
+from core.domain.effects import CallTool
+from core.domain.entities import EffectRow
+from core.domain.events import ToolReturned
 from core.drivers.mcp_tools import McpTools
+from core.engine.calling import Calling
+from core.engine.points import nowhere
+from core.engine.toolbox import Toolbox
+from core.tool_settings import ToolServer
+from tests.engine.test_turns import script
 from tests.kit.scripted import ScriptedModel, Step, Use
 from tests.kit.tools import ToolProcess, connected, http
 from tests.kit.world import World
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ToolProcess]:
-    """A tool server that lives as long as these tests."""
-    process = ToolProcess(tmp_path_factory.mktemp("tools") / "calls")
-    process.wait()
-    yield process
-    process.kill()
-
-
-@pytest.fixture
-async def tools(server: ToolProcess) -> AsyncIterator[McpTools]:
-    """The driver, connected to it."""
-    server.log.write_text("", encoding="utf-8")
-    tools = await connected(kit=http(server.url, seconds=3.0))
-    yield tools
-    await tools.close()
 
 
 @pytest.fixture
@@ -39,13 +31,6 @@ async def world(tmp_path: Path, tools: McpTools) -> AsyncIterator[World]:
     world = await World.open(tmp_path / "rejoinder.db", tools=tools)
     yield world
     await world.close()
-
-
-def script(world: World, *scripts: list[Step]) -> ScriptedModel:
-    """Tell the world's model what to do in its next calls."""
-    assert isinstance(world.model, ScriptedModel)
-    world.model.scripts = list(scripts)
-    return world.model
 
 
 def results(model: ScriptedModel, call: int = -1) -> list[dict[str, object]]:
@@ -70,13 +55,15 @@ async def test_a_tool_is_called_and_its_result_answered(world: World, server: To
 
 async def test_several_calls_run_side_by_side(world: World, server: ToolProcess) -> None:
     """Three slow look-ups take as long as one, and each result stands with its own question."""
-    uses: list[Step] = [Use("kit__slow", {"seconds": each}) for each in (0.5, 0.4, 0.3)]
+    uses: list[Step] = [Use("kit__slow", {"seconds": each}) for each in (1.5, 1.4, 1.3)]
     model = script(world, uses, ["Done."])
     await world.say("alice", "look three times")
     await world.run(1.0)
-    assert server.calls() == {"slow": 3}, "all three are called before one has answered"
+    counting = "SELECT count(*) FROM effect WHERE kind = 'CallTool' AND state = 'started'"
+    assert await world.store.read(lambda conn: conn.execute(counting).fetchone()[0]) == 3
     await world.settle()
-    assert [each["content"][0]["text"] for each in results(model)] == ["after 0.5 s", "after 0.4 s", "after 0.3 s"]  # type: ignore[index]
+    assert server.calls() == {"slow": 3}
+    assert [each["content"][0]["text"] for each in results(model)] == ["after 1.5 s", "after 1.4 s", "after 1.3 s"]  # type: ignore[index]
     assert await world.answers() == ["Done."]
 
 
@@ -192,3 +179,67 @@ async def test_stop_ends_a_running_tool(world: World, server: ToolProcess) -> No
     assert (await world.answers())[-1] == "Fine."
     last = model.requests[-1].messages
     assert last[2]["content"][0]["type"] == "tool_result"  # type: ignore[index]
+
+
+async def test_what_was_stopped_as_it_began_is_not_done(world: World, server: ToolProcess) -> None:
+    """Stop and the start of a call cross: the call is looked at once more before it is made."""
+    script(world, [Use("kit__slow", {"seconds": 2.5})], ["Fine."])
+    await world.say("alice", "look")
+    while not server.calls():
+        await world.run(0.2)
+    await world.press("alice", "Stop")
+    await world.settle()
+    text, session = await world.store.read(
+        lambda conn: conn.execute("SELECT effect, session_id FROM effect WHERE kind = 'CallTool'").fetchone()
+    )
+    effect = codec.loads(CallTool, text)
+    row = EffectRow(id="late", session_id=session, effect=effect, created_ms=0)
+    calling = Calling(world.store, Toolbox((), world.tools), None, Policy(), slow=_never, point=nowhere)
+    outcome = await calling.perform(row, effect)
+    assert isinstance(outcome, ToolReturned)
+    assert outcome.failure == "stopped"
+    assert server.calls() == {"slow": 1}
+
+
+async def _never(_turn_id: str) -> None:
+    """Nobody is told."""
+
+
+async def test_a_conversation_keeps_the_tools_that_it_began_with(world: World, server: ToolProcess) -> None:
+    """A server's list changes: the pinned one stays, so thinking and cache stay; what is gone is told when called."""
+    uses: list[Step] = [Use("kit__look_up", {"word": "abc"})]
+    model = script(world, ["One."], uses, ["Gone."], ["New."], ["Back."])
+    await world.say("alice", "one")
+    await world.settle()
+    world.tools = await connected(kit=ToolServer(url=server.url, allow=("slow",)))
+    later = await world.reborn()
+    await later.say("alice", "two")
+    await later.settle()
+    assert "not available" in str(results(model)[0]["content"]) or "no tool" in str(results(model)[0]["content"])
+    await later.say("alice", "three", thread="t2")
+    await later.settle()
+    first, second, _, elsewhere = (each.tools for each in model.requests)
+    assert first == second
+    assert "look_up" not in elsewhere
+    await later.clock.advance(2 * 3_600)
+    await later.engine.ring()
+    await later.settle()
+    await later.say("alice", "four")
+    await later.settle()
+    assert model.requests[-1].tools == elsewhere, "after a break the tools are looked at anew"
+    await world.tools.close()
+
+
+async def test_a_server_that_was_away_at_first_is_not_missing_for_ever(tmp_path: Path, server: ToolProcess) -> None:
+    """A conversation began while the tool server was down: once it is there, the next question can use it."""
+    world = await World.open(tmp_path / "rejoinder.db")
+    model = script(world, ["One."], ["Two."])
+    await world.say("alice", "one")
+    await world.settle()
+    world.tools = await connected(kit=http(server.url))
+    later = await world.reborn()
+    await later.say("alice", "two")
+    await later.settle()
+    assert ["kit__" in each.tools for each in model.requests] == [False, True]
+    await world.close()
+    await world.tools.close()

@@ -13,7 +13,7 @@ from core.domain.decision import Private
 from core.domain.errors import Ambiguous, Closing, NotSent, Refused, StoreFull
 from core.domain.words import say
 from core.engine.delivering import NOTHING_MORE
-from tests.kit.scripted import ScriptedModel
+from tests.kit.scripted import ScriptedModel, Step
 from tests.kit.world import World
 
 
@@ -25,7 +25,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     await world.close()
 
 
-def script(world: World, *scripts: list[str | float | Exception | asyncio.Event]) -> ScriptedModel:
+def script(world: World, *scripts: list[Step]) -> ScriptedModel:
     """Tell the world's model what to do in its next calls."""
     assert isinstance(world.model, ScriptedModel)
     world.model.scripts = list(scripts)

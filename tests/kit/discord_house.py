@@ -21,6 +21,7 @@ from core.drivers.clock import SystemClock
 from core.engine.loop import Engine
 from core.engine.points import Point, nowhere
 from core.engine.ports import Model, Platform
+from core.engine.tool_ports import Tools
 from storage import open_store
 from storage.memory import SqliteMemory
 from storage.sqlite import SqliteStore
@@ -46,6 +47,7 @@ class House:
         self.catch_up_age = timedelta(hours=6)
         self.point: Point = nowhere
         self.running = False
+        self.tools: Tools | None = None
         self.store: SqliteStore
         self.engine: Engine
         self.served: DiscordServed
@@ -70,6 +72,7 @@ class House:
             code_keys=KEYS,
             boot=f"boot-{next(_BOOTS)}",
             point=self.point,
+            tools=self.tools,
         )
         options = Options(
             token=self.discord.token,

@@ -41,6 +41,7 @@ class ToolHouse:
         self.lost = 0  # so many answers of the token endpoint are lost on the way
         self.gate: asyncio.Event | None = None  # what the token endpoint has done is not told before it
         self.names_people = True
+        self.own_secret = OWN_SECRET  # that it accepts of the program itself
         self.port = 0
         self._server: _Quiet | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -178,7 +179,7 @@ class _Faulty:
         await Response(body, answer["status"], dict(_plain(answer)))(scope, receive, send)
 
     async def _own(self, form: dict[str, Any], scope: Scope, receive: Receive, send: Send) -> None:
-        if form.get("client_secret") != OWN_SECRET:
+        if form.get("client_secret") != self._house.own_secret:
             await JSONResponse({"error": "invalid_client"}, 401)(scope, receive, send)
             return
         token = self._house.provider.own(str(form["client_id"]))

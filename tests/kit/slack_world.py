@@ -24,6 +24,7 @@ from core.engine.handover import File
 from core.engine.loop import Engine
 from core.engine.points import Point, nowhere
 from core.engine.ports import Decide, Intake, Model
+from core.engine.tool_ports import Tools
 from core.settings import Settings
 from storage import open_store
 from storage.exporting import kept
@@ -58,6 +59,7 @@ class SlackWorld:
         self.rule: Decide = decide
         self.more: dict[str, object] = {}
         self.ping_s = PING_S  # real time: connections that do not answer for four of these are given up
+        self.tools: Tools | None = None
         self.store: SqliteStore
         self.engine: Engine
         self.slack: Slack
@@ -116,6 +118,7 @@ class SlackWorld:
             boot=f"boot-{next(_BOOTS)}",
             point=self.point,
             decide=self.rule,
+            tools=self.tools,
         )
         self._up = True
         await self.engine.start()

@@ -25,7 +25,7 @@ from core.tool_settings import ToolServer
 from storage.rows import CREDENTIAL, LOGIN, TOOL_CALL, Table
 from tests.kit.browser_plain import PlainBrowser
 from tests.kit.clock import ManualClock
-from tests.kit.oauth_server import ToolHouse
+from tests.kit.oauth_server import OWN_SECRET, ToolHouse
 from tests.kit.planner import Planner
 from tests.kit.scripted import ScriptedModel, Use
 from tests.kit.scripted import Step as Say
@@ -48,11 +48,23 @@ class People:
 
     @classmethod
     async def open(
-        cls, house: ToolHouse, path: Path, *, language: str = "en", point: Point = nowhere, plan: str = ""
+        cls,
+        house: ToolHouse,
+        path: Path,
+        *,
+        language: str = "en",
+        point: Point = nowhere,
+        plan: str = "",
+        own: bool = False,
     ) -> People:
-        """Start the house; `plan`: what its model plans for a task."""
+        """Start the house.
+
+        `plan`: what its model plans for a task. `own`: beside jira there is batch, the same server with a login of the
+        program's own.
+        """
         settings = ToolServer(url=house.url, auth=Auth.OAUTH, timeout=timedelta(seconds=10))
-        tools = McpTools({"jira": settings}, SystemClock())
+        batch = {"batch": settings.model_copy(update={"auth": Auth.CLIENT_CREDENTIALS})} if own else {}
+        tools = McpTools({"jira": settings} | batch, SystemClock())
         await tools.recall()
         clock = ManualClock()
         world = await World.open(
@@ -61,9 +73,16 @@ class People:
             model=Planner(clock, plan) if plan else ScriptedModel(clock),
             policy=Policy(login_servers=("jira",), tool_servers=("jira",), language=language),
             tools=tools,
-            servers={"jira": OAuthServer(name="jira", url=house.url)},
+            servers={
+                "jira": OAuthServer(name="jira", url=house.url),
+                "batch": OAuthServer(
+                    name="batch", url=house.url, own=True, client_id="the-program", client_secret=Secret(OWN_SECRET)
+                ),
+            },
             point=point,
         )
+        if own:
+            await tools.look("batch", await world.signing.vault.bearer("", "batch"))
         return cls(house, world, tools)
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from core.domain.errors import NotSent, Refused
 from core.domain.secret import Secret
-from core.drivers.oauth_discovery import Provider, discover
+from core.drivers.oauth_discovery import Provider, discover, for_people
 from core.drivers.oauth_tokens import Client, Grant, refreshed, registered
 from core.drivers.oauth_wire import BODY_MAX_BYTES, Wire
 from core.engine.vault import OAuthServer
@@ -81,7 +81,7 @@ async def wire() -> AsyncIterator[Wire]:
 
 async def find(site: Site, wire: Wire) -> Provider:
     """Look where a person signs in for the site's tools."""
-    return await discover(wire, f"{site.origin}/mcp")
+    return for_people(await discover(wire, f"{site.origin}/mcp"))
 
 
 async def test_where_the_401_says(site: Site, wire: Wire) -> None:
@@ -124,6 +124,7 @@ WRONG: dict[str, Case] = {
     "a file": ({SERVER: metadata(token_endpoint="file:///etc/passwd")}, "oauth_unsafe"),
     "a script": ({SERVER: metadata(authorization_endpoint="javascript:alert(1)")}, "oauth_unsafe"),
     "a login in it": ({SERVER: metadata(token_endpoint="http://a:b@127.0.0.1/token")}, "oauth_unsafe"),
+    "nowhere for people": ({SERVER: metadata(authorization_endpoint="")}, "oauth_no_metadata"),
     "no token endpoint": ({SERVER: metadata(token_endpoint="")}, "oauth_no_metadata"),
     "no metadata": ({PROTECTED: {"authorization_servers": ["{origin}/x"]}}, "oauth_no_metadata"),
 }
@@ -136,6 +137,12 @@ async def test_what_cannot_be_believed_is_refused(site: Site, wire: Wire, name: 
     with pytest.raises(Refused) as refused:
         await find(site, wire)
     assert refused.value.code == code
+
+
+async def test_a_program_needs_no_place_for_people(site: Site, wire: Wire) -> None:
+    """A server for programs only cannot be used, because nobody could sign in there."""
+    site.answers[SERVER] = {"issuer": "{origin}", "token_endpoint": "{origin}/token"}
+    assert (await discover(wire, f"{site.origin}/mcp")).token == f"{site.origin}/token"
 
 
 async def test_a_broken_server_is_down_and_not_old(site: Site, wire: Wire) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from core.domain.tooling import CallState, LoginState
 from core.engine.vault import Step
+from tests.kit.oauth_server import ToolHouse
+from tests.kit.scripted import Use
 from tests.logins.people import CONNECT, ISSUES, People, labels, said
 
 ANSWER = "You have three open issues."
@@ -284,3 +288,22 @@ async def test_what_is_said_at_a_return_is_looked_at(people: People) -> None:
     texts = [each.text for each in await people.world.posts(here)]
     assert "Back: everything kept.\njira needs a new login." in texts
     assert people.house.provider.counts["refreshes"] == 1
+
+
+async def test_nobody_signs_in_for_the_program(house: ToolHouse, tmp_path: Path) -> None:
+    """The program's own login ends, and a person is asked to sign in where no person can."""
+    people = await People.open(house, tmp_path / "rejoinder.db", own=True)
+    model = people.script(
+        [Use("batch__open_issues")], ["Three."], [Use("batch__open_issues")], ["It does not let me in."]
+    )
+    await people.world.say("alice", "what is open?")
+    await people.world.settle()
+    assert house.calls == [("open_issues", "the-program")]
+    house.own_secret = "another"
+    house.provider.revoke_access()
+    await people.world.say("alice", "and now?")
+    await people.world.settle()
+    assert (await people.answers())[-1].startswith("It does not let me in.")
+    assert "refused this program" in str(model.requests[-1].messages[-1])
+    assert await people.logins() == []
+    await people.close()

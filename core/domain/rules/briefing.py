@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from core.domain.entities import Turn
 from core.domain.prompt_words import PLAN_PREFIX, RESULTS_PREFIX, STEP_PREFIX
 from core.domain.rules.planning import STEPS_MAX, STEPS_MIN
-from core.domain.tasking import ADD_STEPS, ANY_TOOL, START_TASK, Step, StepState, Work
+from core.domain.tasking import ADD_STEPS, START_TASK, Step, StepState, Work, may_use
 from core.domain.tokens import estimate
 
 RESULTS_TOKENS = 6_000  # what one step is told of the steps before it
@@ -52,7 +52,7 @@ def allowed(turn: Turn, work: Work, tool: str) -> bool:
     step = work.step(turn.step_id)
     if step is None:
         return tool != ADD_STEPS
-    return tool == ADD_STEPS or ANY_TOOL in step.tools or tool in step.tools
+    return tool == ADD_STEPS or may_use(step, tool)
 
 
 def told(turn: Turn, work: Work, budget_tokens: int, tools: str = "") -> str:

@@ -63,7 +63,8 @@ def _results(said: Sequence[Block], calls: Sequence[ToolCall]) -> list[Block]:
 
 
 def _result(use: Block, call: ToolCall | None) -> Block:
-    told = call.result if call is not None and call.over and call.result else instead("interrupted")
-    failed = call is None or not call.over or call.is_error
+    given = call is not None and call.over and call.result != ""
+    told = call.result if call is not None and given else instead("interrupted")
+    failed = call is None or not given or call.is_error
     block: Block = {"type": "tool_result", "tool_use_id": use.get("id"), "content": json.loads(told)}
     return {**block, "is_error": True} if failed else block

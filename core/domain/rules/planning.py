@@ -2,7 +2,8 @@
 
 Knows: JSON wherever it stands in a text, under the names that models give things, and numbered lists in plain words.
 What can be mended is mended: a step that depends on itself, on no step at all or around in a circle loses that
-dependency, and a title that is missing is the beginning of the instruction. Must not know: tasks, models.
+dependency, and a title that is missing is the beginning of the instruction. A plan that says nothing of tools may use
+any; one that names none, none. Must not know: tasks, models.
 """
 
 from __future__ import annotations
@@ -124,7 +125,8 @@ def _step(value: object, numbers: Mapping[str, int]) -> Planned:
     if not isinstance(value, Mapping):
         return _in_words(str(value))
     instruction = _text(value, _INSTRUCTIONS) or _text(value, _TITLES)
-    tools = _items(value, _TOOLS)
+    named = any(name in value for name in _TOOLS)
+    tools = _items(value, _TOOLS) if named else (ANY_TOOL,)
     depends = (_number(each, numbers) for each in _items(value, _DEPENDS))
     return Planned(
         title=_title(_text(value, _TITLES) or instruction),

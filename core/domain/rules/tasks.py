@@ -24,7 +24,7 @@ from core.domain.rules import planning, progress
 from core.domain.rules.making import TITLE_MAX_CHARS, Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.planning import Planned
-from core.domain.tasking import ANY_TOOL, AT_WORK, FORM, Step, StepState, Task, TaskState, Work, ready
+from core.domain.tasking import AT_WORK, FORM, Step, StepState, Task, TaskState, Work, may_use, ready
 from core.domain.tokens import estimate
 
 SIDE_BY_SIDE = 3  # steps of one task at a time
@@ -87,7 +87,7 @@ def adopt(making: Making, work: Work, planned: Iterable[Planned]) -> None:
     steps = tuple(_new_step(making, work.task, offset, n, each) for n, each in enumerate(planned, start=1))
     task = replace(work.task, version=work.task.version + 1, repairs=0, wish="", state=TaskState.RUNNING)
     work = Work(task=task, steps=(*kept, *steps))
-    if making.careful and any({ANY_TOOL, *making.careful}.intersection(each.tools) for each in steps):
+    if any(may_use(step, tool) for step in steps for tool in making.careful):
         save(making, replace(work, task=replace(task, state=TaskState.PROPOSED)))
     else:
         run(making, work)
