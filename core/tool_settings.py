@@ -21,7 +21,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Sec
 from core.domain.tooling import Auth, ToolKind
 from core.units import parse_duration
 
-_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]|_(?!_)){0,30}")
+_NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]|_(?!_|$)){0,30}")  # "_" at its end would be a tool of another one
 _TIMEOUT_MAX = timedelta(minutes=10)
 _FIXES = {
     "url": 'for example url = "https://tools.example.com/mcp"',

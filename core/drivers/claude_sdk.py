@@ -144,7 +144,7 @@ def _finish(stream: AsyncMessageStream[None], call: Call, *, stopped: bool) -> F
     message = stream.current_message_snapshot
     if message.stop_reason is None:
         return call.cut("model_cut", f"no stop reason ({stream.request_id or 'no request id'})")
-    blocks = [block.to_dict() for block in message.content]
+    blocks = [block.to_dict(warnings=False) for block in message.content]
     return Finished(
         stop_reason=message.stop_reason,
         blocks=json.dumps(blocks, ensure_ascii=False, separators=(",", ":")),

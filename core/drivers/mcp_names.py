@@ -22,6 +22,8 @@ SCHEMA_MAX_CHARS = 12_000
 _NAME_MAX_CHARS = 64  # of a tool in the Messages API
 _HASH_CHARS = 8
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_-]+")
+_FIELD = re.compile(r"[A-Za-z0-9_.-]{1,64}")  # of an input, in the Messages API
+_NOT_AT_THE_TOP = ("oneOf", "allOf", "anyOf")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _READS = frozenset(
     """
@@ -56,10 +58,13 @@ def offered(
     server: str, listed: Iterable[Listed], allow: Sequence[str] | None, effects: Mapping[str, ToolKind]
 ) -> tuple[Tool, ...]:
     """The tools of a server that may be used, in the server's order."""
-    wanted = [each for each in listed if allow is None or each.name in allow]
+    once: dict[str, Listed] = {}
+    for each in listed:
+        if allow is None or each.name in allow:
+            once.setdefault(each.name, each)
     taken: set[str] = set()
     tools = []
-    for each in wanted[:TOOLS_MAX]:
+    for each in tuple(once.values())[:TOOLS_MAX]:
         name = _name(server, each.name, taken)
         taken.add(name)
         tools.append(
@@ -99,7 +104,14 @@ def _name(server: str, tool: str, taken: set[str]) -> str:
 
 
 def _schema(schema: Mapping[str, object]) -> Mapping[str, object]:
-    """The input's schema; one that is no object, or too long to be sent every time, becomes "any object"."""
-    if schema.get("type") != "object" or len(json.dumps(schema)) > SCHEMA_MAX_CHARS:
+    """The input's schema, as the Messages API takes it: one tool that it refuses would silence the whole conversation.
+
+    One that is no object, that names its fields otherwise, or is too long to be sent every time becomes "any object";
+    alternatives at the top are left out (the server judges the input anyway).
+    """
+    plain = {name: value for name, value in schema.items() if name not in _NOT_AT_THE_TOP}
+    fields = plain.get("properties", {})
+    fitting = isinstance(fields, Mapping) and all(_FIELD.fullmatch(name) for name in fields)
+    if plain.get("type") != "object" or not fitting or len(json.dumps(plain)) > SCHEMA_MAX_CHARS:
         return {"type": "object"}
-    return schema
+    return plain

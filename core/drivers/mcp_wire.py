@@ -6,9 +6,11 @@ know: connections.
 
 from __future__ import annotations
 
+import base64
 import json
 
 import mcp_types as types
+from jsonschema import Draft202012Validator, SchemaError  # type: ignore[import-untyped]
 
 from core.drivers.mcp_names import Listed
 from core.engine.tool_ports import ToolAnswer
@@ -25,11 +27,20 @@ def listed(tool: types.Tool) -> Listed:
     return Listed(
         name=tool.name,
         description=tool.description or "",
-        schema=tool.input_schema,
+        schema=_sound(tool.input_schema),
         reads_only=hints.read_only_hint,
         destroys=hints.destructive_hint,
         idempotent=hints.idempotent_hint,
     )
+
+
+def _sound(schema: dict[str, object]) -> dict[str, object]:
+    """A schema that is none would be refused by the model's provider, and every question with it."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError:
+        return {"type": "object"}
+    return schema
 
 
 def answer(result: types.CallToolResult) -> ToolAnswer:
@@ -46,7 +57,9 @@ def answer(result: types.CallToolResult) -> ToolAnswer:
     if not result.content and result.structured_content is not None:
         text = json.dumps(result.structured_content, ensure_ascii=False)
         blocks.append({"type": "text", "text": _shortened(text, room)})
-    filled = [each for each in blocks if each.get("text", "image")] or [{"type": "text", "text": "(no result)"}]
+    filled = [each for each in blocks if str(each.get("text", "image")).strip()] or [
+        {"type": "text", "text": "(no result)"}
+    ]
     return ToolAnswer(content=json.dumps(filled, ensure_ascii=False), is_error=result.is_error)
 
 
@@ -69,10 +82,17 @@ def _text(block: types.ContentBlock) -> str:
 
 
 def _image(block: types.ImageContent) -> dict[str, object]:
-    if block.mime_type not in _IMAGES or len(block.data) > IMAGE_MAX_CHARS:
+    if block.mime_type not in _IMAGES or len(block.data) > IMAGE_MAX_CHARS or not _is_base64(block.data):
         return {"type": "text", "text": f"[an image that cannot be shown: {block.mime_type}]"}
     source = {"type": "base64", "media_type": block.mime_type, "data": block.data}
     return {"type": "image", "source": source}
+
+
+def _is_base64(data: str) -> bool:
+    try:
+        return bool(base64.b64decode(data, validate=True))
+    except ValueError:
+        return False
 
 
 def _shortened(text: str, room: int) -> str:

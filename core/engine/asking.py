@@ -38,6 +38,7 @@ from core.engine.toolbox import Shown, Toolbox
 
 STOP = "stop"
 DRAIN = "drain"
+_WHOLE = ("tool_use", "end_turn")  # of other ends the last call may be half a one
 
 
 @dataclass(slots=True)
@@ -195,7 +196,7 @@ class Asking:
             stop_reason=done.stop_reason,
             model=done.model,
             usage=done.usage,
-            calls=heard.tools.wanted(done.blocks) if done.stop_reason == "tool_use" else (),
+            calls=heard.tools.wanted(done.blocks) if done.stop_reason in _WHOLE else (),
             tools=heard.tools.list if heard.tools.new else None,
             careful=heard.tools.careful if heard.plans else (),
         )

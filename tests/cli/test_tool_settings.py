@@ -70,6 +70,7 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
         ('[tools.a]\nurl = "https://h"\ntimeout = "canary"', "tools.a.timeout", "for example timeout"),
         ('[tools.a]\nurl = "https://h"\neffects = { x = "canary" }', "tools.a.effects", "read, idempotent, write"),
         ('[tools.a__b]\nurl = "https://h"', "tools.a__b", "is not a name that a model can call"),
+        ('[tools.a_]\nurl = "https://h"', "tools.a_", "is not a name that a model can call"),
         ('[tools."a b"]\nurl = "https://h"', "tools.a b", "is not a name"),
         ('tools = "canary"', "tools", "is not a table"),
         ('[tools]\na = "canary"', "tools.a", "is not a table"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -96,6 +96,49 @@ async def test_later_turns_see_what_the_tools_gave(world: World) -> None:
     first, second = model.requests[1].messages, model.requests[2].messages
     assert second[: len(first)] == first
     assert [each["role"] for each in second] == ["user", "assistant", "user", "assistant", "user"]
+
+
+async def test_calls_that_no_round_begins_are_not_kept(world: World) -> None:
+    """A reply that was cut in the middle of a call leaves a call without a result: no later question is accepted."""
+    cut: list[Step] = ["Let me look.", Use("kit__look_up", {"word": "a"}), "<stop_reason>stop_sequence"]
+    model = script(world, cut, ["Hello again."])
+    await world.say("alice", "what is abc?")
+    await world.settle()
+    await world.say("alice", "and?")
+    await world.settle()
+    assert "tool_use" not in json.dumps([*model.requests[-1].messages])
+    assert await world.answers() == ["Let me look.", "Hello again."]
+
+
+async def test_whole_calls_are_made_whatever_the_reply_calls_its_end(world: World, server: ToolProcess) -> None:
+    """A model asks for a tool and says that it has ended: the person waits for an answer that never comes."""
+    script(world, ["Look.", Use("kit__look_up", {"word": "a"}), "<stop_reason>end_turn"], ["Found."])
+    await world.say("alice", "what is abc?")
+    await world.settle()
+    assert server.calls() == {"look_up": 1}
+    assert await world.answers() == ["Look.\n\nFound."]
+
+
+async def test_what_a_model_must_not_say_does_not_silence_the_conversation(world: World) -> None:
+    """An id that stands twice, or an input that is no object, is refused by the provider with every later question."""
+    now = Use("now", {}, id="same")
+    model = script(world, [now, now], [now, Use("now", [1, 2], id="not allowed!")], ["Now."])
+    await world.say("alice", "when?")
+    await world.settle()
+    blocks = [block for each in model.requests[-1].messages for block in _blocks(each)]
+    uses = [each for each in blocks if each["type"] == "tool_use"]
+    ids = [str(each["id"]) for each in uses]
+    assert len(set(ids)) == len(ids) == 4
+    assert ids == [each["tool_use_id"] for each in blocks if each["type"] == "tool_result"]
+    assert all(isinstance(each["input"], dict) for each in uses)
+    assert all(each.replace("_", "").isalnum() for each in ids)
+    assert await world.answers() == ["Now."]
+
+
+def _blocks(message: Mapping[str, object]) -> list[dict[str, object]]:
+    content = message["content"]
+    assert isinstance(content, list)
+    return content
 
 
 async def test_a_loop_comes_to_an_end(world: World) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from core.domain.events import Usage
@@ -21,7 +21,8 @@ class Use:
     """The model asks for a tool."""
 
     name: str
-    input: Mapping[str, object] = field(default_factory=dict)
+    input: object = field(default_factory=dict)  # an object, as a rule
+    id: str = ""  # "": one of its own
 
 
 Step = str | float | Exception | asyncio.Event | Use
@@ -61,8 +62,8 @@ class ScriptedModel:
                 await step.wait()
             elif isinstance(step, Use):
                 stop_reason = "tool_use"
-                use_id = f"toolu_{len(self.requests)}_{len(uses)}"
-                uses.append({"type": "tool_use", "id": use_id, "name": step.name, "input": dict(step.input)})
+                use_id = step.id or f"toolu_{len(self.requests)}_{len(uses)}"
+                uses.append({"type": "tool_use", "id": use_id, "name": step.name, "input": step.input})
             elif step.startswith("<stop_reason>"):
                 stop_reason = step.removeprefix("<stop_reason>")
             else:

@@ -153,6 +153,54 @@ async def test_a_fresh_login_that_is_refused_is_not_asked_for_again(people: Peop
     assert len(await people.logins()) == 1
 
 
+async def test_a_login_that_ends_within_minutes_is_asked_for_anew(people: People) -> None:
+    """Tokens of a careful server last for minutes: the next question is told "no" instead of being given a way in."""
+    people.script([CONNECT], ["Connected."])
+    await people.world.say("alice", "connect")
+    await people.world.run(3)
+    await people.sign_in()
+    await people.world.settle()
+    people.house.provider.revoke_access()
+    people.house.provider.revoke_refresh()
+    people.script([ISSUES], [ANSWER])
+    await people.world.say("alice", "what is open now?")
+    await people.world.run(10)
+    await people.sign_in()
+    await people.world.settle()
+    assert (await people.answers())[-1] == ANSWER
+
+
+async def test_another_conversation_is_not_said_to_wait_when_it_does_not(people: People) -> None:
+    """The person went on without a login there; here it is asked for as if something waited there, too."""
+    people.script([CONNECT], ["Seven."])
+    await people.world.say("alice", "what is open?")
+    await people.world.run(3)
+    await people.world.say("alice", "never mind, what is 3 + 4?")
+    await people.world.settle()
+    people.script([CONNECT], [ANSWER])
+    await people.world.say("alice", "and here?", thread="t2")
+    await people.world.run(3)
+    texts = [each.text for each in await people.cards("t2") if labels(each)]
+    assert [each.startswith("**jira** needs a login") for each in texts] == [True]
+
+
+async def test_a_login_server_that_is_down_is_told(people: People) -> None:
+    """An answer stands still for minutes, without a word, because a server does not renew a login."""
+    people.script([CONNECT], ["Connected."])
+    await people.world.say("alice", "connect")
+    await people.world.run(3)
+    await people.sign_in()
+    await people.world.settle()
+    people.house.provider.revoke_access()
+    people.house.failing.extend([503] * 9)
+    people.script(["Let me see.", ISSUES], [ANSWER])
+    await people.world.say("alice", "what is open?")
+    await people.world.run(40)
+    assert "does not answer now" in (await people.answers())[-1]
+    await people.world.settle(seconds=600)
+    assert (await people.answers())[-1] == f"Let me see.\n\n{ANSWER}"
+
+
 async def test_connections_lists_and_ends(people: People) -> None:
     """Somebody cannot see where they are signed in, or cannot end it."""
     assert said(await people.world.command("alice", "connections")) == "You are signed in nowhere through me."

@@ -50,7 +50,7 @@ def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
     _pin(making, event)
     if event.stop_reason == "refusal":
         _fail(making, replace(turn, said=""), "model_refusal")
-    elif event.stop_reason == "tool_use" and event.calls:
+    elif event.calls:
         _use_tools(making, turn, event, text)
     elif not event.text.strip() and not ((turn.said or turn.before) and event.stop_reason == "end_turn"):
         nudged = replace(turn, activity=NUDGING if turn.rounds else "")
@@ -60,7 +60,8 @@ def on_replied(view: View, event: ModelReplied, stamp: Stamp) -> Decision:
         _ask(making, more)
     else:
         long = "cut_long" if event.stop_reason in _LENGTH_LIMITS else turn.finish_note
-        verbatim = event.blocks if rounds.verbatim(turn) and not turn.task_id else ""
+        whole = rounds.verbatim(turn) and not turn.task_id and not rounds.asks_for_tools(event.blocks)
+        verbatim = event.blocks if whole else ""
         final = replace(turn, finish_note=long, model=event.model or turn.model)
         _end(making, final, TurnState.ANSWERED, text, blocks=verbatim, prefix=event.prefix if verbatim else "")
     return making.done()

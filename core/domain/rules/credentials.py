@@ -33,16 +33,19 @@ SIGN_IN, NOT_ME, WITHOUT = "sign_in", "not_me", "without"
 
 
 def ask(making: Making, turn: Turn, call: ToolCall) -> bool:
-    """The call needs a login of its asker: put the question, or join it; False when it was just asked and answered."""
+    """The call needs a login of its asker: put the question, or join it; False when this answer has just had one.
+
+    A login that was good and ends within minutes, as short-lived ones do, is asked for anew by the next question.
+    """
     view = making.view
     known = next((each for each in view.logins if each.server == call.server), None)
     fresh = known is not None and making.now_ms - known.created_ms < QUIET_MS
     if known is not None and (known.state is LoginState.OPEN or (fresh and known.state is LoginState.CANCELLED)):
         making.put(replace(known, state=LoginState.OPEN, failure=""))
-        _show(making, known, call, "login.ask" if known.session_id == turn.session_id else "login.joined")
+        _show(making, known, call, _asked_as(known, turn))
         return True
-    if fresh:
-        return False
+    if fresh and known is not None and known.created_ms >= turn.created_ms:
+        return False  # this very answer has had its login, and it does not help
     login = Login(
         id=making.stamp.ulid(f"login:{call.server}"),
         owner=view.caller,
@@ -55,6 +58,12 @@ def ask(making: Making, turn: Turn, call: ToolCall) -> bool:
     had_one = any(each.server == call.server for each in view.credentials)
     _show(making, login, call, "login.ask_again" if had_one else "login.ask")
     return True
+
+
+def _asked_as(known: Login, turn: Turn) -> str:
+    """How a question that was put before is put here: it is another conversation's, if that one still waits."""
+    elsewhere = known.state is LoginState.OPEN and known.session_id != turn.session_id
+    return "login.joined" if elsewhere else "login.ask"
 
 
 def left(making: Making, calls: Sequence[ToolCall], code: str) -> None:

@@ -1,13 +1,15 @@
 """Finished rounds of the tool loop as messages of a request: what the model said and asked for, then the results.
 
 Knows: every `tool_use` must be followed by its result in the very next message (facts/model.md 2). Calls belong to the
-tools of a round by their order. A call without a result, whatever became of it, gets one that says so.
+tools of a round by their order. A call without a result, whatever became of it, gets one that says so. What a model
+must not say, but may (an input that is no object, an id twice), is mended: it would be refused for ever after.
 Must not know: what else stands in the request.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,7 @@ from core.domain.rules.tool_texts import instead
 from core.domain.tooling import Round, ToolCall
 
 Block = dict[str, object]
+_ID = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +33,28 @@ class Loops:
         for call in sorted(self.calls, key=lambda each: each.n):
             by_round.setdefault((call.turn_id, call.round), []).append(call)
         found: dict[str, list[tuple[str, list[Block]]]] = {}
+        ids: set[object] = set()
         for each in sorted(self.rounds, key=lambda row: row.n):
             if wanted(each.turn_id):
-                said: list[Block] = json.loads(each.blocks)
+                said = [_fitting(block, ids) for block in json.loads(each.blocks)]
                 results = _results(said, by_round.get((each.turn_id, each.n), []))
                 found.setdefault(each.turn_id, []).extend((("assistant", said), ("user", results)))
         return found
 
 
 NO_LOOPS = Loops()
+
+
+def _fitting(block: Block, ids: set[object]) -> Block:
+    """The block as it may be sent; `ids` are those of the calls before it."""
+    if block.get("type") != "tool_use":
+        return block
+    name = block.get("id")
+    if not (isinstance(name, str) and _ID.fullmatch(name)) or name in ids:
+        name = f"call_{len(ids)}"
+    ids.add(name)
+    given = block.get("input")
+    return {**block, "id": name, "input": given if isinstance(given, dict) else {}}
 
 
 def _results(said: Sequence[Block], calls: Sequence[ToolCall]) -> list[Block]:

@@ -36,6 +36,11 @@ def verbatim(turn: Turn) -> bool:
     return not (turn.said or (turn.stitched and not turn.rounds) or turn.activity == NUDGING)
 
 
+def asks_for_tools(blocks: str) -> bool:
+    """Whether there is a `tool_use` in this content: nobody answers it where no round begins, so it is not kept."""
+    return any(isinstance(each, dict) and each.get("type") == "tool_use" for each in json.loads(blocks or "[]"))
+
+
 def last_words(turn: Turn, text: str) -> str:
     """The content of a turn's last call where it is not kept verbatim; a turn without rounds needs none."""
     return content(text) if turn.rounds and text.strip() else ""

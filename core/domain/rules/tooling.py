@@ -22,6 +22,7 @@ from core.domain.events import (
     ToolReturned,
 )
 from core.domain.rules import approving, attempts, beginning, credentials, finding, looping, rounds
+from core.domain.rules.answer import TELL_WAITING_MS
 from core.domain.rules.making import Making
 from core.domain.rules.tool_texts import instead
 from core.domain.stamp import Stamp
@@ -73,6 +74,8 @@ def on_waits(view: View, event: EffectWaits, stamp: Stamp) -> Decision:
             looping.fail(making, turn, call, event.code)
         else:
             making.put(waiting)
+            if waiting.not_before_ms - row.created_ms >= TELL_WAITING_MS and turn.activity.startswith("calling:"):
+                making.put(replace(turn, activity="awaits:server"))
 
     return _outcome(view, stamp, _with_row(view, wait))
 

@@ -300,6 +300,7 @@ WORDS: dict[str, str] = {
     "button.call_found": "Nur mir zeigen",
     "answer.calling": "Ich benutze {tools} …",
     "answer.awaits_asking": "Ich warte auf deine Antwort: siehe die Frage unten.",
+    "answer.awaits_server": "Der Server eines Werkzeugs antwortet gerade nicht. Ich versuche es noch einige Minuten.",
     "answer.awaits_sign_in": "Ich warte auf deine Anmeldung: siehe unten.",
     "answer.awaits_unknown": "Ich warte auf deine Antwort: siehe die Frage unten.",
     "answer.rounds_max": "Nach vielen Schritten mit Werkzeugen höre ich hier auf. Sag mir, wenn ich weitermachen soll.",

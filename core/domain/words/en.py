@@ -316,6 +316,7 @@ WORDS: dict[str, str] = {
     "button.call_found": "Show me in private",
     "answer.calling": "Using {tools} …",
     "answer.awaits_asking": "I wait for your word: see the question below.",
+    "answer.awaits_server": "A tool's server does not answer now. I keep trying for some minutes.",
     "answer.awaits_sign_in": "I wait for you to sign in: see below.",
     "answer.awaits_unknown": "I wait for your word: see the question below.",
     "answer.rounds_max": "I stop here after many steps with tools. Ask me to go on if you want more.",
