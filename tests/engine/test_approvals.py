@@ -11,6 +11,8 @@ import pytest
 from core.domain.decision import Policy, Private
 from core.domain.tooling import ToolKind
 from core.drivers.mcp_tools import McpTools
+from tests.engine.resuming import AWAY, HERE, carried, press, resume, talk
+from tests.engine.test_resume_links import labels
 from tests.engine.test_turns import script
 from tests.kit.scripted import ScriptedModel, Use
 from tests.kit.tools import ToolProcess, connected, http
@@ -303,3 +305,19 @@ async def test_whoever_is_not_served_any_more_gets_nothing_done(world: World, se
     await later.settle()
     assert server.calls() == {"slow": 1}
     assert "may not act for the person" in told(model)[0]
+
+
+async def test_what_another_account_asked_for_dies_with_its_link(world: World, server: ToolProcess) -> None:
+    """Alice presses That wasn't me: whoever took her conversation can approve nothing in it any more."""
+    script(world, ["Hello."], [CREATE], ["It is made."])
+    await talk(world, "hello")
+    await resume(world, "ally", await carried(world), thread=AWAY)
+    await world.say("ally", "note it", thread=AWAY)
+    await world.run(3.0)
+    assert (await labels(world, AWAY))[-3:] == ["Approve", "Deny", "Always here"]
+    await press(world, "alice", "That wasn't me")
+    assert "Approve" not in [*await labels(world, AWAY), *await labels(world, HERE)]
+    states = "SELECT state FROM tool_call"
+    assert await world.store.read(lambda conn: conn.execute(states).fetchall()) == [("skipped",)]
+    await world.settle()
+    assert not server.calls()

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from core.domain.decision import Decision, View
-from core.domain.effects import AskModel, Deliver
+from core.domain.effects import Deliver
 from core.domain.entities import Binding, EffectRow, EffectState, Forgotten, Phase, Turn, TurnState, Waiting
 from core.domain.events import Address, MessageReceived
 from core.domain.keys import SessionKey
@@ -86,20 +86,12 @@ def _follow(making: Making, key: SessionKey) -> None:
         making.session = replace(making.session, home=key)
 
 
-def asking_of(view: View, turn: Turn) -> EffectRow | None:
-    """The open model call of `turn`."""
-    for each in view.open_effects:
-        if isinstance(each.effect, AskModel) and each.effect.turn_id == turn.id:
-            return each
-    return None
-
-
 def _collecting(view: View, turn: Turn, message: Waiting) -> EffectRow | None:
     """The pending first call of a turn that this message may join.
 
     A repeated turn counts as new only while nothing stands after it: its messages are one range of seqs.
     """
-    asking = asking_of(view, turn)
+    asking = looping.asking_of(view, turn)
     if asking is None or asking.state is not EffectState.PENDING or asking.attempt:
         return None
     first = turn.state is TurnState.OPEN and not (turn.said or turn.stalls or turn.stripped or turn.rounds)

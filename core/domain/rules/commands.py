@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from core.domain.decision import Decision, Private, View
-from core.domain.entities import EffectState, Phase, Session, Turn, TurnState
+from core.domain.entities import Phase, Session, Turn, TurnState
 from core.domain.events import ButtonPressed, CommandIssued
 from core.domain.rules import (
     answer,
@@ -30,7 +30,6 @@ from core.domain.rules import (
     steering,
     tooling,
 )
-from core.domain.rules.arrive import asking_of
 from core.domain.rules.making import Making
 from core.domain.stamp import Stamp
 from core.domain.words import say
@@ -130,22 +129,12 @@ def _stop(view: View, turn: Turn, stamp: Stamp) -> Decision:
         return _private(view, "not_yours")
     if turn.state is TurnState.STOPPING:
         return _private(view, "stopped")
-    asking = asking_of(view, turn)
-    if turn.state is not TurnState.OPEN or (asking is None and not turn.activity):
+    if turn.state is not TurnState.OPEN or (looping.asking_of(view, turn) is None and not turn.activity):
         return _private(view, "already_finished")
     making = Making(view, stamp, session)
     making.human_act()
-    reply = Private(text=say(view.policy.language, "private.stopped"))
-    if asking is None:
-        interrupted = looping.stop(making, turn)
-        return making.done(reply, stop=interrupted)
-    if asking.state is EffectState.STARTED:
-        making.put(replace(turn, state=TurnState.STOPPING))
-        return making.done(reply, stop=(asking.id,))
-    making.put(replace(asking, state=EffectState.DONE))
-    making.give_back(asking)
-    answer.stop(making, turn)
-    return making.done(reply)
+    looping.stop(making, turn)
+    return making.done(Private(text=say(view.policy.language, "private.stopped")))
 
 
 def _repeat(view: View, turn: Turn, stamp: Stamp) -> Decision:

@@ -12,12 +12,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.domain.decision import Decision, Private, Pulled, View
-from core.domain.entities import EffectState, Forgotten, Person, Phase, TurnState
+from core.domain.entities import Forgotten, Person, Phase, TurnState
 from core.domain.events import ButtonPressed
 from core.domain.keys import Audience, ButtonId, PersonKey, SessionKey
 from core.domain.leaving import Adoption, Link, Revocation
-from core.domain.rules import answer, moving
-from core.domain.rules.arrive import asking_of
+from core.domain.rules import looping, moving
 from core.domain.rules.making import Making
 from core.domain.rules.moving import Move
 from core.domain.rules.outcomes import newest
@@ -64,7 +63,7 @@ def on_undo(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
         Adoption(link_id=made.id, before=made.before, after=made.after, undo=True),
         Revocation(owner=made.after),
     )
-    interrupted = _stop_for(making, made)
+    _stop_for(making, made)
     for each in view.pulled:
         _give_back(making, each, made)
     if has(made.account, session.home):
@@ -73,7 +72,7 @@ def on_undo(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     else:
         moving.void_claims(making)
     _retell(making, made, "link.undone")
-    return making.done(Private(text=say(view.policy.language, "link.undone_reply")), stop=interrupted)
+    return making.done(Private(text=say(view.policy.language, "link.undone_reply")))
 
 
 def has(account: PersonKey, key: SessionKey) -> bool:
@@ -88,20 +87,11 @@ def _too_late(view: View, made: Link, stamp: Stamp) -> Decision:
     return making.done(Private(text=say(view.policy.language, "link.too_late")))
 
 
-def _stop_for(making: Making, made: Link) -> tuple[str, ...]:
-    """No answer goes on being written for the account."""
+def _stop_for(making: Making, made: Link) -> None:
+    """No answer goes on being written for the account, and no tool runs or waits for its word."""
     turn = making.view.running
-    if turn is None or turn.asker != made.account or turn.state is not TurnState.OPEN:
-        return ()
-    asking = asking_of(making.view, turn)
-    if asking is not None and asking.state is EffectState.STARTED:
-        making.put(replace(turn, state=TurnState.STOPPING))
-        return (asking.id,)
-    if asking is not None:
-        making.put(replace(asking, state=EffectState.DONE))
-        making.give_back(asking)
-    answer.stop(making, turn)
-    return ()
+    if turn is not None and turn.asker == made.account and turn.state is TurnState.OPEN:
+        looping.stop(making, turn)
 
 
 def _give_back(making: Making, pulled: Pulled, made: Link) -> None:

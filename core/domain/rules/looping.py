@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.domain.decision import View
-from core.domain.entities import Turn
+from core.domain.effects import AskModel
+from core.domain.entities import EffectRow, EffectState, Turn, TurnState
 from core.domain.rules import answer, rounds, tasks
 from core.domain.rules.making import Making
 from core.domain.rules.tool_texts import SERVER_FAULTS, instead
@@ -97,11 +98,29 @@ def waited_long(making: Making) -> bool:
     return True
 
 
-def stop(making: Making, turn: Turn) -> tuple[str, ...]:
-    """The person stops a turn whose tools run or wait; the running effects that are to be interrupted."""
-    turn, stopped = rounds.close(making, turn, "stopped", making.view.calls)
+def asking_of(view: View, turn: Turn) -> EffectRow | None:
+    """The open model call of `turn`."""
+    for each in view.open_effects:
+        if isinstance(each.effect, AskModel) and each.effect.turn_id == turn.id:
+            return each
+    return None
+
+
+def stop(making: Making, turn: Turn) -> None:
+    """Nobody wants an open turn any more: a model call that runs is ended by its performer, everything else here."""
+    asking = asking_of(making.view, turn)
+    if asking is not None and asking.state is EffectState.STARTED:
+        making.put(replace(turn, state=TurnState.STOPPING))
+        making.interrupt(asking.id)
+        return
+    if asking is not None:
+        making.put(replace(asking, state=EffectState.DONE))
+        making.give_back(asking)
+    elif turn.activity:
+        turn, stopped = rounds.close(making, turn, "stopped", making.view.calls)
+        for effect_id in stopped:
+            making.interrupt(effect_id)
     answer.stop(making, turn)
-    return stopped
 
 
 def _move_on(making: Making, turn: Turn, calls: tuple[ToolCall, ...]) -> None:

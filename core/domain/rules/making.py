@@ -99,6 +99,13 @@ class Making:
         """Rows as they shall be."""
         self._rows.extend(rows)
 
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        """The session's cards that ask something, as this decision has left them so far."""
+        changed = {(row.session_id, row.key): row for row in self._rows if isinstance(row, Card)}
+        latest = (changed.get((each.session_id, each.key), each) for each in self.view.cards)
+        return tuple(each for each in latest if each.buttons)
+
     def human_act(self) -> None:
         """A person did something here: the idle clock starts anew. What they closed stays closed."""
         self.session = replace(
@@ -131,7 +138,7 @@ class Making:
         """Do it once, when everything else is decided."""
         self._last[name] = deed
 
-    def done(self, reply: Reply | None = None, *, received: int = 0, stop: tuple[str, ...] = ()) -> Decision:
+    def done(self, reply: Reply | None = None, *, received: int = 0) -> Decision:
         """The decision: all rows, then the session and the spends as they ended."""
         for deed in self._last.values():
             deed()
@@ -144,7 +151,7 @@ class Making:
             changes=(self.session, *self._rows, *spends),
             reply=reply or Nothing(),
             received=received,
-            stop=(*stop, *self._stops),
+            stop=tuple(self._stops),
         )
 
     # ------------------------------------------------------------------------------------ messages

@@ -179,7 +179,7 @@ def _leave(making: Making, before: Session, move: Move) -> None:
     for each in view.waiting:
         if not each.said_at:
             making.put(replace(each, ref=""))  # a reply cannot point into another place
-    for card in view.cards:
+    for card in making.cards:
         if card.key.startswith(FOLLOWING) and card.place == before.home.place:
             _take_along(making, card, move)
         elif card.key.startswith("moved:") and card.place != move.dest.place:

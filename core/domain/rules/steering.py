@@ -16,11 +16,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from core.domain.decision import Decision, Form, FormField, Private, View
-from core.domain.effects import AskModel
-from core.domain.entities import Button, ButtonStyle, EffectRow, EffectState, Phase, Session, Turn, TurnState
+from core.domain.entities import Button, ButtonStyle, Phase, Session, Turn, TurnState
 from core.domain.events import ButtonPressed, CommandIssued
 from core.domain.keys import ButtonId
-from core.domain.rules import answer, looping, moving, people, progress, returning, tasks
+from core.domain.rules import looping, moving, people, progress, returning, tasks
 from core.domain.rules.beginning import GOAL_CHARS, RUNNING_MAX
 from core.domain.rules.forms import field
 from core.domain.rules.making import Making, new_session
@@ -207,25 +206,9 @@ def _interrupt(making: Making, work: Work, *, for_good: bool) -> None:
 
 
 def _end(making: Making, turn: Turn, *, for_good: bool) -> None:
-    asking = _asking_of(making.view, turn)
-    if asking is None and turn.activity:
-        for effect_id in looping.stop(making, turn) if for_good else ():
-            making.interrupt(effect_id)
-    elif asking is not None and asking.state is EffectState.STARTED:
-        making.put(replace(turn, state=TurnState.STOPPING))
-        making.interrupt(asking.id)
-    else:
-        if asking is not None:
-            making.put(replace(asking, state=EffectState.DONE))
-            making.give_back(asking)
-        answer.stop(making, turn)
-
-
-def _asking_of(view: View, turn: Turn) -> EffectRow | None:
-    for each in view.open_effects:
-        if isinstance(each.effect, AskModel) and each.effect.turn_id == turn.id:
-            return each
-    return None
+    at_its_tools = looping.asking_of(making.view, turn) is None and turn.activity
+    if for_good or not at_its_tools:
+        looping.stop(making, turn)
 
 
 # ------------------------------------------------------------------------------- commands of others
