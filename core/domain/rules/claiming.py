@@ -23,6 +23,7 @@ from core.domain.rules.access import Actor, actor_of
 from core.domain.rules.making import Making
 from core.domain.rules.moving import Move
 from core.domain.rules.outcomes import newest
+from core.domain.rules.replies import private
 from core.domain.rules.spots import readers, spot
 from core.domain.rules.telling import quoted
 from core.domain.stamp import Stamp
@@ -53,11 +54,11 @@ def ask_owner(view: View, event: ResumeAsked, ticket: Ticket, stamp: Stamp) -> D
     assert person is not None  # noqa: S101
     ours = [each for each in view.claims if each.ticket_id == ticket.id and each.ask_owner]
     if any(each.claimant == person.key and each.state is ClaimState.DENIED for each in ours):
-        return _private(view, "claim.was_denied")
+        return private(view, "claim.was_denied")
     waiting = [each for each in ours if each.state is ClaimState.OPEN]
     known = next((each for each in waiting if each.claimant == person.key), None)
     if known is None and len(waiting) >= OPEN_MAX:
-        return _private(view, "claim.too_many")
+        return private(view, "claim.too_many")
     making = Making(view, stamp, session)
     making.put(*people.remember(person, newcomer=view.newcomer))
     claim = _claim(view, stamp, Wish(dest=moving.key_at(view, event.place, person.key), audience=event.audience))
@@ -100,17 +101,17 @@ def on_allow(view: View, _event: ButtonPressed, stamp: Stamp) -> Decision:
     """`[Allow]`: the code is used up, the accounts are linked, the conversation goes on there: one commit."""
     session, person, claim = view.session, view.person, view.claim
     if session is None or person is None or claim is None or not claim.ask_owner:
-        return _private(view, "private.gone")
+        return private(view, "private.gone")
     if not people.owns(person, session):
-        return _private(view, "claim.not_yours")
+        return private(view, "claim.not_yours")
     if claim.state is not ClaimState.OPEN:
-        return _private(view, "private.already_done")
+        return private(view, "private.already_done")
     claimant = view.claimant or Person(key=claim.claimant, identity=claim.identity, name=claim.claimant_name)
     making = Making(view, stamp, session)
     if view.ticket is None or view.ticket.id != claim.ticket_id or view.ticket.state not in _ASKED_IN_TIME:
         return _close(making, claim, ClaimState.VOID, "claim.void")
     if moving.occupied(view, session.owner, claimant.identity):
-        return _private(view, "move.occupied_there")
+        return private(view, "move.occupied_there")
     made = None if claimant.identity == session.owner else linking.link(making, claimant)
     making.put(replace(view.ticket, state=TicketState.USED))
     move = Move(dest=claim.dest, audience=claim.audience, link=made, name=claim.claimant_name, claim=claim)
@@ -122,12 +123,12 @@ def on_deny(view: View, _event: ButtonPressed, stamp: Stamp) -> Decision:
     """`[Deny]` of the owner, or the mover's own `[No]`."""
     session, person, claim = view.session, view.person, view.claim
     if session is None or person is None or claim is None:
-        return _private(view, "private.gone")
+        return private(view, "private.gone")
     own = person.key == claim.claimant
     if not own and not (claim.ask_owner and people.owns(person, session)):
-        return _private(view, "claim.not_yours")
+        return private(view, "claim.not_yours")
     if claim.state is not ClaimState.OPEN:
-        return _private(view, "private.already_done")
+        return private(view, "private.already_done")
     making = Making(view, stamp, session)
     if own:
         return _close(making, claim, ClaimState.VOID, "claim.withdrawn")
@@ -174,13 +175,13 @@ def on_confirm(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     """`[Yes, ...]`: the mover confirmed what was named, unless the world has changed since."""
     session, person, claim = view.session, view.person, view.claim
     if session is None or person is None or claim is None:
-        return _private(view, "private.gone")
+        return private(view, "private.gone")
     ticket = view.ticket if claim.ticket_id and view.ticket is not None and view.ticket.id == claim.ticket_id else None
     objection = _objection(view, claim, person)
     if not objection and not _still_may(view, claim, ticket, stamp.now_ms):
         objection = "resume.refused"
     if objection:
-        return _private(view, objection)
+        return private(view, objection)
     links = not people.owns(person, session)
     audience = event.audience if event.place == claim.dest.place else claim.audience
     if audience.wider_than(claim.audience):
@@ -258,7 +259,3 @@ def _claim(view: View, stamp: Stamp, wish: Wish) -> MoveClaim:
 
 def _button(verb: str, subject: str, user: str, label: str, style: ButtonStyle = ButtonStyle.PLAIN) -> Button:
     return Button(id=str(ButtonId(verb=verb, subject=subject)), label=label, style=style, for_user=user)
-
-
-def _private(view: View, code: str) -> Decision:
-    return Decision(reply=Private(text=say(view.policy.language, code)))

@@ -31,6 +31,7 @@ from core.domain.rules import (
     tooling,
 )
 from core.domain.rules.making import Making
+from core.domain.rules.replies import private
 from core.domain.stamp import Stamp
 from core.domain.words import say
 
@@ -65,7 +66,7 @@ ELSEWHERE: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
 def on_command(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     """Dispatch by name; an unknown one is answered privately."""
     rule = COMMANDS.get(event.name.lower())
-    return _private(view, "unknown_command", name=event.name[:40]) if rule is None else rule(view, event, stamp)
+    return private(view, "private.unknown_command", name=event.name[:40]) if rule is None else rule(view, event, stamp)
 
 
 def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # noqa: C901, PLR0911  (one way out for each no)
@@ -74,25 +75,25 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:  # no
         return OWN_VERBS[event.button.verb](view, event, stamp)
     session = view.session
     if view.person is None or session is None or session.phase is Phase.ERASED:
-        return _private(view, "gone")
+        return private(view, "private.gone")
     verb = event.button.verb
     if verb in ELSEWHERE:
         return ELSEWHERE[verb](view, event, stamp)
     if verb in mailbag.CHOICES:
         if view.card is None:
-            return _private(view, "gone")
+            return private(view, "private.gone")
         if not people.owns(view.person, session):
-            return _private(view, "not_owner")
+            return private(view, "private.not_owner")
         return mailbag.on_choice(view, session, view.card, event, stamp)
     if verb in tooling.VERBS:
         return tooling.on_button(view, event, stamp)
     if verb in OWNERS_VERBS:
         if not people.owns(view.person, session):
-            return _private(view, "not_owner")
+            return private(view, "private.not_owner")
         return OWNERS_VERBS[verb](view, event, stamp)
     steer: dict[str, Callable[[View, Turn, Stamp], Decision]] = {"stop": _stop, "again": _repeat}
     if verb not in steer or view.turn is None or view.turn.id != event.button.subject or view.turn.step_id:
-        return _private(view, "gone")
+        return private(view, "private.gone")
     return steer[verb](view, view.turn, stamp)
 
 
@@ -103,7 +104,7 @@ def listing(language: str) -> str:
 
 def _on_help(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     del event, stamp
-    return _private(view, "help", commands=listing(view.policy.language))
+    return private(view, "private.help", commands=listing(view.policy.language))
 
 
 def _on_stop(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
@@ -112,7 +113,7 @@ def _on_stop(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
         return _stop(view, view.running, stamp)
     work = steering.newest_busy(view)
     if view.session is None or work is None:
-        return _private(view, "nothing_running")
+        return private(view, "private.nothing_running")
     return steering.on_stop(view, view.session, work, stamp)
 
 
@@ -126,11 +127,11 @@ def _on_new(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
 def _stop(view: View, turn: Turn, stamp: Stamp) -> Decision:
     session = _steerable(view, turn)
     if session is None:
-        return _private(view, "not_yours")
+        return private(view, "private.not_yours")
     if turn.state is TurnState.STOPPING:
-        return _private(view, "stopped")
+        return private(view, "private.stopped")
     if turn.state is not TurnState.OPEN or (looping.asking_of(view, turn) is None and not turn.activity):
-        return _private(view, "already_finished")
+        return private(view, "private.already_finished")
     making = Making(view, stamp, session)
     making.human_act()
     looping.stop(making, turn)
@@ -141,11 +142,11 @@ def _repeat(view: View, turn: Turn, stamp: Stamp) -> Decision:
     """Try a failed turn again: the same message, from where it stopped."""
     session = _steerable(view, turn)
     if session is None:
-        return _private(view, "not_yours")
+        return private(view, "private.not_yours")
     if turn.state is not TurnState.FAILED:
-        return _private(view, "already_done")
+        return private(view, "private.already_done")
     if view.running is not None:
-        return _private(view, "one_at_a_time")
+        return private(view, "private.one_at_a_time")
     making = Making(view, stamp, session)
     making.human_act()
     answer.again(making, turn)
@@ -155,9 +156,9 @@ def _repeat(view: View, turn: Turn, stamp: Stamp) -> Decision:
 def _new(view: View, stamp: Stamp) -> Decision:
     """Close the session that lives here; the next message starts another."""
     if view.session is None or view.session.phase in (Phase.CLOSED, Phase.ERASED):
-        return _private(view, "new")
+        return private(view, "private.new")
     if view.person is None or not people.owns(view.person, view.session):
-        return _private(view, "not_owner")
+        return private(view, "private.not_owner")
     making = Making(view, stamp, view.session)
     words = say(view.policy.language, "private.new")
     if steering.pause_all(making):
@@ -170,10 +171,6 @@ def _steerable(view: View, turn: Turn) -> Session | None:
     if view.person is None or view.session is None:
         return None
     return view.session if people.may_steer(view.person, view.session, turn) else None
-
-
-def _private(view: View, code: str, **values: object) -> Decision:
-    return Decision(reply=Private(text=say(view.policy.language, f"private.{code}", **values)))
 
 
 # Every command and its rule, in the order in which help lists them: help, completion and the platforms' own

@@ -17,6 +17,7 @@ from core.domain.events import ButtonPressed, CommandIssued, CredentialDue
 from core.domain.keys import ButtonId
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
+from core.domain.rules.replies import private
 from core.domain.rules.telling import quoted
 from core.domain.stamp import Stamp
 from core.domain.tooling import Credential, CredentialStatus
@@ -46,7 +47,7 @@ def on_connections(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     language = view.policy.language
     known = [each for each in view.credentials if each.status is not CredentialStatus.ENDING][:LIST_MAX]
     if view.person is None or not known:
-        return _private(language, "connections.none")
+        return private(view, "connections.none")
     lines = [_told(each, language, stamp.now_ms) for each in known]
     buttons = tuple(
         Button(
@@ -100,9 +101,9 @@ def on_disconnect(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     del event
     language, credential = view.policy.language, view.credential
     if view.person is None or credential is None or credential.status is CredentialStatus.ENDING:
-        return _private(language, "connections.gone")
+        return private(view, "connections.gone")
     if view.person.identity != credential.owner:
-        return _private(language, "private.not_yours")
+        return private(view, "private.not_yours")
     ended, effects = end_all((credential,), stamp)
     reply = Private(text=say(language, "connections.done", server=quoted(credential.server)))
     return Decision(changes=(*ended, *effects), reply=reply)
@@ -144,7 +145,3 @@ def correct(making: Making, credential: Credential) -> None:
     for card in making.view.return_cards:
         if before in card.text:
             making.card(newest(card, text=card.text.replace(before, now)))
-
-
-def _private(language: str, code: str) -> Decision:
-    return Decision(reply=Private(text=say(language, code)))

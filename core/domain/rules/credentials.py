@@ -20,6 +20,7 @@ from core.domain.keys import ButtonId
 from core.domain.rules import connections
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
+from core.domain.rules.replies import private
 from core.domain.rules.telling import quoted
 from core.domain.stamp import Stamp
 from core.domain.tooling import CallState, Credential, CredentialStatus, Login, LoginState, ToolCall
@@ -217,15 +218,14 @@ def _run(making: Making, calls: Iterable[ToolCall]) -> None:
 
 def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     """A button of a login's card, or of `/connections`; only whose login it is may press it."""
-    verb, language = event.button.verb, view.policy.language
     login, session = view.login, view.session
     if login is None or session is None or session.phase is Phase.ERASED or view.person is None:
-        return _private(language, "private.gone")
+        return private(view, "private.gone")
     if view.person.identity != login.owner and view.person.key != login.asker:
-        return _private(language, "login.not_yours")
+        return private(view, "login.not_yours")
     making = Making(view, stamp, session)
     _act(making)
-    return _BUTTONS[verb](making, login)
+    return _BUTTONS[event.button.verb](making, login)
 
 
 def _act(making: Making) -> None:
@@ -278,7 +278,3 @@ def _not_me(making: Making, login: Login) -> Decision:
 
 _BUTTONS: Mapping[str, Callable[[Making, Login], Decision]] = {SIGN_IN: _sign_in, WITHOUT: _without, NOT_ME: _not_me}
 BUTTONS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = dict.fromkeys(_BUTTONS, on_button)
-
-
-def _private(language: str, code: str) -> Decision:
-    return Decision(reply=Private(text=say(language, code)))

@@ -17,6 +17,7 @@ from core.domain.events import ButtonPressed, CommandIssued
 from core.domain.keys import ButtonId
 from core.domain.rules import connections, people
 from core.domain.rules.making import Making
+from core.domain.rules.replies import private
 from core.domain.rules.telling import places, title
 from core.domain.stamp import Stamp
 from core.domain.words import say
@@ -31,14 +32,14 @@ def on_forget(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     del stamp
     asked = event.rest.strip().casefold()
     if view.person is None or asked not in (*_THIS, *_EVERYTHING):
-        return _private(view, "forget.unknown")
+        return private(view, "forget.unknown")
     if asked in _EVERYTHING:
         return _ask_everything(view, view.person)
     session = view.session
     if session is None or session.phase is Phase.ERASED:
-        return _private(view, "forget.nothing_here")
+        return private(view, "forget.nothing_here")
     if not people.owns(view.person, session):
-        return _private(view, "private.not_owner")
+        return private(view, "private.not_owner")
     return _ask_this(view, session)
 
 
@@ -47,9 +48,9 @@ def on_this(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     del event
     session = view.session
     if view.person is None or session is None or session.phase is Phase.ERASED:
-        return _private(view, "forget.done_already")
+        return private(view, "forget.done_already")
     if not people.owns(view.person, session):
-        return _private(view, "private.not_owner")
+        return private(view, "private.not_owner")
     making = Making(view, stamp, session)
     erase(making)
     return making.done(Private(text=say(view.policy.language, "forget.done_this")))
@@ -58,7 +59,7 @@ def on_this(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
 def on_everything(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     """`[Forget for good]` of everything that a person has here."""
     if view.person is None or event.button.subject != view.person.identity:
-        return _private(view, "forget.done_already")
+        return private(view, "forget.done_already")
     ended, effects = connections.end_all(view.credentials, stamp)
     row = EffectRow(
         id=stamp.ulid("effect:erase"),
@@ -74,7 +75,7 @@ def on_everything(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
 def on_not(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     """`[Keep]`."""
     del event, stamp
-    return _private(view, "forget.kept")
+    return private(view, "forget.kept")
 
 
 BUTTONS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {
@@ -104,7 +105,7 @@ def _ask_this(view: View, session: Session) -> Decision:
 def _ask_everything(view: View, person: Person) -> Decision:
     language = view.policy.language
     if view.newcomer:
-        return _private(view, "mine.none")
+        return private(view, "mine.none")
     count = f"{len(view.mine)}+" if len(view.mine) >= LINES_MAX else str(len(view.mine))
     what = say(language, "forget.ask_everything", count=count, places=places(view.mine))
     return Decision(reply=Private(text=what, buttons=_buttons("forget_all", person.identity, language)))
@@ -117,7 +118,3 @@ def _buttons(verb: str, subject: str, language: str) -> tuple[Button, ...]:
         Button(id=str(sure), label=say(language, "forget.button"), style=ButtonStyle.DANGER),
         Button(id=str(keep), label=say(language, "forget.button_keep")),
     )
-
-
-def _private(view: View, code: str) -> Decision:
-    return Decision(reply=Private(text=say(view.policy.language, code)))

@@ -20,6 +20,7 @@ from core.domain.rules import looping, moving
 from core.domain.rules.making import Making
 from core.domain.rules.moving import Move
 from core.domain.rules.outcomes import newest
+from core.domain.rules.replies import private
 from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
 from core.domain.words import say
@@ -47,11 +48,11 @@ def on_undo(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     """`[That wasn't me]`: unlinks, moves back, revokes. Either side may press it."""
     session, person, made = view.session, view.person, view.link
     if session is None or person is None or made is None:
-        return _private(view, "private.gone")
+        return private(view, "private.gone")
     if made.undone_ms is not None:
-        return _private(view, "private.already_done")
+        return private(view, "private.already_done")
     if person.identity != made.after:
-        return _private(view, "private.not_yours")
+        return private(view, "private.not_yours")
     if stamp.now_ms - made.at_ms > UNDO_MS:
         return _too_late(view, made, stamp)
     unanswered = tuple(each for each in view.waiting if each.asker == made.account)
@@ -121,7 +122,3 @@ def _retell(making: Making, made: Link, code: str) -> None:
             making.card(newest(card, text=say(making.view.policy.language, f"{code}{there}"), buttons=()))
         else:
             making.card(newest(card, buttons=left))
-
-
-def _private(view: View, code: str) -> Decision:
-    return Decision(reply=Private(text=say(view.policy.language, code)))

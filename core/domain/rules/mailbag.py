@@ -17,6 +17,7 @@ from core.domain.keys import ButtonId
 from core.domain.rules import looping
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
+from core.domain.rules.replies import private
 from core.domain.stamp import Stamp
 from core.domain.words import say
 
@@ -41,7 +42,7 @@ def on_choice(view: View, session: Session, card: Card, event: ButtonPressed, st
     held = _held(view)
     language = view.policy.language
     if not held or not card.buttons:
-        return Decision(reply=Private(text=say(language, "private.already_done")))
+        return private(view, "private.already_done")
     making = Making(view, stamp, session)
     making.human_act()
     if event.button.version != len(held):

@@ -14,6 +14,7 @@ from core.domain.keys import ButtonId
 from core.domain.rules import returning
 from core.domain.rules.forms import field
 from core.domain.rules.making import Making
+from core.domain.rules.replies import private
 from core.domain.rules.summary import as_text
 from core.domain.stamp import Stamp
 from core.domain.tokens import estimate
@@ -26,7 +27,7 @@ def on_summary(view: View) -> Decision:
     """Show what is remembered."""
     language = view.policy.language
     if view.session is None or view.summary is None:
-        return Decision(reply=Private(text=say(language, "memory.none")))
+        return private(view, "memory.none")
     wrong = returning.memory_buttons(view.session, language)[1:]
     return Decision(reply=Private(text=as_text(view.summary), buttons=wrong))
 
@@ -35,7 +36,7 @@ def on_wrong(view: View) -> Decision:
     """Ask what is wrong."""
     language = view.policy.language
     if view.session is None or view.summary is None:
-        return Decision(reply=Private(text=say(language, "memory.none")))
+        return private(view, "memory.none")
     submit = ButtonId(verb="correct", subject=view.session.id)
     asked = FormField(
         id="correction", label=say(language, "memory.wrong_field"), max_chars=CORRECTION_MAX_CHARS, long=True

@@ -13,6 +13,7 @@ from core.domain.entities import Button, ButtonStyle, Phase, Session
 from core.domain.events import CommandIssued
 from core.domain.keys import ButtonId
 from core.domain.rules import connections, moving, people, progress, returning
+from core.domain.rules.replies import private
 from core.domain.rules.telling import WORDS_CHARS, ago, clock, quoted, short, title, where
 from core.domain.rules.timeline import idle_since, next_due
 from core.domain.stamp import Stamp
@@ -91,9 +92,9 @@ def on_why(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     del event
     language, session = view.policy.language, view.session
     if session is None or session.phase is Phase.ERASED or view.person is None:
-        return Decision(reply=Private(text=say(language, "why.none")))
+        return private(view, "why.none")
     if session.home.user and not people.owns(view.person, session):
-        return Decision(reply=Private(text=say(language, "private.not_owner")))
+        return private(view, "private.not_owner")
     level = returning.level_of(session, view.policy, stamp.now_ms)
     parts = (
         returning.present_line(view, session, level),
@@ -139,7 +140,7 @@ def on_export(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     del event, stamp
     language = view.policy.language
     if view.person is None or view.newcomer:
-        return Decision(reply=Private(text=say(language, "mine.none")))
+        return private(view, "mine.none")
     return Decision(reply=Private(text=say(language, "export.ready"), export=view.person.identity))
 
 

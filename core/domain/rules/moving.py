@@ -33,6 +33,7 @@ from core.domain.leaving import ClaimState, Link, MoveClaim
 from core.domain.rules import connections, people, returning
 from core.domain.rules.making import Making, incoming, new_session
 from core.domain.rules.outcomes import newest
+from core.domain.rules.replies import private
 from core.domain.rules.spots import spot
 from core.domain.rules.telling import quoted, title
 from core.domain.rules.timeline import next_due
@@ -323,7 +324,7 @@ def on_start_new(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     """`[Start new here]`: the place belongs to a new conversation, which begins with what waits here."""
     key = key_at(view, event.place, event.author.key)
     if not has_left(view, key) or view.there is not None:
-        return Decision(reply=Private(text=say(view.policy.language, "private.already_done")))
+        return private(view, "private.already_done")
     return start_new(view, key, event.audience, stamp)
 
 

@@ -15,6 +15,7 @@ from core.domain.events import ButtonPressed, CommandIssued
 from core.domain.keys import ButtonId, Place
 from core.domain.leaving import Notices, Preference
 from core.domain.rules import people
+from core.domain.rules.replies import private
 from core.domain.stamp import Stamp
 from core.domain.words import say
 
@@ -46,7 +47,7 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     """A choice by its button, which names the choice, and the person that it was made for."""
     del stamp
     if view.person is None or event.button.subject != view.person.identity:
-        return Decision(reply=Private(text=say(view.policy.language, "private.not_yours")))
+        return private(view, "private.not_yours")
     return _choose(view, view.person, event.place, event.button.verb.removeprefix("notices_"))
 
 

@@ -29,6 +29,7 @@ from core.domain.rules.access import Action, Actor, Verdict, actor_of, destinati
 from core.domain.rules.access import wider as is_wider
 from core.domain.rules.claiming import Wish
 from core.domain.rules.making import Making
+from core.domain.rules.replies import private
 from core.domain.rules.returning import AWAY
 from core.domain.rules.spots import plain
 from core.domain.rules.telling import ago, clock, short, where
@@ -77,7 +78,7 @@ def on_command(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     if len(found) == 1 and view.session is not None and view.session.id == found[0].session_id:
         return _by_id(view, event, stamp, stranger="resume.none")
     if not found:
-        return _private(view, "resume.none")
+        return private(view, "resume.none")
     options = tuple(_option(view, each, event, stamp.now_ms) for each in found[:CHOICES_MAX])
     return Decision(reply=Choices(text=say(view.policy.language, "resume.choose"), options=options))
 
@@ -148,11 +149,11 @@ def _by_id(view: View, event: Arrival, stamp: Stamp, *, stranger: str) -> Decisi
     """The id of a session is no secret and proves nothing: only who may anyway goes on."""
     session, person = view.session, view.person
     if session is None or person is None or session.phase is Phase.ERASED:
-        return _private(view, stranger)
+        return private(view, stranger)
     asked = _Asked.of(view, event, session)
     owns = asked.actor in (Actor.OWNER, Actor.LINKED)
     if asked.verdict is Verdict.DENY or (asked.verdict is Verdict.CONFIRM and not owns):
-        return _private(view, stranger)
+        return private(view, stranger)
     return _proceed(view, event, stamp, asked, None)
 
 
@@ -202,7 +203,7 @@ def _proceed(view: View, event: Arrival, stamp: Stamp, asked: _Asked, ticket: Ti
     if asked.verdict is Verdict.ALLOW and dest.place == session.home.place and session.home.user == "":
         dest = session.home
     if moving.occupied(view, session.owner, person.identity):
-        return _private(view, "move.occupied")
+        return private(view, "move.occupied")
     wish = Wish(dest=dest, audience=event.audience, ticket=ticket, wider=asked.wider, links=asked.links)
     if asked.verdict is Verdict.CONFIRM or (asked.links and view.settled):
         return claiming.ask_mover(view, wish, stamp)
@@ -216,9 +217,9 @@ def _on_carry(view: View, _event: ButtonPressed, stamp: Stamp) -> Decision:
     """`[Continue elsewhere]`: a code for the owner alone. Whoever brings it is taken for the owner."""
     session, person, language = view.session, view.person, view.policy.language
     if session is None or person is None:
-        return _private(view, "private.gone")
+        return private(view, "private.gone")
     if not people.owns(person, session):
-        return _private(view, "resume.not_yours")
+        return private(view, "resume.not_yours")
     making = Making(view, stamp, session)
     ticket = issue(making, private=True)
     shown = placeholder(ticket.id, ticket.generation)
@@ -232,14 +233,10 @@ def _owners(rule: Callable[[View, ButtonPressed, Stamp], Decision]) -> Callable[
 
     def checked(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
         if view.session is None or view.person is None or not people.owns(view.person, view.session):
-            return _private(view, "resume.not_yours")
+            return private(view, "resume.not_yours")
         return rule(view, event, stamp)
 
     return checked
-
-
-def _private(view: View, code: str) -> Decision:
-    return Decision(reply=Private(text=say(view.policy.language, code)))
 
 
 BUTTONS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = {

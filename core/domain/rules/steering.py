@@ -23,6 +23,7 @@ from core.domain.rules import looping, moving, people, progress, returning, task
 from core.domain.rules.beginning import GOAL_CHARS, RUNNING_MAX
 from core.domain.rules.forms import field
 from core.domain.rules.making import Making, new_session
+from core.domain.rules.replies import private
 from core.domain.stamp import Stamp
 from core.domain.tasking import AT_WORK, BUSY, OPEN, Step, StepState, TaskState, Work
 from core.domain.words import say
@@ -34,11 +35,11 @@ def on_task(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     """`/task GOAL`: plan it, show the plan, work on it."""
     goal = event.rest.strip()
     if view.person is None or not goal:
-        return _private(view, "task.usage")
+        return private(view, "task.usage")
     if len(goal) > GOAL_CHARS:
-        return _private(view, "task.too_long")
+        return private(view, "task.too_long")
     if view.busy_tasks >= RUNNING_MAX:
-        return _private(view, "task.too_many", most=RUNNING_MAX)
+        return private(view, "task.too_many", most=RUNNING_MAX)
     key = moving.key_at(view, event.place, event.author.key)
     session = view.session
     gone = session is None or session.phase in (Phase.CLOSED, Phase.ERASED) or moving.has_left(view, key)
@@ -55,16 +56,16 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     """A button of a task's card, after the check of who pressed it and what it is about."""
     work, session, person = view.work, view.session, view.person
     if work is None or session is None or person is None or session.phase is Phase.ERASED:
-        return _private(view, "private.gone")
+        return private(view, "private.gone")
     if not people.owns(person, session) and person.key != work.task.asker:
-        return _private(view, "private.not_yours")
+        return private(view, "private.not_yours")
     verb = event.button.verb
     if work.task.state not in WHEN[verb] or not _still_meant(work, event.button):
         return Decision(reply=Private(text=progress.state(work, view.policy.language)))
     if verb == "task_change":
         return Decision(reply=_wish_form(work, view.policy.language))
     if verb in _GO_ON and work.task.state not in BUSY and view.busy_tasks >= RUNNING_MAX:
-        return _private(view, "task.too_many", most=RUNNING_MAX)
+        return private(view, "task.too_many", most=RUNNING_MAX)
     making = Making(view, stamp, session)
     if verb in _GO_ON:
         returning.come_back(making)
@@ -222,7 +223,7 @@ def newest_busy(view: View) -> Work | None:
 def on_stop(view: View, session: Session, work: Work, stamp: Stamp) -> Decision:
     """`/stop`, while no answer is being written."""
     if view.person is None or not (people.owns(view.person, session) or view.person.key == work.task.asker):
-        return _private(view, "private.not_yours")
+        return private(view, "private.not_yours")
     making = Making(view, stamp, session)
     making.human_act()
     stop(making, work)
@@ -235,10 +236,6 @@ def pause_all(making: Making) -> int:
     for work in busy:
         pause(making, work)
     return len(busy)
-
-
-def _private(view: View, code: str, **values: object) -> Decision:
-    return Decision(reply=Private(text=say(view.policy.language, code, **values)))
 
 
 _ANY_TIME = tuple(OPEN)

@@ -24,6 +24,7 @@ from core.domain.events import (
 from core.domain.rules import approving, attempts, beginning, credentials, finding, looping, rounds
 from core.domain.rules.answer import TELL_WAITING_MS
 from core.domain.rules.making import Making
+from core.domain.rules.replies import private
 from core.domain.rules.tool_texts import instead
 from core.domain.stamp import Stamp
 from core.domain.tooling import CallState, ToolCall
@@ -111,9 +112,9 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     language, call, turn = view.policy.language, view.call, view.turn
     verb = event.button.verb
     if view.session is None or call is None or turn is None:
-        return _private(language, "gone")
+        return private(view, "private.gone")
     if not approving.may_answer(view, call):
-        return _private(language, "not_yours")
+        return private(view, "private.not_yours")
     making = Making(view, stamp, view.session)
     making.human_act()
     if verb == finding.SHOW:
@@ -123,7 +124,7 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
         return making.done(Private(text=say(language, "approval.asks_again", tool=approving.label(call))))
     wanted, rule = BUTTONS[verb]
     if call.state is not wanted or turn.state not in _OPEN:
-        return _private(language, "already_done")
+        return private(view, "private.already_done")
     rule(making, turn, call)
     return making.done()
 
@@ -223,10 +224,6 @@ def _run(making: Making, turn: Turn, *calls: ToolCall) -> None:
     for call in running:
         rounds.issue(making, call)
     looping.step(making, turn, *running)
-
-
-def _private(language: str, code: str) -> Decision:
-    return Decision(reply=Private(text=say(language, f"private.{code}")))
 
 
 # The buttons about a call: the state in which each means something, and what it does.
