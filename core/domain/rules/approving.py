@@ -13,7 +13,7 @@ import re
 from dataclasses import replace
 
 from core.domain.decision import View
-from core.domain.entities import Button, ButtonStyle, Card, Forgotten, Turn
+from core.domain.entities import Button, ButtonStyle, Forgotten, Turn
 from core.domain.keys import ButtonId, Place
 from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
@@ -54,34 +54,18 @@ def arguments(call: ToolCall) -> str:
 
 def ask(making: Making, turn: Turn, call: ToolCall) -> None:
     """Show the card that asks."""
-    language = making.view.policy.language
-    making.card(
-        Card(
-            id=making.stamp.ulid(f"card:{call.id}"),
-            session_id=call.session_id,
-            key=key_of(call),
-            place=_place(making, turn),
-            text=_named(making, turn) + _text(language, "approval.ask", call),
-            buttons=buttons(language, call, (APPROVE, DENY, ALWAYS)),
-            created_ms=making.now_ms,
-        )
-    )
+    _put(making, turn, call, key_of(call), "approval.ask", (APPROVE, DENY, ALWAYS))
 
 
 def ask_whether(making: Making, turn: Turn, call: ToolCall) -> None:
     """Show the card of a call that may have happened: `[It happened] [Run again] [Skip]`."""
+    _put(making, turn, call, key_of(call, unsure=True), "unsure.ask", ("call_happened", "call_rerun", "call_skip"))
+
+
+def _put(making: Making, turn: Turn, call: ToolCall, key: str, code: str, verbs: tuple[str, ...]) -> None:
     language = making.view.policy.language
-    making.card(
-        Card(
-            id=making.stamp.ulid(f"card:unsure:{call.id}"),
-            session_id=call.session_id,
-            key=key_of(call, unsure=True),
-            place=_place(making, turn),
-            text=_named(making, turn) + _text(language, "unsure.ask", call),
-            buttons=buttons(language, call, ("call_happened", "call_rerun", "call_skip")),
-            created_ms=making.now_ms,
-        )
-    )
+    text = _named(making, turn) + _text(language, code, call)
+    making.card(making.new_card(key, text, buttons(language, call, verbs), place=_place(making, turn)))
 
 
 def key_of(call: ToolCall, *, unsure: bool = False) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from core.domain.decision import Decision, Private, View
-from core.domain.entities import Button, ButtonStyle, Card, Person
+from core.domain.entities import Button, ButtonStyle, Person
 from core.domain.events import ButtonPressed, ResumeAsked
 from core.domain.keys import Audience, ButtonId, SessionKey
 from core.domain.leaving import ClaimState, MoveClaim, Ticket, TicketState
@@ -84,17 +84,8 @@ def _show(making: Making, claim: MoveClaim) -> None:
         return
     user = session.home.user
     yes = _button("allow", claim.id, user, say(language, "claim.button.allow"), ButtonStyle.PRIMARY)
-    making.card(
-        Card(
-            id=making.stamp.ulid("card:claim"),
-            session_id=session.id,
-            key=key,
-            place=session.home.place,
-            text=text,
-            buttons=(yes, _button("deny", claim.id, user, say(language, "claim.button.deny"))),
-            created_ms=making.now_ms,
-        )
-    )
+    no = _button("deny", claim.id, user, say(language, "claim.button.deny"))
+    making.card(making.new_card(key, text, (yes, no)))
 
 
 def on_allow(view: View, _event: ButtonPressed, stamp: Stamp) -> Decision:

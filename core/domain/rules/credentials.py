@@ -19,7 +19,7 @@ from core.domain.events import ButtonPressed, CredentialReady, SignedIn
 from core.domain.keys import ButtonId
 from core.domain.rules import connections
 from core.domain.rules.making import Making
-from core.domain.rules.outcomes import newest
+from core.domain.rules.outcomes import newest, stand
 from core.domain.rules.replies import private
 from core.domain.rules.telling import quoted
 from core.domain.stamp import Stamp
@@ -94,21 +94,7 @@ def _show(making: Making, login: Login, call: ToolCall, code: str) -> None:
     text = say(language, code, server=quoted(login.server))
     stands = next((each for each in making.view.login_cards if _is_of(each, login, session.id)), None)
     buttons = _buttons(login, language, call.asker.user, SIGN_IN, WITHOUT)
-    if stands is not None:
-        if (stands.text, stands.buttons) != (text, buttons):
-            making.card(newest(stands, text=text, buttons=buttons))
-        return
-    making.card(
-        Card(
-            id=making.stamp.ulid(f"card:login:{login.server}"),
-            session_id=session.id,
-            key=f"login:{login.id}",
-            place=session.home.place,
-            text=text,
-            buttons=buttons,
-            created_ms=making.now_ms,
-        )
-    )
+    stand(making, stands, f"login:{login.id}", text, buttons)
 
 
 def _is_of(card: Card, login: Login, session_id: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from core.domain.decision import Line
 from core.domain.effects import ShowCard
-from core.domain.entities import Button, Card, Phase
+from core.domain.entities import Button, Phase
 from core.domain.events import MessageReceived
 from core.domain.keys import Audience, ButtonId
 from core.domain.rules.making import Making
@@ -29,15 +29,8 @@ def offer(making: Making, event: MessageReceived) -> None:
         label=say(language, "mine.button_continue"),
         for_user=event.author.key.user,
     )
-    card = Card(
-        id=making.stamp.ulid("card:continue"),
-        session_id=making.session.id,
-        key=f"continue:{left.session_id}",
-        place=event.place,
-        text=say(language, "mine.continue", title=title(language, left.title)),
-        buttons=(button,),
-        created_ms=making.now_ms,
-    )
+    text = say(language, "mine.continue", title=title(language, left.title))
+    card = making.new_card(f"continue:{left.session_id}", text, (button,), place=event.place)
     making.put(card)
     making.effect(
         ShowCard(card_key=card.key),

@@ -12,7 +12,7 @@ from dataclasses import replace
 from core.domain.decision import Decision, View
 from core.domain.entities import Entity, Forgotten, Message, Phase, Session
 from core.domain.events import MessageChanged
-from core.domain.rules.making import TITLE_MAX_CHARS
+from core.domain.rules.making import title_of
 from core.domain.tokens import weigh
 from core.domain.words import say
 
@@ -42,9 +42,5 @@ def _session(session: Session, before: Message, after: Message) -> Session:
     """The session with the other sum of tokens, and a title that says nothing which was taken back."""
     counted = before.seq >= session.fresh_from_seq
     tokens = session.tokens + (after.tokens - before.tokens if counted else 0)
-    titled = session.title and session.title == _title(before.text)
-    return replace(session, tokens=max(tokens, 0), title=_title(after.text) if titled else session.title)
-
-
-def _title(text: str) -> str:
-    return " ".join(text.split())[:TITLE_MAX_CHARS]
+    titled = session.title and session.title == title_of(before.text)
+    return replace(session, tokens=max(tokens, 0), title=title_of(after.text) if titled else session.title)

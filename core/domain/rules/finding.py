@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.domain.decision import Found, Private, View
-from core.domain.entities import Card, Turn
+from core.domain.entities import Turn
 from core.domain.keys import Audience, Place
 from core.domain.rules import access, approving
 from core.domain.rules.access import Action, Actor, Verdict
@@ -51,17 +51,9 @@ def told(found: Sequence[Found], hidden: int, query: str) -> str:
 def offer(making: Making, turn: Turn, call: ToolCall) -> None:
     """A card that offers the person what must not stand in this place."""
     language = making.view.policy.language
-    making.card(
-        Card(
-            id=making.stamp.ulid(f"card:found:{call.id}"),
-            session_id=call.session_id,
-            key=f"found:{call.id}",
-            place=turn.place,
-            text=say(language, "found.hidden", count=call.hidden),
-            buttons=approving.buttons(language, call, (SHOW,)),
-            created_ms=making.now_ms,
-        )
-    )
+    text = say(language, "found.hidden", count=call.hidden)
+    show = approving.buttons(language, call, (SHOW,))
+    making.card(making.new_card(f"found:{call.id}", text, show, place=turn.place))
 
 
 def shown(view: View, call: ToolCall) -> Private:

@@ -14,6 +14,7 @@ from core.domain.decision import Decision, Nothing, Reply, View
 from core.domain.effects import AskModel, Deliver, Effect, FetchFile, Mark, MarkKind, ReadThread, ShowCard, Summarize
 from core.domain.entities import (
     Binding,
+    Button,
     Card,
     EffectRow,
     EffectState,
@@ -30,7 +31,7 @@ from core.domain.entities import (
     Waiting,
 )
 from core.domain.events import MessageReceived, Usage
-from core.domain.keys import SessionKey
+from core.domain.keys import Place, SessionKey
 from core.domain.rules import budget
 from core.domain.rules.stitch import after
 from core.domain.rules.timeline import next_due
@@ -59,6 +60,11 @@ def incoming(event: MessageReceived, session_id: str, stamp: Stamp) -> Waiting:
         held=event.caught_up,
         files=event.files,
     )
+
+
+def title_of(text: str) -> str:
+    """The title of a conversation that begins with these words."""
+    return " ".join(text.split())[:TITLE_MAX_CHARS]
 
 
 def new_session(key: SessionKey, person: Person, stamp: Stamp) -> Session:
@@ -185,7 +191,7 @@ class Making:
             self.session,
             next_seq=self.session.next_seq + 1,
             tokens=self.session.tokens + message.tokens,
-            title=self.session.title or " ".join(message.text.split())[:TITLE_MAX_CHARS],
+            title=self.session.title or title_of(message.text),
         )
 
     def put_again(self, message: Message) -> None:
@@ -320,6 +326,18 @@ class Making:
             self.spends = budget.merged(self.spends, budget.settle(self.spends, row.effect, usage))
 
     # --------------------------------------------------------------------------- cards and effects
+
+    def new_card(self, key: str, text: str, buttons: Sequence[Button] = (), *, place: Place | None = None) -> Card:
+        """A card of this session that does not stand yet; where the conversation lives unless a place is named."""
+        return Card(
+            id=self.stamp.ulid(f"card:{key}"),
+            session_id=self.session.id,
+            key=key,
+            place=place or self.session.home.place,
+            text=text,
+            buttons=tuple(buttons),
+            created_ms=self.now_ms,
+        )
 
     def card(self, card: Card) -> None:
         """The card changes (or is new); one pending or running ShowCard brings it up to date."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from core.domain.decision import Decision, View
 from core.domain.effects import Erase, FetchFile, Mark
-from core.domain.entities import Card, EffectRow, EffectState, Entity, FileCopy
+from core.domain.entities import Button, Card, EffectRow, EffectState, Entity, FileCopy
 from core.domain.events import (
     CardShown,
     Delivered,
@@ -101,6 +101,14 @@ def on_refused(view: View, event: EffectRefused) -> Decision:
     if row is None:
         return Decision()
     return _after(replace(row, state=EffectState.FAILED, failure=event.code))
+
+
+def stand(making: Making, stands: Card | None, key: str, text: str, buttons: tuple[Button, ...]) -> None:
+    """The card reads so: one that stands already is changed if it reads otherwise, else there is a new one."""
+    if stands is None:
+        making.card(making.new_card(key, text, buttons))
+    elif (stands.text, stands.buttons) != (text, buttons):
+        making.card(newest(stands, text=text, buttons=buttons))
 
 
 def newest(card: Card, **changes: object) -> Card:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.domain.decision import Decision, Private, View
-from core.domain.entities import Button, ButtonStyle, Card
+from core.domain.entities import Button, ButtonStyle
 from core.domain.events import ButtonPressed
 from core.domain.keys import ButtonId
 from core.domain.rules import forgetting
@@ -79,21 +79,8 @@ def _announce(making: Making, up_ms: int, number: int) -> None:
     making.session = session
     erase_ms = next_due(session, making.view.policy) or now_ms + ANNOUNCED_MS
     button = ButtonId(verb="stay", subject=session.id, version=number)
-    making.card(
-        Card(
-            id=making.stamp.ulid("card:retention"),
-            session_id=session.id,
-            key=f"retention:{session.idle_epoch}:{now_ms}:{number}",
-            place=session.home.place,
-            text=say(language, "retention.announce", time=clock(erase_ms, now_ms)),
-            buttons=(
-                Button(
-                    id=str(button),
-                    label=say(language, "retention.button"),
-                    style=ButtonStyle.PRIMARY,
-                    for_user=session.home.user,
-                ),
-            ),
-            created_ms=now_ms,
-        )
+    stay = Button(
+        id=str(button), label=say(language, "retention.button"), style=ButtonStyle.PRIMARY, for_user=session.home.user
     )
+    text = say(language, "retention.announce", time=clock(erase_ms, now_ms))
+    making.card(making.new_card(f"retention:{session.idle_epoch}:{now_ms}:{number}", text, (stay,)))

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from core.domain.decision import Decision, Policy, Tail, View
 from core.domain.effects import Summarize
-from core.domain.entities import Button, Card, Level, Phase, Role, Session
+from core.domain.entities import Button, Level, Phase, Role, Session
 from core.domain.events import Summarized
 from core.domain.keys import ButtonId
 from core.domain.leaving import Summary
@@ -231,14 +231,4 @@ def _lines(*lines: str) -> str:
 
 
 def _show_memory(making: Making, text: str, number: int, buttons: tuple[Button, ...]) -> None:
-    making.first(
-        Card(
-            id=making.stamp.ulid("card:memory"),
-            session_id=making.session.id,
-            key=f"memory:{number}:{making.session.idle_epoch}",
-            place=making.session.home.place,
-            text=text,
-            buttons=buttons,
-            created_ms=making.now_ms,
-        )
-    )
+    making.first(making.new_card(f"memory:{number}:{making.session.idle_epoch}", text, buttons))

@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from core.domain.entities import Card, Forgotten, Level, Turn, TurnState, Waiting
+from core.domain.entities import Forgotten, Level, Turn, TurnState, Waiting
 from core.domain.keys import PersonKey
 from core.domain.rules import planning, progress
-from core.domain.rules.making import TITLE_MAX_CHARS, Making
-from core.domain.rules.outcomes import newest
+from core.domain.rules.making import Making, title_of
+from core.domain.rules.outcomes import stand
 from core.domain.rules.planning import Planned
 from core.domain.tasking import AT_WORK, FORM, Step, StepState, Task, TaskState, Work, may_use, ready
 from core.domain.tokens import estimate
@@ -55,8 +55,7 @@ def begin(making: Making, goal: str, asker: PersonKey, author: str) -> Task:
         goal=goal,
         created_ms=making.now_ms,
     )
-    title = making.session.title or " ".join(goal.split())[:TITLE_MAX_CHARS]
-    making.session = replace(making.session, title=title)
+    making.session = replace(making.session, title=making.session.title or title_of(goal))
     plan(making, Work(task=task))
     return task
 
@@ -335,18 +334,4 @@ def _show(making: Making, task_id: str) -> None:
     text = progress.text(work, language, making.now_ms)
     buttons = progress.buttons(work, making.session, language)
     known = next((each for each in making.view.task_cards if each.key == f"task:{task_id}"), None)
-    if known is not None:
-        if (known.text, known.buttons) != (text, buttons):
-            making.card(newest(known, text=text, buttons=buttons))
-        return
-    making.card(
-        Card(
-            id=making.stamp.ulid(f"card:{task_id}"),
-            session_id=work.task.session_id,
-            key=f"task:{task_id}",
-            place=making.session.home.place,
-            text=text,
-            buttons=buttons,
-            created_ms=making.now_ms,
-        )
-    )
+    stand(making, known, f"task:{task_id}", text, buttons)
