@@ -24,7 +24,6 @@ from core.domain.entities import (
     Session,
     Spend,
     Turn,
-    TurnState,
     Waiting,
 )
 from core.domain.errors import StoreError
@@ -72,7 +71,6 @@ from storage.rows import (
     put,
 )
 
-_OPEN_TURNS = frozenset({TurnState.OPEN, TurnState.STOPPING})
 _PUT_MESSAGE = (
     f"INSERT INTO message (id, {', '.join(MESSAGE.fields)})"
     f" SELECT num << {SEQ_BITS} | ?{', ?' * len(MESSAGE.fields)} FROM session WHERE id = ?"
@@ -114,7 +112,7 @@ def apply(
             effects[change.id] = change
         else:
             rest.append(change)
-    for turn in sorted(turns.values(), key=lambda each: each.state in _OPEN_TURNS):
+    for turn in sorted(turns.values(), key=lambda each: not each.state.over):
         put(conn, TURN.upsert, TURN.encode(turn))
     for change in rest:
         if isinstance(change, Left):

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from bots.app import SessionDetail, SessionLine
 from core.codec import Json
-from core.domain.entities import Message, Role, Session, TurnState
+from core.domain.entities import Message, Role, Session
 
 _ID_COLUMNS = 26
 _TITLE_COLUMNS = 50
@@ -102,7 +102,7 @@ def _head(told: SessionDetail) -> Iterator[str]:
 
 def _unfinished(told: SessionDetail) -> Iterator[str]:
     for turn in told.turns:
-        if turn.state in (TurnState.OPEN, TurnState.STOPPING):
+        if not turn.state.over:
             yield ""
             yield f"[{moment(turn.created_ms)}] an answer is in the making; {len(turn.said):,} characters were said"
         elif turn.failure:

@@ -117,11 +117,6 @@ def interaction_key(interaction: str) -> str:
     return f"{PLATFORM}:i:{interaction}"
 
 
-def edit_key(message: str, edited: str) -> str:
-    """Source key of an edit."""
-    return f"{PLATFORM}:u:{message}:{edited}"
-
-
 def link(place: Place, message: str = "") -> str:
     """A link that opens a place, or a message there, in Discord's own programs."""
     return "/".join(filter(None, ("https://discord.com/channels", place.workspace, channel_of(place), message)))

@@ -27,21 +27,6 @@ class GatewayMemory(Protocol):
         ...
 
 
-class NoMemory:
-    """Remembers until the process ends; for tests and for a database that cannot be written."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, Json] = {}
-
-    async def get(self, key: str) -> Json:
-        """See `GatewayMemory`."""
-        return self._kept.get(key)
-
-    async def put(self, key: str, value: Json) -> None:
-        """See `GatewayMemory`."""
-        self._kept[key] = value
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saved:
     """A gateway session that another process can go on with. Everything up to `sequence` is in the inbox."""

@@ -190,11 +190,6 @@ class Posts:
             raise NotSent(code=error.code, detail=error.detail) from error
 
 
-def is_answer(key: str) -> bool:
-    """Whether a key is that of an answer's part (turn and number), not of a card."""
-    return _ANSWER_KEY.fullmatch(key) is not None
-
-
 def stamp(key: str, digest: str = "") -> dict[str, object]:
     """The metadata of a message of ours; `digest` names the whole text that stands there for good."""
     payload = {"key": key, "digest": digest} if digest else {"key": key}

@@ -62,6 +62,11 @@ class TurnState(StrEnum):
     STOPPED = "stopped"
     FAILED = "failed"
 
+    @property
+    def over(self) -> bool:
+        """Whether the answer is final."""
+        return self not in (TurnState.OPEN, TurnState.STOPPING)
+
 
 class EffectState(StrEnum):
     """See DESIGN section 4: `started` is committed before the outside world is touched."""

@@ -104,11 +104,6 @@ class Connection:
         return None
 
 
-def _direct(timeout: httpx2.Timeout) -> httpx2.AsyncClient:
-    """A proxy named in the environment stands before the internet, not before this machine."""
-    return anthropic.DefaultAsyncHttpxClient(timeout=timeout, trust_env=False)
-
-
 def _thinking(model: str) -> ThinkingConfigAdaptiveParam | Omit:
     return anthropic.omit if model.startswith(_PLAIN_MODELS) else {"type": "adaptive"}
 

@@ -80,7 +80,7 @@ class LiveAnswers:
 
     def finishing(self) -> bool:
         """Whether an answer is final and has not reached its place yet."""
-        return any(live.turn.state not in (TurnState.OPEN, TurnState.STOPPING) for live in self._answers.values())
+        return any(live.turn.state.over for live in self._answers.values())
 
     def get(self, turn_id: str) -> LiveAnswer | None:
         """The live answer of a turn, None when nobody opened it."""
@@ -113,7 +113,7 @@ class LiveAnswers:
                     live.saved_chars = len(live.text)
                 if (_seen(row), live.text) != before:
                     live.touch()
-                if row.step_id and row.state not in (TurnState.OPEN, TurnState.STOPPING):
+                if row.step_id and row.state.over:
                     self.close(row.id)  # nobody delivers it
 
     def draft(self, effect_id: str, text: str) -> None:

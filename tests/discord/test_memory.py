@@ -7,7 +7,6 @@ import tracemalloc
 
 import pytest
 
-from bots.discord.memory import NoMemory
 from bots.discord.served import DiscordServed, Options
 from core.domain.decision import Decision
 from core.domain.entities import Button, Card
@@ -15,6 +14,7 @@ from core.domain.events import Event, MessageReceived
 from core.domain.keys import ButtonId, Place
 from core.drivers.clock import SystemClock
 from core.engine.ports import Accepted, AnswerState, Claim, Piece
+from tests.kit.discord_memory import NoMemory
 from tests.kit.discord_remote import Remote, remote
 from tests.kit.discord_server import TOKEN
 

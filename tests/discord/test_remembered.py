@@ -10,7 +10,7 @@ from typing import TypeVar
 import pytest
 
 from bots.discord.budget import STARTS
-from bots.discord.memory import NoMemory, session_key
+from bots.discord.memory import session_key
 from bots.discord.served import DiscordServed, Options
 from core.codec import Json
 from core.domain.decision import Decision
@@ -18,6 +18,7 @@ from core.domain.errors import StoreError
 from core.domain.events import Event, MessageReceived
 from core.drivers.clock import SystemClock
 from core.engine.ports import Accepted, Claim
+from tests.kit.discord_memory import NoMemory
 from tests.kit.discord_server import DiscordServer
 
 T = TypeVar("T")

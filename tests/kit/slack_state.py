@@ -15,7 +15,6 @@ from typing import Any, Protocol
 Json = dict[str, Any]
 
 TEAM = "T0HOME"
-OTHER_TEAM = "T0AWAY"
 BOT_USER = "U0BOT"
 BOT_ID = "B0BOT"
 APP_ID = "A0APP"

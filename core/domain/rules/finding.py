@@ -14,7 +14,7 @@ from core.domain.keys import Audience, Place
 from core.domain.rules import access, approving
 from core.domain.rules.access import Action, Actor, Verdict
 from core.domain.rules.making import Making
-from core.domain.rules.telling import quoted, title, where
+from core.domain.rules.telling import quoted, short, title, where
 from core.domain.tooling import ToolCall
 from core.domain.words import say
 
@@ -39,7 +39,7 @@ def told(found: Sequence[Found], hidden: int, query: str) -> str:
     lines = []
     for each in found[:FOUND_MAX]:
         lines.append(f"- Conversation {each.title!r}:")
-        lines.extend(f"  > {_short(words)}" for words in each.words)
+        lines.extend(f"  > {short(words, WORDS_MAX_CHARS)}" for words in each.words)
     if hidden:
         lines.append(
             f"{hidden} more of this person's conversations match, but fewer people can read them than can read this "
@@ -68,8 +68,3 @@ def shown(view: View, call: ToolCall) -> Private:
         lines.append(f"**{title(language, each.title)}** · {where(language, each.home, each.audience, here)}")
         lines.extend(f"  {quoted(words, WORDS_MAX_CHARS)}" for words in each.words[:2])
     return Private(text="\n".join(lines))
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= WORDS_MAX_CHARS else line[: WORDS_MAX_CHARS - 1] + "…"

@@ -7,12 +7,12 @@ repair after a crash, so they cannot differ. Must not know: platforms.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import assert_never
 
 from core.domain.entities import Button, ButtonStyle, Level, Turn, TurnState
 from core.domain.keys import ButtonId
 from core.domain.rules.split import closing
+from core.domain.rules.telling import hour
 from core.domain.words import failure, say
 
 
@@ -38,7 +38,7 @@ def present(turn: Turn, text: str, language: str) -> Shown:
     body = head + text + (f"{closing(text)}\n\n_{foot}_" if foot and text else foot)
     return Shown(
         text=body,
-        final=turn.state not in (TurnState.OPEN, TurnState.STOPPING),
+        final=turn.state.over,
         state=turn.state,
         buttons=_buttons(turn, language),
     )
@@ -65,7 +65,7 @@ def _doing(turn: Turn, text: str, language: str) -> str:
     """What an answer that is not finished waits for."""
     if turn.told_waiting and turn.retry_ms is not None:
         why = "unreachable" if turn.failure == "model_unreachable" else "busy"
-        return say(language, f"answer.{why}", model=_model_name(turn.model), time=_clock(turn.retry_ms))
+        return say(language, f"answer.{why}", model=_model_name(turn.model), time=hour(turn.retry_ms))
     what, _, which = turn.activity.partition(":")
     if what == "awaits":
         return say(language, f"answer.awaits_{which}")
@@ -91,7 +91,3 @@ def _buttons(turn: Turn, language: str) -> tuple[Button, ...]:
 
 def _model_name(model: str) -> str:
     return "Claude" if model.startswith("claude") else model
-
-
-def _clock(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%H:%M")

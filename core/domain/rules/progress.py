@@ -6,11 +6,9 @@ and are shown as such. Must not know: platforms, who may press.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from core.domain.entities import Button, ButtonStyle, Session
 from core.domain.keys import ButtonId
-from core.domain.rules.telling import quoted
+from core.domain.rules.telling import hour, quoted
 from core.domain.tasking import ASKS, Step, StepState, Task, TaskState, Work
 from core.domain.words import failure, say
 from core.domain.words.en import WORDS
@@ -101,8 +99,8 @@ def _spent(task: Task, language: str, now_ms: int) -> str:
         since_ms = task.started_ms if task.started_ms is not None else task.created_ms
         parts.append(say(language, "task.took", time=lasted(language, task.ended_ms - since_ms)))
     elif task.started_ms is not None:
-        since = datetime.fromtimestamp(task.started_ms / 1000, tz=UTC).strftime("%H:%M")
-        parts.append(say(language, "task.since", time=lasted(language, now_ms - task.started_ms), since=since))
+        time, since = lasted(language, now_ms - task.started_ms), hour(task.started_ms)
+        parts.append(say(language, "task.since", time=time, since=since))
     if task.cost:
         parts.append(say(language, "task.cost", dollars=f"{task.cost / _MICRO:.4f}"))
     return " ".join(parts)

@@ -70,6 +70,11 @@ def places(lines: Sequence[Line]) -> str:
     return quoted(", ".join(dict.fromkeys(names)), 200)
 
 
+def hour(at_ms: int) -> str:
+    """The time of a moment, in UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%H:%M")
+
+
 def clock(at_ms: int, now_ms: int) -> str:
     """A moment as people read it: the time today, the day too when it is another one. UTC."""
     at, now = (datetime.fromtimestamp(each / 1000, tz=UTC) for each in (at_ms, now_ms))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from core.domain.decision import Decision, Private, View
-from core.domain.entities import EffectRow, EffectState, Turn, TurnState
+from core.domain.entities import EffectRow, EffectState, Turn
 from core.domain.events import (
     ApprovalMissing,
     ButtonPressed,
@@ -32,7 +32,6 @@ from core.domain.words import say
 
 UNREACHABLE_MS = 15_000  # a server that is not there is waited for this long: it may be restarting
 REPEATS = 1  # a call that does no harm twice is made once more after a broken connection
-_OPEN = (TurnState.OPEN, TurnState.STOPPING)
 
 
 def on_returned(view: View, event: ToolReturned, stamp: Stamp) -> Decision:
@@ -123,7 +122,7 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
         approving.take_back(making, call)
         return making.done(Private(text=say(language, "approval.asks_again", tool=approving.label(call))))
     wanted, rule = BUTTONS[verb]
-    if call.state is not wanted or turn.state not in _OPEN:
+    if call.state is not wanted or turn.state.over:
         return private(view, "private.already_done")
     rule(making, turn, call)
     return making.done()
@@ -137,13 +136,7 @@ _Rule = Callable[[Making, Turn, ToolCall], None]
 def _outcome(view: View, stamp: Stamp, rule: _Rule) -> Decision:
     """Apply a rule to the call that an effect was for; nothing when it is over already."""
     session, turn, call = view.session, view.turn, view.call
-    if (
-        session is None
-        or turn is None
-        or call is None
-        or turn.state not in _OPEN
-        or call.state is not CallState.PENDING
-    ):
+    if session is None or turn is None or call is None or turn.state.over or call.state is not CallState.PENDING:
         return Decision()
     making = Making(view, stamp, session)
     rule(making, turn, call)

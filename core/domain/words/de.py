@@ -140,7 +140,6 @@ WORDS: dict[str, str] = {
     "forget.done_already": "Das ist schon gelöscht.",
     "forget.card": "Gelöscht.",
     "export.ready": "Alles, was ich von dir habe, zum Herunterladen. Jeder Link gilt einmal, 10 Minuten lang.",
-    "export.none": "Hier kann ich keine Datei übergeben. Bitte wende dich an die Person, die mich betreibt.",
     "privacy.what": "Gespeichert wird: was du mir schreibst, was ich antworte, angehängte Dateien, Zusammenfassungen davon, und was andere in einem Thread gesagt hatten, bevor ich dort gerufen wurde. Keine Passwörter und keine Codes.",
     "privacy.where": "Wo: in der Datenbank derer, die mich betreiben, auf ihrem Rechner. Es ist dort so sicher wie die Festplatte.",
     "privacy.vendor": "Wer es noch bekommt: {vendor}, dessen Sprachmodell antwortet. Es bekommt das Gespräch, in dem du schreibst, und kein anderes.",

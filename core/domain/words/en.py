@@ -150,7 +150,6 @@ WORDS: dict[str, str] = {
     "forget.done_already": "That is forgotten already.",
     "forget.card": "Forgotten.",
     "export.ready": "Everything that I keep of you, to download. Each link works once, for 10 minutes.",
-    "export.none": "I cannot hand over a file here. Ask whoever runs me for it.",
     "privacy.what": "Kept: what you write to me, what I answer, files you attach, summaries of it, and what others had said in a thread before I was called there. No passwords, and no resume codes.",
     "privacy.where": "Where: in the database of whoever runs me, on their machine. It is as safe as the disk there.",
     "privacy.vendor": "Who else gets it: {vendor}, whose language model answers. It gets the conversation that you write in, and no others.",
