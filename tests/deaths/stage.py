@@ -26,7 +26,7 @@ from tests.kit.oauth_server import ToolHouse, tool_house
 from tests.kit.slack_server import SlackServer
 from tests.kit.tools import ToolProcess, free_port
 
-LOOK_S = 0.02
+LOOK_S = 0.05
 PATIENCE_S = 90.0  # for anything that has to be seen; a machine with others on it, two deaths, their waits at the door
 QUIET_LOOKS = 3
 AGAIN_S = 6.0  # after a death a person looks so long for what they were promised, then acts once more

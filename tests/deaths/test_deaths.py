@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import random
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +26,7 @@ from tests.deaths.stories import STORIES
 NAMES = ("slack", "discord")
 AT_ONCE = int(os.environ.get("SOAK_AT_ONCE", "3"))  # a story mostly waits
 WANTED = os.environ.get("SOAK_STORIES", " ".join(STORIES)).split()
+LONGEST_S = 60.0 * float(os.environ.get("SOAK_MINUTES", "inf"))  # after it no story begins; they come in any order
 SAMPLE = (
     ("task", "accept.after_commit", 6),
     ("task", "platform.after_call", 2),
@@ -113,20 +116,27 @@ def test_deaths_at_every_point(name: str, tmp_path: Path, calm: dict[tuple[str, 
 
 async def sweep(name: str, folder: Path, calm: dict[str, Counter[str]]) -> None:
     """Every chosen spot of every story, some at once. Raises `AssertionError` with everything that was wrong."""
+    spots = [(story, each) for story, passed in calm.items() for each in chosen(passed)]
+    seed = random.SystemRandom().getrandbits(32)
+    random.Random(seed).shuffle(spots)
     gate, wrong, counted = asyncio.Semaphore(AT_ONCE), list[str](), Counter[str]()
+    end = asyncio.get_running_loop().time() + LONGEST_S
 
-    async def one(n: int, story: str, spots: list[Spot]) -> None:
+    async def one(n: int, story: str, at: list[Spot]) -> None:
         async with gate:
-            found, deaths, _ = await told(name, story, folder / f"{n}", spots)
+            if asyncio.get_running_loop().time() > end:
+                return
+            found, deaths, _ = await told(name, story, folder / f"{n}", at)
+            if not found:
+                shutil.rmtree(folder / f"{n}")
         for each in found:
             print(each, flush=True)  # noqa: T201 -- a sweep takes long
         wrong.extend(found)
         counted.update(stories=1, deaths=deaths, missed=not deaths)
 
-    spots = [(story, each) for story, passed in calm.items() for each in chosen(passed)]
     await asyncio.gather(*(one(n, *each) for n, each in enumerate(spots)))
     print(  # noqa: T201 -- the figure
-        f"{name}: {counted['stories']} stories, {counted['deaths']} deaths, {counted['missed']} points not reached, "
-        f"{len(wrong)} wrong"
+        f"{name}, seed {seed}: {counted['stories']} of {len(spots)} stories, {counted['deaths']} deaths, "
+        f"{counted['missed']} times a point was not reached, {len(wrong)} wrong"
     )
     assert not wrong, "\n".join(wrong[:10])

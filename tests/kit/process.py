@@ -125,6 +125,11 @@ class Claude:
             calls: list[dict[str, object]] = await answer.json()
             return calls
 
+    async def count(self) -> int:
+        """How many calls there were so far."""
+        async with self._http.get(f"{self.url}/_count") as answer:
+            return int(await answer.json())
+
     async def end(self) -> None:
         """Kill it."""
         await self._child.kill()
