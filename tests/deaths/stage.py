@@ -111,7 +111,7 @@ class Stage:
         """Wait until nothing is left to do, and end the program calmly."""
         quiet = 0
         for _ in range(round(PATIENCE_S / 0.1)):
-            quiet = 0 if self.one(OPEN) else quiet + 1
+            quiet = quiet + 1 if self.mortal.alive and not self.one(OPEN) else 0
             if quiet > QUIET_LOOKS:
                 break
             await asyncio.sleep(0.1)
