@@ -333,5 +333,6 @@ def _show(making: Making, task_id: str) -> None:
     work, language = making.works[task_id], making.view.policy.language
     text = progress.text(work, language, making.now_ms)
     buttons = progress.buttons(work, making.session, language)
+    outline = progress.outline(work, language, making.now_ms)
     known = next((each for each in making.view.task_cards if each.key == f"task:{task_id}"), None)
-    stand(making, known, f"task:{task_id}", text, buttons)
+    stand(making, known, f"task:{task_id}", text, buttons, outline)
