@@ -35,11 +35,11 @@ from core.domain.keys import Place, SessionKey
 from core.domain.rules import budget
 from core.domain.rules.stitch import after
 from core.domain.rules.timeline import next_due
+from core.domain.rules.titles import retitled
 from core.domain.stamp import Stamp
 from core.domain.tasking import Work
 from core.domain.tokens import estimate, weigh
 
-TITLE_MAX_CHARS = 80
 READ_THREAD_MS = 20_000  # nobody waits longer for an answer because a thread cannot be read
 RING_MAX_MS = 300 * 24 * 3_600_000  # a step further ahead is looked at again on the way
 PACE_MS = 1_500  # between two edits of a card that follows something; a person cannot read faster
@@ -60,11 +60,6 @@ def incoming(event: MessageReceived, session_id: str, stamp: Stamp) -> Waiting:
         held=event.caught_up,
         files=event.files,
     )
-
-
-def title_of(text: str) -> str:
-    """The title of a conversation that begins with these words."""
-    return " ".join(text.split())[:TITLE_MAX_CHARS]
 
 
 def new_session(key: SessionKey, person: Person, stamp: Stamp) -> Session:
@@ -158,7 +153,13 @@ class Making:
             reply=reply or Nothing(),
             received=received,
             stop=tuple(self._stops),
+            titled=self._titled(),
         )
+
+    def _titled(self) -> tuple[str, ...]:
+        known = (each for each in (self.view.session, self.view.there) if each is not None)
+        before = next(((each.title, each.home) for each in known if each.id == self.session.id), None)
+        return (self.session.id,) if self.session.title and (self.session.title, self.session.home) != before else ()
 
     # ------------------------------------------------------------------------------------ messages
 
@@ -191,7 +192,7 @@ class Making:
             self.session,
             next_seq=self.session.next_seq + 1,
             tokens=self.session.tokens + message.tokens,
-            title=self.session.title or title_of(message.text),
+            title=retitled(self.session.title, message.text) if message.role is Role.USER else self.session.title,
         )
 
     def put_again(self, message: Message) -> None:

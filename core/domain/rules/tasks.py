@@ -21,9 +21,10 @@ from dataclasses import replace
 from core.domain.entities import Forgotten, Level, Turn, TurnState, Waiting
 from core.domain.keys import PersonKey
 from core.domain.rules import planning, progress
-from core.domain.rules.making import Making, title_of
+from core.domain.rules.making import Making
 from core.domain.rules.outcomes import stand
 from core.domain.rules.planning import Planned
+from core.domain.rules.titles import title_of
 from core.domain.tasking import AT_WORK, FORM, Step, StepState, Task, TaskState, Work, may_use, ready
 from core.domain.tokens import estimate
 
