@@ -13,7 +13,7 @@ from core.domain.tasking import StepState
 from tests.kit import slack_rules
 from tests.kit.planner import Planner, chain
 from tests.kit.slack_state import Json, Message
-from tests.kit.slack_world import ALICE, BOB, SlackWorld
+from tests.kit.slack_world import ALICE, BOB, GENERAL, SlackWorld
 
 GOAL = "compare three vendors"
 PAUSED = "Paused at step 2 of 3."
@@ -123,6 +123,29 @@ async def test_the_buttons_work_after_a_death_and_where_it_has_moved_to(world: S
     await world.settle()
     assert "Here is the answer." in world.answers(there, "D0ALICE")
     assert (model.calls["one"], model.calls["two"], model.calls["three"]) == (1, 4, 1)
+
+
+async def test_a_task_from_a_composer_has_a_thread_of_its_own(world: SlackWorld) -> None:
+    """The card of `/rejoinder task` and its answer stand in the channel itself, and nobody can talk about them."""
+    await working(world)
+    world.people.command(ALICE, GENERAL, "/rejoinder", f"task {GOAL}")
+    await world.settle()
+    (root,) = [each for each in world.server.slack.channels[GENERAL].roots() if each.ours]
+    assert root.shown == "A conversation goes on here."
+    assert [*steps(card(world, root.ts)).values()] == ["complete"] * 3
+    assert world.answers(root.ts)[-1] == "Here is the answer."
+    world.people.say(ALICE, GENERAL, "thank you", root.ts)
+    await world.settle()
+    assert world.answers(root.ts)[-1] == "Hello there."
+
+
+@pytest.mark.parametrize("words", ["task", f"task {'very ' * 2_000}long"])
+async def test_a_task_that_does_not_begin_leaves_no_thread(world: SlackWorld, words: str) -> None:
+    """A mistyped command leaves "A conversation goes on here." in the channel, where nothing goes on."""
+    await working(world)
+    world.people.command(ALICE, GENERAL, "/rejoinder", words)
+    await world.settle()
+    assert world.server.slack.channels[GENERAL].roots() == []
 
 
 async def test_somebody_else_does_not_see_the_buttons(world: SlackWorld) -> None:
