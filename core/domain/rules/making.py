@@ -8,7 +8,7 @@ and effects consistent while they do.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from core.domain.effects import AskModel, Deliver, FetchFile, Mark, MarkKind, ReadThread, Summarize
@@ -169,14 +169,7 @@ class Making(Gathering):
 
     def ask(self, turn: Turn, *, not_before_ms: int, waits: tuple[str, ...] = ()) -> Turn:
         """Ask the model for `turn`; it comes back as it was, or FAILED when today's budget cannot pay."""
-        tokens = budget.STEP_TOKENS if turn.step_id else self.session.tokens
-        effect = AskModel(
-            turn_id=turn.id,
-            reserved=budget.price_of_turn(self.view.policy, tokens, turn.round_tokens),
-            accounts=budget.accounts_of(self.session),
-            day=budget.day_of(self.now_ms),
-            share="task" if turn.step_id else "",
-        )
+        effect = self._call_for(turn)
         failure = budget.over_limit(self.view.policy, self.spends, effect)
         if failure:
             return replace(turn, state=TurnState.FAILED, failure=failure)
@@ -184,6 +177,23 @@ class Making(Gathering):
         deadline_ms = self.now_ms + self.view.policy.model_deadline_ms
         self.effect(effect, not_before_ms=not_before_ms, deadline_ms=deadline_ms, waits=waits)
         return turn
+
+    def unpaid(self, turn: Turn) -> str:
+        """The code of the budget that cannot pay a call for `turn` now, "" when all can."""
+        return budget.over_limit(self.view.policy, self.spends, self._call_for(turn)) or ""
+
+    def _call_for(self, turn: Turn) -> AskModel:
+        results = self.works[turn.task_id].steps if turn.task_id in self.works else ()
+        tokens = self.session.tokens + sum(each.tokens for each in results)
+        if turn.step_id:
+            tokens = budget.STEP_TOKENS
+        return AskModel(
+            turn_id=turn.id,
+            reserved=budget.price_of_turn(self.view.policy, tokens, turn.round_tokens),
+            accounts=budget.accounts_of(self.session),
+            day=budget.day_of(self.now_ms),
+            share="task" if turn.step_id else "",
+        )
 
     def deliver(self, turn: Turn, *, not_before_ms: int = 0) -> None:
         """Show the answer of `turn` in its place, from then until it is final.
@@ -222,9 +232,9 @@ class Making(Gathering):
         rows = (*self.view.open_effects, *(each for each in self._rows if isinstance(each, EffectRow)))
         return tuple(each.id for each in rows if isinstance(each.effect, Summarize))
 
-    def next_turn(self) -> None:
-        """What waited while an answer was running becomes the next turn, at once."""
-        ready = _together([each for each in self.view.waiting if not each.held])
+    def next_turn(self, but: Collection[str] = ()) -> None:
+        """What waited while an answer was running, `but` for some, becomes the next turn, at once."""
+        ready = _together([each for each in self.view.waiting if not each.held and each.id not in but])
         if ready:
             self.put(Forgotten(waiting=tuple(each.id for each in ready)))
             self.open_turn(ready, pause_ms=0)
