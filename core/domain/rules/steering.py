@@ -77,7 +77,7 @@ def _steer(making: Making, work: Work, event: ButtonPressed) -> Private:
     """Do what the button says, if it can be paid; what whoever pressed is told."""
     verb, language = event.button.verb, making.view.policy.language
     if verb not in _GO_ON:
-        making.human_act()
+        returning.act(making)
         return Private(text=say(language, _STEER[verb](making, work, event)))
     returning.come_back(making)
     code = tasks.unpaid(making, work, anew=verb == "task_retry") if verb in _PAID else ""
@@ -256,7 +256,7 @@ def on_stop(view: View, session: Session, work: Work, stamp: Stamp) -> Decision:
     if view.person is None or not (people.owns(view.person, session) or view.person.key == work.task.asker):
         return private(view, "private.not_yours")
     making = Making(view, stamp, session)
-    making.human_act()
+    returning.act(making)
     stop(making, work)
     return making.done(Private(text=say(view.policy.language, "task.stopping")))
 

@@ -85,6 +85,7 @@ WORDS: dict[str, str] = {
     "idle.back": "Wieder da. {memory}",
     "idle.outgrown": "Unser Gespräch ist lang geworden. {memory}",
     "memory.full": "Ich habe alles, was hier gesagt wurde.",
+    "memory.summary_one": "Ich habe eine Zusammenfassung unseres Gesprächs und die letzte Nachricht im Wortlaut.",
     "memory.summary": "Ich habe eine Zusammenfassung unseres Gesprächs und die letzten {count} Nachrichten im Wortlaut.",
     "memory.fresh": "Ich konnte unser früheres Gespräch nicht lesen; es bleibt erhalten, aber ich beginne neu.",
     "memory.none": "Es gibt noch keine Zusammenfassung: Ich habe noch alles.",

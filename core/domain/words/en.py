@@ -94,6 +94,7 @@ WORDS: dict[str, str] = {
     "idle.outgrown": "Our conversation has grown long. {memory}",
     # how much we still have
     "memory.full": "I have everything that was said here.",
+    "memory.summary_one": "I have a summary of our conversation and the last message word for word.",
     "memory.summary": "I have a summary of our conversation and the last {count} messages word for word.",
     "memory.fresh": "I could not read our earlier conversation; it is kept, but I start afresh.",
     "memory.none": "There is no summary yet: I still have everything.",
