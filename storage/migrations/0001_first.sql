@@ -417,6 +417,7 @@ CREATE TABLE task (
     repairs INTEGER NOT NULL,
     turn_id TEXT NOT NULL,
     cost INTEGER NOT NULL,
+    paused_ms INTEGER,
     started_ms INTEGER,
     ended_ms INTEGER
 ) STRICT;
