@@ -13,6 +13,7 @@ from bots.web.connect import Connect
 from core.domain.secret import Secret
 from core.domain.tooling import Auth
 from core.drivers.oauth_login import Accept, OAuthLogins
+from core.drivers.oauth_parts import Parts
 from core.drivers.oauth_vault import OAuthVault
 from core.drivers.oauth_wire import Wire
 from core.engine.points import Point, nowhere
@@ -52,21 +53,17 @@ class Signing:
         *,
         point: Point = nowhere,
     ) -> None:
-        self._point = point
-        self._wire = Wire()
-        self._parts = (servers, rows, seal, clock, self._wire)
-        self._rows = rows
-        self._clock = clock
-        self.vault = OAuthVault(*self._parts, point=point)
+        self._parts = Parts(servers=servers, rows=rows, seal=seal, clock=clock, wire=Wire(), point=point)
+        self.vault = OAuthVault(self._parts)
 
     @property
     def refreshing(self) -> Refreshing:
         """What carries RefreshCredential out."""
-        return Refreshing(vault=self.vault, rows=self._rows)
+        return Refreshing(vault=self.vault, rows=self._parts.rows)
 
     def logins(self, accept: Accept, base: Callable[[], str]) -> OAuthLogins:
         """The way to sign in. `base` gives the address under which browsers find us."""
-        return OAuthLogins(*self._parts, accept=accept, base=base, point=self._point)
+        return OAuthLogins(self._parts, accept=accept, base=base)
 
     def routes(self, accept: Accept, base: Callable[[], str], language: str, *, secure: bool) -> list[web.RouteDef]:
         """The pages of the sign-in."""
@@ -74,9 +71,9 @@ class Signing:
 
     async def look(self, intake: Intake) -> None:
         """The job: renew what ends soon."""
-        await look(self._rows, self._clock, intake)
+        await look(self._parts.rows, self._parts.clock, intake)
 
     async def close(self) -> None:
         """Save what is being renewed, end the connections."""
         await self.vault.close()
-        await self._wire.close()
+        await self._parts.wire.close()

@@ -32,12 +32,10 @@ from core.domain.stamp import Stamp
 from core.domain.tooling import Credential, Login, LoginState
 from core.drivers import oauth_tokens
 from core.drivers.oauth_discovery import Provider, discover, for_people
+from core.drivers.oauth_parts import Parts
 from core.drivers.oauth_tokens import Client, Grant
 from core.drivers.oauth_vault import begin, sealed_into
-from core.drivers.oauth_wire import Wire
-from core.engine.points import Point, nowhere
-from core.engine.ports import Clock
-from core.engine.vault import Back, CredentialRows, OAuthServer, Page, Seal, Step, about_client, about_login
+from core.engine.vault import Back, OAuthServer, Page, Step, about_client, about_login
 
 RANDOM_BYTES = 32  # of cookie, state and verifier: 256 bits
 CALLBACK = "/oauth/callback"
@@ -65,26 +63,15 @@ class _Away:
 class OAuthLogins:
     """Implements `core.engine.vault.Logins`. `base` gives the address under which browsers find us."""
 
-    def __init__(
-        self,
-        servers: Mapping[str, OAuthServer],
-        rows: CredentialRows,
-        seal: Seal,
-        clock: Clock,
-        wire: Wire,
-        *,
-        accept: Accept,
-        base: Callable[[], str],
-        point: Point = nowhere,
-    ) -> None:
-        self._servers = servers
-        self._rows = rows
-        self._seal = seal
-        self._clock = clock
-        self._wire = wire
+    def __init__(self, parts: Parts, *, accept: Accept, base: Callable[[], str]) -> None:
+        self._servers = parts.servers
+        self._rows = parts.rows
+        self._seal = parts.seal
+        self._clock = parts.clock
+        self._wire = parts.wire
+        self._point = parts.point
         self._accept = accept
         self._base = base
-        self._point = point
 
     # ------------------------------------------------------------------------------------- the pages
 

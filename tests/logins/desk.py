@@ -21,6 +21,7 @@ from core.domain.stamp import Stamp
 from core.domain.tooling import Credential, Login
 from core.drivers.clock import SystemClock
 from core.drivers.oauth_login import OAuthLogins
+from core.drivers.oauth_parts import Parts
 from core.drivers.oauth_vault import OAuthVault
 from core.drivers.oauth_wire import Wire
 from core.engine.points import Point, nowhere
@@ -59,9 +60,11 @@ class Desk:
                 name="batch", url=house.url, own=True, client_id="the-program", client_secret=Secret(OWN_SECRET)
             ),
         }
-        self.parts = (servers, self.rows, self.seal, self.clock, self.wire)
-        self.vault = OAuthVault(*self.parts, point=point)
-        self.logins = OAuthLogins(*self.parts, accept=self.accept, base=lambda: BASE, point=point)
+        self.parts = Parts(
+            servers=servers, rows=self.rows, seal=self.seal, clock=self.clock, wire=self.wire, point=point
+        )
+        self.vault = OAuthVault(self.parts)
+        self.logins = OAuthLogins(self.parts, accept=self.accept, base=lambda: BASE)
 
     @classmethod
     async def open(

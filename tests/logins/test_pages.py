@@ -27,7 +27,7 @@ async def ready() -> str:
 async def url(desk: Desk) -> AsyncIterator[str]:
     """Give the address of a server that serves the pages."""
     places: list[str] = []
-    logins = OAuthLogins(*desk.parts, accept=desk.accept, base=lambda: places[0])
+    logins = OAuthLogins(desk.parts, accept=desk.accept, base=lambda: places[0])
     server = WebServer(
         "127.0.0.1",
         0,
