@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
+from bots.local import ids
 from bots.web.connect import Connect
 from core.domain.secret import Secret
 from core.domain.tooling import Auth
@@ -18,10 +19,12 @@ from core.drivers.oauth_vault import OAuthVault
 from core.drivers.oauth_wire import Wire
 from core.engine.points import Point, nowhere
 from core.engine.ports import Clock, Intake
+from core.engine.proving import Prover
 from core.engine.refreshing import Refreshing, look
 from core.engine.vault import CredentialRows, OAuthServer, Seal
 from core.settings import Settings
 
+SELF_NAMED = frozenset({ids.PLATFORM})  # nobody has to prove there who they are
 LOOK_S = 30.0  # logins that end within the next five minutes are looked for this often
 
 
@@ -51,8 +54,10 @@ class Signing:
         seal: Seal,
         clock: Clock,
         *,
+        provers: Mapping[str, Prover] | None = None,
         point: Point = nowhere,
     ) -> None:
+        self._provers = dict(provers or {})
         self._parts = Parts(servers=servers, rows=rows, seal=seal, clock=clock, wire=Wire(), point=point)
         self.vault = OAuthVault(self._parts)
 
@@ -63,7 +68,7 @@ class Signing:
 
     def logins(self, accept: Accept, base: Callable[[], str]) -> OAuthLogins:
         """The way to sign in. `base` gives the address under which browsers find us."""
-        return OAuthLogins(self._parts, accept=accept, base=base)
+        return OAuthLogins(self._parts, accept=accept, base=base, provers=self._provers, self_named=SELF_NAMED)
 
     def routes(self, accept: Accept, base: Callable[[], str], language: str, *, secure: bool) -> list[web.RouteDef]:
         """The pages of the sign-in."""
@@ -76,4 +81,6 @@ class Signing:
     async def close(self) -> None:
         """Save what is being renewed, end the connections."""
         await self.vault.close()
+        for each in self._provers.values():
+            await each.close()
         await self._parts.wire.close()

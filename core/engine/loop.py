@@ -418,7 +418,7 @@ def _lane(event: Event) -> str:
             return event.digest or event.session_id
         case _ if isinstance(turn_id := getattr(event, "turn_id", None), str):
             return turn_id
-        case events.SignedIn():
+        case events.SignedIn() | events.LinkStrayed():
             return event.login_id
         case _:
             return str(getattr(event, "session_id", ""))

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from core.domain.events import SignedIn
+from core.domain.events import LinkStrayed, SignedIn
 from core.domain.keys import PersonKey
 from core.domain.links import LIFE_MS, digest_of_link, new_link
 from core.domain.secret import Secret
@@ -53,6 +53,7 @@ class Desk:
         self.seal = SealedVault(keys)
         self.wire = Wire()
         self.told: list[SignedIn] = []
+        self.strayed: list[str] = []
         servers = {
             "jira": OAuthServer(name="jira", url=house.url),
             "wiki": OAuthServer(name="wiki", url=house.url),
@@ -84,8 +85,11 @@ class Desk:
         await self.close()
         return await Desk.open(self.house, self.path, keys=keys or self.keys)
 
-    async def accept(self, event: SignedIn) -> None:
+    async def accept(self, event: SignedIn | LinkStrayed) -> None:
         """Save what the sign-in brought, as the engine would."""
+        if isinstance(event, LinkStrayed):
+            self.strayed.append(event.login_id)
+            return
         self.told.append(event)
         if event.credential is None:
             return

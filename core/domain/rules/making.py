@@ -31,7 +31,7 @@ from core.domain.entities import (
     Waiting,
 )
 from core.domain.events import MessageReceived, Usage
-from core.domain.keys import Place, SessionKey
+from core.domain.keys import PersonKey, Place, SessionKey
 from core.domain.rules import budget
 from core.domain.rules.stitch import after
 from core.domain.rules.timeline import next_due
@@ -327,8 +327,19 @@ class Making:
 
     # --------------------------------------------------------------------------- cards and effects
 
-    def new_card(self, key: str, text: str, buttons: Sequence[Button] = (), *, place: Place | None = None) -> Card:
-        """A card of this session that does not stand yet; where the conversation lives unless a place is named."""
+    def new_card(
+        self,
+        key: str,
+        text: str,
+        buttons: Sequence[Button] = (),
+        *,
+        place: Place | None = None,
+        recipient: PersonKey | None = None,
+    ) -> Card:
+        """A card of this session that does not stand yet; where the conversation lives unless a place is named.
+
+        With a `recipient` it is shown in this person's private place, where there is one.
+        """
         return Card(
             id=self.stamp.ulid(f"card:{key}"),
             session_id=self.session.id,
@@ -337,6 +348,7 @@ class Making:
             text=text,
             buttons=tuple(buttons),
             created_ms=self.now_ms,
+            recipient=recipient,
         )
 
     def card(self, card: Card) -> None:
