@@ -3,10 +3,10 @@
 Knows: the cookie: sealed, so that nobody makes one up; for each workspace one account, and how it was found out.
 Must not know: HTTP, who may do what with it (see `oauth_login`).
 
-A browser is a person's when their platform's own sign-in said so in it, or when a login of theirs was got with it that
-they did not disown: `[Not me]` makes its browser unknown again. People who are somebody else elsewhere (another
-workspace, another platform) are not strangers: one may be both. In the web chat everybody is whom they say they are, so
-there a browser is never somebody else's.
+A browser is a person's when their platform's own sign-in said so in it, or, where no platform says so, when a login of
+theirs was got with it that they did not disown: `[Not me]` makes its browser unknown again. Whoever is somebody else
+elsewhere (another workspace, another platform) is no stranger: one may be both. In the web chat everybody is whom they
+say they are, so there a browser is never somebody else's.
 """
 
 from __future__ import annotations
@@ -63,9 +63,10 @@ class Browsers:
         self._clock = parts.clock
         self._self_named = self_named
 
-    async def whose(self, cookie: str, login: Login) -> Whose:
-        """Whose a browser with this cookie is, seen from who shall hold `login`."""
-        believed = [each for each in self._opened(cookie) if await self._is_good(each)]
+    async def whose(self, cookie: str, login: Login, *, proven: bool = False) -> Whose:
+        """Whose a browser with this cookie is, seen from who shall hold `login`; `proven`: a platform has to say so."""
+        found = [each for each in self._opened(cookie) if not (proven and each.login)]
+        believed = [each for each in found if await self._is_good(each)]
         for each in believed:
             if await self.is_owner(each.account, login):
                 return Whose.OWNER

@@ -89,7 +89,7 @@ class OAuthLogins:
         login = await self._found(link)
         if login is None:
             return Page(step=Step.GONE)
-        whose = await self._browsers.whose(known, login)
+        whose = await self._whose(known, login)
         if whose is Whose.OTHER:
             return await self._strayed(login)
         if self._has_to_prove(login, whose, browser):
@@ -105,7 +105,7 @@ class OAuthLogins:
         login = await self._found(link)
         if login is None:
             return Page(step=Step.GONE)
-        whose = await self._browsers.whose(known, login)
+        whose = await self._whose(known, login)
         if whose is Whose.OTHER:
             return await self._strayed(login)
         if self._has_to_prove(login, whose, browser) and not login.browser:
@@ -120,7 +120,7 @@ class OAuthLogins:
         if isinstance(came, Page):
             return came
         login, away = came
-        whose = await self._browsers.whose(known, login)
+        whose = await self._whose(known, login)
         if whose is Whose.OTHER:
             return await self._strayed(login)
         if login.expires_ms <= self._clock.now_ms() or not await self._rows.take(login):
@@ -155,6 +155,9 @@ class OAuthLogins:
         if not await self._rows.bind(login, bound.browser):
             return Page(step=Step.ELSEWHERE, server=login.server, known=marked, proof=None)
         return replace(await self._leave(bound), browser=Secret(cookie), known=marked, proof=None)
+
+    async def _whose(self, known: str, login: Login) -> Whose:
+        return await self._browsers.whose(known, login, proven=self._proofs.covers(login))
 
     def _has_to_prove(self, login: Login, whose: Whose, browser: str) -> bool:
         """Whether the platform is asked first: it can say whose browser this is, and nothing else does."""
