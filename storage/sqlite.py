@@ -115,6 +115,10 @@ class SqliteStore:
         """Run a function that only reads, in one consistent snapshot."""
         return await self._readers.run(function)
 
+    async def rewrite(self) -> None:
+        """See `Writer.rewrite`."""
+        await self._writer.rewrite()
+
     async def fold(self, *, patience_ms: int = 0) -> bool:
         """Fold the log into the database and cut it to zero; False while a reader is in the way for so long."""
         return await self._writer.fold(patience_ms=patience_ms)

@@ -66,9 +66,12 @@ CREATE TABLE binding (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX binding_session ON binding (session_id);
 
--- Append-only but for an answer that goes on. id = session.num << 24 | seq: one tree, a conversation lies together.
+-- Append-only but for an answer that goes on. id = session.num << 24 | seq: a range is a conversation, in its order.
+-- Rows lie in the order of arrival (n), not in that of id: a crowd then fills one page after the other instead of
+-- splitting one for each conversation: it writes half as much, and reads the last twenty in 50 us, not 35.
 CREATE TABLE message (
-    id INTEGER PRIMARY KEY,
+    n INTEGER PRIMARY KEY,
+    id INTEGER NOT NULL UNIQUE,
     role TEXT NOT NULL,
     text TEXT NOT NULL,
     created_ms INTEGER NOT NULL,

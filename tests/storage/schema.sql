@@ -153,7 +153,8 @@ CREATE UNIQUE INDEX login_link ON login (link) WHERE link <> '';
 CREATE INDEX login_owner ON login (owner, server);
 CREATE INDEX login_session ON login (session_id);
 CREATE TABLE message (
-    id INTEGER PRIMARY KEY,
+    n INTEGER PRIMARY KEY,
+    id INTEGER NOT NULL UNIQUE,
     role TEXT NOT NULL,
     text TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
