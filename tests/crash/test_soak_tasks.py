@@ -76,8 +76,9 @@ async def test_tasks_of_twenty_steps_outlive_every_kill(tmp_path: Path, name: st
         stack.push_async_callback(bot.kill)
         await bot.start()
         for first in range(0, TASKS, AT_ONCE):
-            threads = {n: await place.begin(bot, n) for n in range(first, first + AT_ONCE)}
-            while await over(bot.database) < first + AT_ONCE:
+            last = min(first + AT_ONCE, TASKS)
+            threads = {n: await place.begin(bot, n) for n in range(first, last)}
+            while await over(bot.database) < last:
                 await die(bot, claude, chance, kills)
             for n, thread in threads.items():
                 texts = await until(partial(answered, place, bot, n, thread))
