@@ -144,7 +144,7 @@ async def answered(place: Office, bot: Bot, n: int, thread: str) -> list[str] | 
     texts = await place.texts(bot, n, thread)
     if texts is None or not any("Done." in each for each in texts):
         return None
-    return [each for each in texts if not each.startswith("**")] or None
+    return [each for each in texts if not each.lstrip("*").startswith(f"goal {n}")] or None
 
 
 @dataclass(slots=True)
