@@ -161,19 +161,22 @@ class Receiver:
             place=ids.place(me.team, heard.channel),
             name="sessions",
             audience=Audience.DM,
+            unasked=True,
         )
         try:
             accepted = await self._intake.accept(event)
         except (StoreError, Closing) as error:
             log.warning("a Home was not shown", code=error.code)
             return
-        reply = accepted.decision.reply
-        if not accepted.duplicate and isinstance(reply, Private):
-            origin = Origin(channel=heard.channel)
-            view = render.home(
-                own(self._language, "home"), spelled(self._platform.reveal(reply.text)), reply.buttons, origin
-            )
-            self._replies.run(self._publish(heard.author.key.user, view))
+        if accepted.duplicate:
+            return
+        reply, origin = accepted.decision.reply, Origin(channel=heard.channel)
+        if isinstance(reply, Private):
+            text = spelled(self._platform.reveal(reply.text))
+            view = render.home(own(self._language, "home"), text, reply.buttons, origin)
+        else:
+            view = render.home(own(self._language, "outside"), "", (), origin)
+        self._replies.run(self._publish(heard.author.key.user, view))
 
     async def _publish(self, user: str, view: render.View) -> None:
         await self._platform.sender.attempt("views.publish", user_id=user, view=view)
