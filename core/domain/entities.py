@@ -270,7 +270,7 @@ class Card:
 
     id: str  # ULID, the subject of its buttons
     session_id: str
-    key: str  # mailbag:<n>, idle:<epoch>, task:<id>, approval:<id>, login:<id>, moved:<n>, claim:<id>
+    key: str  # mailbag:<n>, idle:<epoch>, task:<id>, approval:<id>, login:<id>, mine:<login>, moved:<n>, claim:<id>
     place: Place
     text: str
     buttons: tuple[Button, ...] = ()

@@ -373,7 +373,8 @@ CREATE TABLE credential (
     updated_ms INTEGER NOT NULL,
     used_ms INTEGER NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX credential_owner ON credential (owner, server) WHERE status <> 'ending';
+CREATE UNIQUE INDEX credential_owner ON credential (owner, server) WHERE status IN ('ok', 'needs_login');
+CREATE INDEX credential_account ON credential (server, account COLLATE NOCASE) WHERE account <> '';
 CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND renewable = 1;
 
 CREATE TABLE login (
@@ -417,6 +418,7 @@ CREATE TABLE task (
     repairs INTEGER NOT NULL,
     turn_id TEXT NOT NULL,
     cost INTEGER NOT NULL,
+    paused_ms INTEGER,
     started_ms INTEGER,
     ended_ms INTEGER
 ) STRICT;

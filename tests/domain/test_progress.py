@@ -16,7 +16,7 @@ from tests.domain.builders import NOW, THREAD
 from tests.domain.test_briefing import TASK, step
 
 SESSION = Session(id="s", owner="o", home=SessionKey.at(THREAD, "alice"), created_ms=NOW)
-REASONS = ("person", "died", "newer", "model_cut", "budget_person", "something_new")
+REASONS = ("person", "died", "newer", "model_cut", "budget_person", "budget_workspace", "budget_tied", "something_new")
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
@@ -33,6 +33,23 @@ def test_every_state_reads_and_offers_what_can_be_done(state: TaskState, languag
             for button in progress.buttons(work, SESSION, language):
                 verb = ButtonId.parse(button.id).verb
                 assert state in steering.WHEN[verb], verb
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_pause_for_money_names_its_day_whenever_it_is_shown(language: str) -> None:
+    """A card that is shown again a week later says that today's budget is used up."""
+    task = replace(TASK, state=TaskState.PAUSED, reason="budget_person", paused_ms=NOW, started_ms=NOW)
+    text = progress.text(Work(task=task, steps=(step(1),)), language, NOW + 7 * 86_400_000)
+    assert "24 Nov" in text
+    assert "25 Nov, 00:00 UTC" in text
+
+
+def test_a_task_stands_at_the_step_that_could_not_be_paid() -> None:
+    """[Resume at step 1] of a task whose second step waits for money."""
+    steps = (step(1), replace(step(2), failure="budget_person"), step(3))
+    stands_at = Work(task=replace(TASK, state=TaskState.PAUSED), steps=steps).stands_at
+    assert stands_at is not None
+    assert stands_at.n == 2
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))

@@ -10,7 +10,8 @@ from __future__ import annotations
 from core.domain.entities import Button, ButtonStyle, Session
 from core.domain.keys import ButtonId
 from core.domain.outline import Line, Outline
-from core.domain.rules.telling import hour, quoted
+from core.domain.rules.budget import next_day_ms
+from core.domain.rules.telling import day, hour, quoted
 from core.domain.rules.telling import short as one_line
 from core.domain.tasking import ASKS, Step, StepState, Task, TaskState, Work
 from core.domain.words import failure, say
@@ -78,10 +79,11 @@ def state(work: Work, language: str) -> str:
     where = {"n": step.n if step is not None else len(work.steps), "of": len(work.steps)}
     match task.state:
         case TaskState.PAUSED:
-            if step is None or not work.steps:
-                return f"{_why(task, language)} {say(language, 'task.click_plan')}"
+            if step is None or work.unplanned:
+                click = "task.click_plan" if work.unplanned else "task.click_answer"
+                return f"{why(task, language)} {say(language, click)}"
             return (
-                f"{say(language, 'task.paused', **where)} {_why(task, language)} {say(language, 'task.click', **where)}"
+                f"{say(language, 'task.paused', **where)} {why(task, language)} {say(language, 'task.click', **where)}"
             )
         case TaskState.RUNNING if work.waits_for_person:
             return f"{say(language, 'task.waits', **where)} {say(language, f'task.awaits_{_awaited(work)}')}"
@@ -109,9 +111,12 @@ def short(work: Work, language: str) -> str:
     return say(language, code, goal=goal, done=work.over, of=len(work.steps))
 
 
-def _why(task: Task, language: str) -> str:
+def why(task: Task, language: str) -> str:
+    """Why it is paused."""
     known = f"task.why_{task.reason}"
-    return say(language, known) if known in WORDS else failure(language, task.reason)
+    at_ms = task.paused_ms if task.paused_ms is not None else task.created_ms
+    days = {"day": day(at_ms), "next": f"{day(next_day_ms(at_ms))}, {hour(next_day_ms(at_ms))} UTC"}
+    return say(language, known, **days) if known in WORDS else failure(language, task.reason)
 
 
 def _line(step: Step, language: str, most: int) -> str:
@@ -168,8 +173,8 @@ def buttons(work: Work, session: Session, language: str) -> tuple[Button, ...]:
             return (button("pause"), stop)
         case TaskState.PLANNING | TaskState.COMPOSING:
             return (stop,)
-        case TaskState.PAUSED if step is None or not work.steps:
-            return (button("resume", _PRIMARY, 0, "replan"), stop)
+        case TaskState.PAUSED if step is None or work.unplanned:
+            return (button("resume", _PRIMARY, 0, "replan" if work.unplanned else "answer"), stop)
         case TaskState.PAUSED:
             return (button("resume", _PRIMARY, n), button("retry", version=n), button("skip", version=n), stop)
         case _:
