@@ -7,6 +7,7 @@ The board stands for a platform's server: what it holds is what a platform would
 from __future__ import annotations
 
 import dataclasses
+import re
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
@@ -22,6 +23,7 @@ from storage.rows import FILE_COPY, POST, Row, clean, put
 from storage.writer import Writer
 
 TITLE_CHARS = 80  # of a thread's first post, for the list on the left
+_SIGNS = re.compile(r"\*\*|\\(?=[^\w\s])")  # bold, and what keeps a sign from being one
 OFFSET_KEY = "time_offset_ms"
 
 _SELECT = f"SELECT n, {', '.join(POST.fields)} FROM board_post"
@@ -126,13 +128,15 @@ def _put(conn: sqlite3.Connection, post: Post, files: Sequence[FileCopy]) -> Pos
     for each in files:
         values = (each.file_id, post.id, each.session_id, each.media_type, each.data, each.problem)
         put(conn, _INSERT_FILE, values)
-    place, title = str(post.place), title_of(post.text)
+    place, title = str(post.place), title_of(post.text, post.author)
     put(conn, _THREAD, (place, post.place.workspace, title, post.created_ms, n, post.author))
     return dataclasses.replace(post, n=n)
 
 
-def title_of(text: str) -> str:
-    """The line that stands for a thread: the first words of its first post."""
+def title_of(text: str, author: str) -> str:
+    """The line that stands for a thread: the first words of its first post; of ours the first line, without signs."""
+    if not author:
+        text = _SIGNS.sub("", text.strip().partition("\n")[0])
     return " ".join(text.split())[:TITLE_CHARS]
 
 

@@ -103,7 +103,7 @@ def update(slack: Workspace, args: Json) -> Json:
     check_metadata(args.get("metadata"))
     _write(message, args)
     message.edits += 1
-    message.edited = True
+    message.edited = slack.ts()
     if "metadata" in args:
         message.metadata = args["metadata"]
     return {"channel": message.channel, "ts": message.ts, "text": message.text}
@@ -147,7 +147,7 @@ def show(message: Message, *, metadata: bool = False) -> Json:
     if metadata and message.metadata is not None:
         shown["metadata"] = message.metadata
     if message.edited:
-        shown["edited"] = {"user": message.user, "ts": message.ts}
+        shown["edited"] = {"user": message.user, "ts": message.edited}
     return shown
 
 

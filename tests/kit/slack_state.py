@@ -111,7 +111,7 @@ class Message:
     metadata: Json | None = None
     files: list[Json] = field(default_factory=list)
     reactions: list[str] = field(default_factory=list)
-    edited: bool = False
+    edited: str = ""  # ts of the last change, "" when there was none
     subtype: str = ""
     client_msg_id: str = ""
     stream: Stream | None = None
