@@ -77,6 +77,7 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
         unsaid=_lines(line, logins),
         summary_id=summary_id,
         keep_until_ms=None,
+        code_until_ms=None,
         tools=session.tools if session.phase is Phase.WARNED else "",  # after a break the tools are looked at anew
     )
     if tell:
