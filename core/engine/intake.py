@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from core.domain.codes import CodeKeys, digest_of, normalize, typed
-from core.domain.events import ButtonPressed, CommandIssued, Event, MessageReceived, ResumeAsked, SignedIn
+from core.domain.events import ButtonPressed, CommandIssued, Event, LinkStrayed, MessageReceived, ResumeAsked, SignedIn
 
 RESUME = "resume"
 _ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")  # a session's id, as autocompletion fills it in
@@ -41,7 +41,7 @@ def lane_of(event: Event) -> str:
             return event.digest or event.session_id
         case _ if isinstance(turn_id := getattr(event, "turn_id", None), str):
             return turn_id
-        case SignedIn():
+        case SignedIn() | LinkStrayed():
             return event.login_id
         case _:
             return str(getattr(event, "session_id", ""))

@@ -180,7 +180,8 @@ CREATE TABLE card (
     shown_version INTEGER NOT NULL,
     ref TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    recipient TEXT
+    recipient TEXT,
+    outline TEXT
 ) STRICT;
 CREATE UNIQUE INDEX card_key ON card (session_id, key);
 
@@ -373,7 +374,8 @@ CREATE TABLE credential (
     updated_ms INTEGER NOT NULL,
     used_ms INTEGER NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX credential_owner ON credential (owner, server) WHERE status <> 'ending';
+CREATE UNIQUE INDEX credential_owner ON credential (owner, server) WHERE status IN ('ok', 'needs_login');
+CREATE INDEX credential_account ON credential (server, account COLLATE NOCASE) WHERE account <> '';
 CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND renewable = 1;
 
 CREATE TABLE login (
@@ -462,7 +464,8 @@ CREATE TABLE board_post (
     taken INTEGER NOT NULL,
     mark TEXT NOT NULL,
     files TEXT NOT NULL,
-    card INTEGER NOT NULL
+    card INTEGER NOT NULL,
+    outline TEXT
 ) STRICT;
 CREATE INDEX board_post_place ON board_post (place, n);
 CREATE INDEX board_post_untaken ON board_post (n) WHERE taken = 0;

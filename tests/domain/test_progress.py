@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from core.domain.entities import Session
+from core.domain.entities import Card, Session
 from core.domain.keys import ButtonId, SessionKey
 from core.domain.rules import progress, steering
+from core.domain.rules.outcomes import newest
 from core.domain.tasking import StepState, TaskState, Work
 from core.domain.words import LANGUAGES
 from tests.domain.builders import NOW, THREAD
@@ -70,6 +71,32 @@ def test_goal_and_titles_are_shown_as_they_were_written() -> None:
     assert "[x](" not in text
     assert "\n# head" not in text
     assert "\\<@U1\\>" in text
+
+
+def test_an_outline_says_the_same_as_the_text() -> None:
+    """Where steps are drawn, one of them is missing, or reads with the signs of Markdown."""
+    steps = tuple(replace(step(n), title=f"*Step* {n}", state=each) for n, each in enumerate(StepState, start=1))
+    work = Work(
+        task=replace(TASK, goal="**goal**", state=TaskState.PAUSED, reason="person", started_ms=NOW), steps=steps
+    )
+    outline = progress.outline(work, "en", NOW)
+    assert outline is not None
+    assert outline.title == "**goal**"
+    assert [(each.n, each.title, each.state) for each in outline.lines] == [
+        (each.n, each.title, each.state) for each in steps
+    ]
+    text = progress.text(work, "en", NOW)
+    assert outline.foot in text
+    assert all(f"({each.detail})" in text for each in outline.lines if each.detail)
+    assert progress.outline(Work(task=TASK), "en", NOW) is None
+
+
+def test_a_card_that_says_something_else_has_no_old_steps() -> None:
+    """A card whose words have changed still shows the steps that it had before."""
+    outline = progress.outline(Work(task=TASK, steps=(step(1),)), "en", NOW)
+    card = Card(id="c", session_id="s", key="task:t", place=THREAD, text="before", outline=outline)
+    assert newest(card, buttons=()).outline == outline
+    assert newest(card, text="after").outline is None
 
 
 @pytest.mark.parametrize(

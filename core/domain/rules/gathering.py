@@ -12,7 +12,7 @@ from dataclasses import replace
 from core.domain.decision import Decision, Nothing, Reply, View
 from core.domain.effects import Effect, ShowCard
 from core.domain.entities import Binding, Button, Card, EffectRow, EffectState, Entity, Forgotten, Session
-from core.domain.keys import Place
+from core.domain.keys import PersonKey, Place
 from core.domain.rules.timeline import next_due
 from core.domain.stamp import Stamp
 from core.domain.tasking import Work
@@ -92,12 +92,29 @@ class Gathering:
             reply=reply or Nothing(),
             received=received,
             stop=tuple(self._stops),
+            titled=self._titled(),
         )
+
+    def _titled(self) -> tuple[str, ...]:
+        known = (each for each in (self.view.session, self.view.there) if each is not None)
+        before = next(((each.title, each.home) for each in known if each.id == self.session.id), None)
+        return (self.session.id,) if self.session.title and (self.session.title, self.session.home) != before else ()
 
     # --------------------------------------------------------------------------- cards and effects
 
-    def new_card(self, key: str, text: str, buttons: Sequence[Button] = (), *, place: Place | None = None) -> Card:
-        """A card of this session that does not stand yet; where the conversation lives unless a place is named."""
+    def new_card(
+        self,
+        key: str,
+        text: str,
+        buttons: Sequence[Button] = (),
+        *,
+        place: Place | None = None,
+        recipient: PersonKey | None = None,
+    ) -> Card:
+        """A card of this session that does not stand yet; where the conversation lives unless a place is named.
+
+        With a `recipient` it is shown in this person's private place, where there is one.
+        """
         return Card(
             id=self.stamp.ulid(f"card:{key}"),
             session_id=self.session.id,
@@ -106,6 +123,7 @@ class Gathering:
             text=text,
             buttons=tuple(buttons),
             created_ms=self.now_ms,
+            recipient=recipient,
         )
 
     def card(self, card: Card) -> None:

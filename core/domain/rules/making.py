@@ -30,10 +30,10 @@ from core.domain.keys import SessionKey
 from core.domain.rules import budget
 from core.domain.rules.gathering import Gathering
 from core.domain.rules.stitch import after
+from core.domain.rules.titles import retitled
 from core.domain.stamp import Stamp
 from core.domain.tokens import estimate, weigh
 
-TITLE_MAX_CHARS = 80
 READ_THREAD_MS = 20_000  # nobody waits longer for an answer because a thread cannot be read
 MARK_LIFE_MS = 60_000  # a "seen" sign a minute late is worth nothing
 
@@ -51,11 +51,6 @@ def incoming(event: MessageReceived, session_id: str, stamp: Stamp) -> Waiting:
         held=event.caught_up,
         files=event.files,
     )
-
-
-def title_of(text: str) -> str:
-    """The title of a conversation that begins with these words."""
-    return " ".join(text.split())[:TITLE_MAX_CHARS]
 
 
 def new_session(key: SessionKey, person: Person, stamp: Stamp) -> Session:
@@ -113,7 +108,7 @@ class Making(Gathering):
             self.session,
             next_seq=self.session.next_seq + 1,
             tokens=self.session.tokens + message.tokens,
-            title=self.session.title or title_of(message.text),
+            title=retitled(self.session.title, message.text) if message.role is Role.USER else self.session.title,
         )
 
     def put_again(self, message: Message) -> None:

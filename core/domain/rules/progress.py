@@ -1,22 +1,25 @@
 """A task as its card shows it: plan, progress, why it waits and what a click will do.
 
-Knows: a piece of work. The same text for every platform, in Markdown; goal and titles are words of people and models
-and are shown as such. Must not know: platforms, who may press.
+Knows: a piece of work. The same text for every platform, in Markdown, and the same once more as an outline, for those
+that can draw steps; goal and titles are words of people and models and are shown as such. Must not know: platforms, who
+may press.
 """
 
 from __future__ import annotations
 
 from core.domain.entities import Button, ButtonStyle, Session
 from core.domain.keys import ButtonId
+from core.domain.outline import Line, Outline
 from core.domain.rules.budget import next_day_ms
 from core.domain.rules.telling import day, hour, quoted
+from core.domain.rules.telling import short as one_line
 from core.domain.tasking import ASKS, Step, StepState, Task, TaskState, Work
 from core.domain.words import failure, say
 from core.domain.words.en import WORDS
 
 GOAL_CHARS = 160
 SHORT_CHARS = 60
-TITLE_CHARS = (100, 60, 40, 24, 12)  # as many as let the card fit
+TITLE_CHARS = (100, 60, 40, 24, 12)  # as many as let the card fit; an outline has the first
 CARD_CHARS = 1_900  # the smallest message of a platform takes 1,980 (Discord): the end, which says why, is never cut
 _SIGNS = {
     StepState.WAITING: "○",
@@ -39,11 +42,35 @@ def text(work: Work, language: str, now_ms: int) -> str:
     for most in TITLE_CHARS:
         head = f"**{quoted(work.task.goal, min(GOAL_CHARS, 2 * most))}**"
         steps = "\n".join(_line(each, language, most) for each in work.steps)
-        parts = (head, steps, state(work, language), _spent(work.task, language, now_ms))
-        shown = "\n\n".join(each for each in parts if each)
+        shown = "\n\n".join(each for each in (head, steps, _foot(work, language, now_ms)) if each)
         if len(shown) <= CARD_CHARS:
             break
     return shown
+
+
+def outline(work: Work, language: str, now_ms: int) -> Outline | None:
+    """The same as steps; None while there is no plan."""
+    if not work.steps:
+        return None
+    lines = tuple(
+        Line(n=each.n, title=one_line(each.title, TITLE_CHARS[0]), state=each.state, detail=_detail(each, language))
+        for each in work.steps
+    )
+    return Outline(title=one_line(work.task.goal, GOAL_CHARS), lines=lines, foot=_foot(work, language, now_ms))
+
+
+def _foot(work: Work, language: str, now_ms: int) -> str:
+    """How it stands, and what it has taken."""
+    return "\n\n".join(filter(None, (state(work, language), _spent(work.task, language, now_ms))))
+
+
+def _detail(step: Step, language: str) -> str:
+    """How a step stands where its mark does not say it all; how long it took when it is done."""
+    if step.state in _TOLD:
+        return say(language, f"task.step_{step.state.value}")
+    if step.state is StepState.DONE and step.started_ms is not None and step.ended_ms is not None:
+        return lasted(language, step.ended_ms - step.started_ms)
+    return ""
 
 
 def state(work: Work, language: str) -> str:

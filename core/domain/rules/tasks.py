@@ -23,9 +23,10 @@ from dataclasses import replace
 from core.domain.entities import Forgotten, Level, Turn, TurnState, Waiting
 from core.domain.keys import PersonKey
 from core.domain.rules import budget, planning, progress
-from core.domain.rules.making import Making, title_of
+from core.domain.rules.making import Making
 from core.domain.rules.outcomes import stand
 from core.domain.rules.planning import Planned
+from core.domain.rules.titles import title_of
 from core.domain.tasking import AT_WORK, FORM, NEWER, Step, StepState, Task, TaskState, Work, may_use, ready
 from core.domain.tokens import estimate
 
@@ -381,5 +382,6 @@ def _show(making: Making, task_id: str) -> None:
     work, language = making.works[task_id], making.view.policy.language
     text = progress.text(work, language, making.now_ms)
     buttons = progress.buttons(work, making.session, language)
+    outline = progress.outline(work, language, making.now_ms)
     known = next((each for each in making.view.task_cards if each.key == f"task:{task_id}"), None)
-    stand(making, known, f"task:{task_id}", text, buttons)
+    stand(making, known, f"task:{task_id}", text, buttons, outline)
