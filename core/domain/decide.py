@@ -14,12 +14,12 @@ from core.domain.rules import (
     allowed,
     answer,
     arrive,
-    attaching,
     commands,
     connections,
     credentials,
     edits,
     heard,
+    holding,
     idle,
     mailbag,
     outcomes,
@@ -100,7 +100,7 @@ def _decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
         case events.SignedIn():
             return credentials.on_signed_in(view, event, stamp)
         case events.LinkStrayed():
-            return attaching.on_strayed(view, event, stamp)
+            return holding.on_strayed(view, event, stamp)
         case events.CredentialDue():
             return connections.on_due(view, event, stamp)
         case events.CredentialReady():

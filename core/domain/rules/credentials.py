@@ -4,7 +4,7 @@ Knows: one open question for each person and server, however many calls and conv
 not asked again within ten minutes; when the login is there, every call that waited goes on by itself; whoever moved on
 is asked nothing more. The link is made by the person's own press, goes to them alone, and is stored as a digest.
 Must not know: OAuth, pages, tokens (what is sealed in a credential is opened by nobody here), whose account it may be
-(see `attaching`).
+(see `holding`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from core.domain import links
 from core.domain.decision import Decision, Private, View
 from core.domain.entities import Phase, Turn
 from core.domain.events import ButtonPressed, CredentialReady, SignedIn
-from core.domain.rules import attaching, connections, login_cards
+from core.domain.rules import connections, holding, login_cards
 from core.domain.rules.login_cards import LOOK, MINE, NOT_ME, SIGN_IN, WITHOUT, words
 from core.domain.rules.making import Making
 from core.domain.rules.replies import private
@@ -39,8 +39,8 @@ def ask(making: Making, turn: Turn, call: ToolCall) -> bool:
     view = making.view
     known = next((each for each in view.logins if each.server == call.server), None)
     fresh = known is not None and making.now_ms - known.created_ms < QUIET_MS
-    if known is not None and attaching.held_of(making, known) is not None:
-        attaching.join(making, known, call.asker.user)
+    if known is not None and holding.held_of(making, known) is not None:
+        holding.join(making, known, call.asker.user)
         return True
     if known is not None and (known.state is LoginState.OPEN or (fresh and known.state is LoginState.CANCELLED)):
         making.put(replace(known, state=LoginState.OPEN, failure=""))
@@ -81,7 +81,7 @@ def _let_go(making: Making, calls: Iterable[ToolCall], code: str) -> None:
         waits = [each for each in left if (each.server, each.asker) == (login.server, login.asker)]
         asks = login.state in (LoginState.OPEN, LoginState.HELD)
         if asks and not waits:
-            attaching.let_go(making, login)
+            holding.let_go(making, login)
             making.put(replace(login, state=LoginState.CANCELLED, credential_id=""))
             login_cards.retell(making, login, words(making, login, code))
             login_cards.answer_whisper(making, login, words(making, login, code))
@@ -107,7 +107,7 @@ def on_signed_in(view: View, event: SignedIn, stamp: Stamp) -> Decision:
     if event.credential is None:
         _did_not_work(making, login, event.failure)
         return making.done()
-    attaching.take(making, login, event.credential, event)
+    holding.take(making, login, event.credential, event)
     return making.done()
 
 
@@ -127,7 +127,7 @@ def on_ready(view: View, event: CredentialReady, stamp: Stamp) -> Decision:
     del event
     making = Making(view, stamp, session)
     if connections.is_good(credential, stamp.now_ms):
-        attaching.run(making, [each for each in view.sign_in_calls if each.session_id == session.id])
+        holding.run(making, [each for each in view.sign_in_calls if each.session_id == session.id])
     else:
         connections.correct(making, credential)
     return making.done()
@@ -162,14 +162,14 @@ def _sign_in(making: Making, login: Login) -> Decision:
     if login.state is LoginState.CANCELLED:
         return making.done(Private(text=say(language, "login.not_needed")))
     if login.state is LoginState.HELD:
-        return attaching.look(making, login)
+        return holding.look(making, login)
     link = links.new_link(making.stamp)
     made = replace(
         login, link=links.digest_of_link(link), expires_ms=making.now_ms + links.LIFE_MS, browser="", failure=""
     )
     making.put(made)
     told = say(language, "login.link", server=server, link=links.placeholder(link))
-    if login.failure == attaching.STRAYED:  # whoever cannot be written to in private has not read it yet
+    if login.failure == holding.STRAYED:  # whoever cannot be written to in private has not read it yet
         told = f"{words(making, login, 'login.strayed')}\n{told}"
     return making.done(Private(text=told))
 
@@ -192,7 +192,7 @@ def _not_me(making: Making, login: Login) -> Decision:
     language, credential = making.view.policy.language, making.view.credential
     if login.state not in (LoginState.DONE, LoginState.HELD):
         return making.done(Private(text=say(language, "private.already_done")))
-    attaching.let_go(making, login)
+    holding.let_go(making, login)
     if credential is not None and credential.id == login.credential_id:
         ended, effects = connections.end_all((credential,), making.stamp)
         making.put(*ended, *effects)
@@ -209,7 +209,7 @@ _BUTTONS: Mapping[str, Callable[[Making, Login], Decision]] = {
     SIGN_IN: _sign_in,
     WITHOUT: _without,
     NOT_ME: _not_me,
-    MINE: attaching.mine,
-    LOOK: attaching.look,
+    MINE: holding.mine,
+    LOOK: holding.look,
 }
 BUTTONS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = dict.fromkeys(_BUTTONS, on_button)
