@@ -196,9 +196,7 @@ def _not_me(making: Making, login: Login) -> Decision:
     if credential is not None and credential.id == login.credential_id:
         ended, effects = connections.end_all((credential,), making.stamp)
         making.put(*ended, *effects)
-    again = replace(
-        login, state=LoginState.OPEN, credential_id="", created_ms=making.now_ms, link="", browser="", sealed=""
-    )
+    again = replace(login, state=LoginState.OPEN, credential_id="", created_ms=making.now_ms, link="", sealed="")
     making.put(again)
     login_cards.retell(making, again, words(making, again, "login.not_me"), SIGN_IN, WITHOUT)
     login_cards.answer_whisper(making, again, say(language, "login.not_me_reply"))
