@@ -56,8 +56,9 @@ class SqliteBoard:
 
     async def edit(self, post: Post) -> None:
         """See `Board.edit`."""
-        values = (post.text, str(post.state), codec.dumps(post.buttons), post.mark, post.id)
-        sql = "UPDATE board_post SET text = ?, state = ?, buttons = ?, mark = ? WHERE id = ?"
+        outline = None if post.outline is None else codec.dumps(post.outline)
+        values = (post.text, str(post.state), codec.dumps(post.buttons), post.mark, outline, post.id)
+        sql = "UPDATE board_post SET text = ?, state = ?, buttons = ?, mark = ?, outline = ? WHERE id = ?"
         row = [clean(each) for each in values]
         if not await self._writer.submit(lambda conn: conn.execute(sql, row).rowcount):
             raise KeyError(post.id)

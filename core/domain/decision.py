@@ -239,3 +239,4 @@ class Decision:
     received: int = 0  # how many messages of people this took in; where they went is counted, see `rules.account`
     turned_away: int = 0  # ... and how many of them came from outside of whom we serve: nothing of them is stored
     stop: tuple[str, ...] = ()  # running effects to interrupt after the commit
+    titled: tuple[str, ...] = ()  # sessions of `changes` whose title is another one than before, or lives elsewhere

@@ -22,6 +22,7 @@ from core.domain.leaving import (
     Summary,
     Ticket,
 )
+from core.domain.outline import Outline
 from core.domain.tasking import Step, Task
 from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 
@@ -278,6 +279,7 @@ class Card:
     ref: str = ""
     created_ms: int = 0
     recipient: PersonKey | None = None  # shown in this person's private place instead
+    outline: Outline | None = None  # what `text` says, as steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

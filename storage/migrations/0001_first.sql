@@ -179,7 +179,8 @@ CREATE TABLE card (
     shown_version INTEGER NOT NULL,
     ref TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    recipient TEXT
+    recipient TEXT,
+    outline TEXT
 ) STRICT;
 CREATE UNIQUE INDEX card_key ON card (session_id, key);
 
@@ -417,6 +418,7 @@ CREATE TABLE task (
     repairs INTEGER NOT NULL,
     turn_id TEXT NOT NULL,
     cost INTEGER NOT NULL,
+    paused_ms INTEGER,
     started_ms INTEGER,
     ended_ms INTEGER
 ) STRICT;
@@ -461,7 +463,8 @@ CREATE TABLE board_post (
     taken INTEGER NOT NULL,
     mark TEXT NOT NULL,
     files TEXT NOT NULL,
-    card INTEGER NOT NULL
+    card INTEGER NOT NULL,
+    outline TEXT
 ) STRICT;
 CREATE INDEX board_post_place ON board_post (place, n);
 CREATE INDEX board_post_untaken ON board_post (n) WHERE taken = 0;
