@@ -21,6 +21,7 @@ from bots.slack.payload import Payload, text_at
 from bots.slack.posts import SKEW_MS, Posts
 from bots.slack.sender import Sender
 from bots.slack.sessions import Sessions
+from bots.slack.uploads import Uploads
 from bots.slack.words import spelled
 from bots.slack.words_in import decoded, storable
 from bots.slack.writing import Kit, Reader
@@ -64,6 +65,7 @@ class SlackPlatform:
         self.directory = Directory(self.sender, clock)
         self.sessions = Sessions(self.sender, clock)
         self.posts = Posts(self.sender, self.identity, clock)
+        self.uploads = Uploads(self.sender, self.posts, self.identity, clock)
         self.lost = LostPlaces(self.sender, self.directory, language)
         self.stopped: Callable[[str, Reader, Ref], None] = stopped or (lambda _turn, _reader, _ref: None)
         self.reveal = reveal
@@ -99,6 +101,8 @@ class SlackPlatform:
         stands = _parsed(ref)
         place = await self._place(stands)
         reader = self._reader(place, piece)
+        for file in piece.files:
+            await self.uploads.put(place, stands, file)
         async with self._repeatable(place, reader.user):
             return str(await self.answers.write(place, stands, piece, reader))
 
