@@ -14,6 +14,7 @@ from typing import Protocol
 
 import structlog
 from aiohttp import web
+from pydantic import SecretStr
 
 from bots.discord.memory import GatewayMemory
 from bots.discord.suggests import Suggests
@@ -26,11 +27,13 @@ from core.configure import Problem, SettingsWrong
 from core.domain.errors import Closing, StoreFull
 from core.domain.keys import Place
 from core.domain.rules.commands import COMMANDS
+from core.domain.secret import Secret
 from core.domain.words import say
 from core.drivers.clock import SystemClock
 from core.engine.handover import Exporter
 from core.engine.loop import Engine
 from core.engine.ports import Board, Clock, Intake, Platform
+from core.engine.proving import Prover
 from core.settings import Settings, environment_name
 
 log = structlog.get_logger("rejoinder")
@@ -161,6 +164,42 @@ EXAMINE: Mapping[str, Callable[[Settings, Clock], Awaitable[tuple[str, str]]]] =
 }
 # The one place where a platform joins: its name in `Settings.platforms`, and what makes it (see bots/README.md).
 PLATFORMS: Mapping[str, Callable[[Settings, Clock, Given], Served]] = {"slack": _slack, "discord": _discord}
+
+
+def provers_of(settings: Settings, clock: Clock) -> dict[str, Prover]:
+    """The platforms that say whose browser it is, as far as they are configured for it."""
+    return {name: _PROVERS[name](settings, clock) for name in settings.proofs}
+
+
+def _slack_prover(settings: Settings, clock: Clock) -> Prover:
+    from bots.slack import proof  # noqa: PLC0415
+
+    del clock
+    return proof.SlackProver(
+        settings.slack_client_id or "",
+        _secret(settings.slack_client_secret),
+        api=settings.slack_api_url or proof.API,
+        authorize=settings.slack_authorize_url or proof.AUTHORIZE,
+    )
+
+
+def _discord_prover(settings: Settings, clock: Clock) -> Prover:
+    from bots.discord import proof, rest  # noqa: PLC0415
+
+    return proof.DiscordProver(
+        _secret(settings.discord_token).reveal(),
+        _secret(settings.discord_client_secret),
+        clock,
+        api=settings.discord_api_url or rest.API,
+        authorize=settings.discord_authorize_url or proof.AUTHORIZE,
+    )
+
+
+def _secret(value: SecretStr | None) -> Secret:
+    return Secret(value.get_secret_value() if value is not None else "")
+
+
+_PROVERS: Mapping[str, Callable[[Settings, Clock], Prover]] = {"slack": _slack_prover, "discord": _discord_prover}
 
 
 class Local:

@@ -9,18 +9,22 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
+from bots.local import ids
 from bots.web.connect import Connect
 from core.domain.secret import Secret
 from core.domain.tooling import Auth
 from core.drivers.oauth_login import Accept, OAuthLogins
+from core.drivers.oauth_parts import Parts
 from core.drivers.oauth_vault import OAuthVault
 from core.drivers.oauth_wire import Wire
 from core.engine.points import Point, nowhere
 from core.engine.ports import Clock, Intake
+from core.engine.proving import Prover
 from core.engine.refreshing import Refreshing, look
 from core.engine.vault import CredentialRows, OAuthServer, Seal
 from core.settings import Settings
 
+SELF_NAMED = frozenset({ids.PLATFORM})  # nobody has to prove there who they are
 LOOK_S = 30.0  # logins that end within the next five minutes are looked for this often
 
 
@@ -50,23 +54,21 @@ class Signing:
         seal: Seal,
         clock: Clock,
         *,
+        provers: Mapping[str, Prover] | None = None,
         point: Point = nowhere,
     ) -> None:
-        self._point = point
-        self._wire = Wire()
-        self._parts = (servers, rows, seal, clock, self._wire)
-        self._rows = rows
-        self._clock = clock
-        self.vault = OAuthVault(*self._parts, point=point)
+        self._provers = dict(provers or {})
+        self._parts = Parts(servers=servers, rows=rows, seal=seal, clock=clock, wire=Wire(), point=point)
+        self.vault = OAuthVault(self._parts)
 
     @property
     def refreshing(self) -> Refreshing:
         """What carries RefreshCredential out."""
-        return Refreshing(vault=self.vault, rows=self._rows)
+        return Refreshing(vault=self.vault, rows=self._parts.rows)
 
     def logins(self, accept: Accept, base: Callable[[], str]) -> OAuthLogins:
         """The way to sign in. `base` gives the address under which browsers find us."""
-        return OAuthLogins(*self._parts, accept=accept, base=base, point=self._point)
+        return OAuthLogins(self._parts, accept=accept, base=base, provers=self._provers, self_named=SELF_NAMED)
 
     def routes(self, accept: Accept, base: Callable[[], str], language: str, *, secure: bool) -> list[web.RouteDef]:
         """The pages of the sign-in."""
@@ -74,9 +76,11 @@ class Signing:
 
     async def look(self, intake: Intake) -> None:
         """The job: renew what ends soon."""
-        await look(self._rows, self._clock, intake)
+        await look(self._parts.rows, self._parts.clock, intake)
 
     async def close(self) -> None:
         """Save what is being renewed, end the connections."""
         await self.vault.close()
-        await self._wire.close()
+        for each in self._provers.values():
+            await each.close()
+        await self._parts.wire.close()

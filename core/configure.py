@@ -154,6 +154,7 @@ _Check = tuple[tuple[str, ...], Problem]  # the fields it rests on, and what is 
 def _contradictions(settings: Settings, written: Mapping[str, str]) -> Iterator[_Check]:
     yield from _idle(settings, written)
     yield from _slack(settings, written)
+    yield from _proofs(settings, written)
     yield from _exposure(settings, written)
     if settings.local_chat is False and not settings.platforms:
         fix = f"set a platform's token, or {written['local_chat']}=on"
@@ -197,6 +198,20 @@ def _slack(settings: Settings, written: Mapping[str, str]) -> Iterator[_Check]:
             what = f"does not begin with {start}"
             fix = "copy it anew from the app's settings at Slack"
             yield (name,), Problem(name=written[name], what=what, fix=fix)
+
+
+def _proofs(settings: Settings, written: Mapping[str, str]) -> Iterator[_Check]:
+    """What confirms whose browser it is comes whole, and with its platform."""
+    pairs = (
+        ("slack_client_id", "slack_client_secret"),
+        ("slack_client_secret", "slack_client_id"),
+        ("slack_client_secret", "slack_bot_token"),
+        ("discord_client_secret", "discord_token"),
+    )
+    for given, needs in pairs:
+        if getattr(settings, given) is not None and getattr(settings, needs) is None:
+            what, fix = f"is missing, but {written[given]} is set", f"set it, or take {written[given]} out"
+            yield (given, needs), Problem(name=written[needs], what=what, fix=fix)
 
 
 def _exposure(settings: Settings, written: Mapping[str, str]) -> Iterator[_Check]:

@@ -158,10 +158,20 @@ class Settings(BaseSettings):
     """Slack over Socket Mode: the app token, `xapp-...`."""
     slack_signing_secret: Credential | None = None
     """Slack over HTTP instead: the signing secret."""
+    slack_client_id: Name | None = None
+    """Slack: the app's client id; with the secret, Slack confirms whose browser opens a sign-in link."""
+    slack_client_secret: Credential | None = None
+    """Slack: the app's client secret."""
+    slack_authorize_url: Url | None = None
+    """Another page of Sign in with Slack, for tests."""
     slack_api_url: Url | None = None
     """Another Slack Web API, for tests."""
     discord_token: Credential | None = None
     """Discord: the bot token."""
+    discord_client_secret: Credential | None = None
+    """Discord: the application's client secret; with it, Discord confirms whose browser opens a sign-in link."""
+    discord_authorize_url: Url | None = None
+    """Another page of Discord's OAuth2, for tests."""
     discord_api_url: Url | None = None
     """Another Discord API, for tests."""
     discord_gateway_url: Url | None = None
@@ -259,6 +269,12 @@ class Settings(BaseSettings):
         """The platforms whose token is set, by name."""
         given = {"slack": self.slack_bot_token, "discord": self.discord_token}
         return tuple(name for name, token in given.items() if token is not None)
+
+    @property
+    def proofs(self) -> tuple[str, ...]:
+        """The platforms that confirm whose browser opens a sign-in link, by name."""
+        given = {"slack": self.slack_client_secret, "discord": self.discord_client_secret}
+        return tuple(name for name in self.platforms if given[name] is not None)
 
     @property
     def local_chat_on(self) -> bool:

@@ -126,8 +126,10 @@ def _put(conn: sqlite3.Connection, post: Post, files: Sequence[FileCopy]) -> Pos
 
 
 def _edit(conn: sqlite3.Connection, post: Post, files: Sequence[FileCopy]) -> bool:
-    values = (post.text, str(post.state), codec.dumps(post.buttons), post.mark, codec.dumps(post.files), post.id)
-    sql = "UPDATE board_post SET text = ?, state = ?, buttons = ?, mark = ?, files = ? WHERE id = ?"
+    outline = None if post.outline is None else codec.dumps(post.outline)
+    buttons, files_told = codec.dumps(post.buttons), codec.dumps(post.files)
+    values = (post.text, str(post.state), buttons, post.mark, outline, files_told, post.id)
+    sql = "UPDATE board_post SET text = ?, state = ?, buttons = ?, mark = ?, outline = ?, files = ? WHERE id = ?"
     found = conn.execute(sql, [clean(each) for each in values]).rowcount > 0
     if found:  # what was forgotten meanwhile gets no files
         _keep(conn, post, files)

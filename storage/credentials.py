@@ -8,13 +8,14 @@ from __future__ import annotations
 import sqlite3
 
 from core.domain.entities import Person
+from core.domain.keys import PersonKey
 from core.domain.tooling import Credential, Login
 from storage.rows import CREDENTIAL, LOGIN, PERSON, clean, put
 from storage.sqlite import SqliteStore
 
 USED_STEP_MS = 3_600_000  # when a login was last used is known to the hour: not every call writes
 
-_LIVE = f"{CREDENTIAL.select} WHERE owner = ? AND server = ? AND status <> 'ending'"
+_LIVE = f"{CREDENTIAL.select} WHERE owner = ? AND server = ? AND status IN ('ok', 'needs_login')"
 _BY_ID = f"{CREDENTIAL.select} WHERE id = ?"
 _VERSION = "SELECT version FROM credential WHERE id = ?"
 _USED = "UPDATE credential SET used_ms = ?1 WHERE id = ?2 AND used_ms < ?1 - ?3"
@@ -111,6 +112,12 @@ class SqliteCredentials:
 
         found = await self._store.read(person)
         return login.asker.user if found is None else found.name or login.asker.user
+
+    async def identity(self, account: PersonKey) -> str:
+        """See `CredentialRows`."""
+        sql = "SELECT identity FROM person WHERE key = ?"
+        row = await self._store.read(lambda conn: conn.execute(sql, (clean(str(account)),)).fetchone())
+        return "" if row is None else str(row[0])
 
     async def due(self, expires_before_ms: int, used_since_ms: int, limit: int) -> tuple[tuple[str, int], ...]:
         """See `CredentialRows`."""

@@ -4,8 +4,10 @@ Knows: tombstones, and that deleted is not gone before the log is folded. Must n
 `storage.erasing`), who asked, what they are told.
 
 A tombstone with the forgotten id stays, so that a backup resurrects nothing. `secure_delete` overwrites what is
-deleted, folding the log overwrites what the log still held. Tombstones are also kept in a small file beside the
-database: the most likely reason for a restore is that the database is gone.
+deleted, folding the log overwrites what the log still held. SQLite overwrites nothing where it moves rows from one
+page to another, though: what the scan finds there goes by writing the whole file anew.
+Tombstones are also kept in a small file beside the database: the most likely reason for a restore is that the database
+is gone.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.domain.errors import BadInput, StoreError
+from core.domain.errors import BadInput, StoreError, StoreFull
 from storage.erasing import OWNER, SESSION, Eraser
 from storage.files import Peephole, log_of
 from storage.rows import clean
@@ -92,6 +94,17 @@ async def delete(store: SqliteStore, stone: Tombstone, *, tries: int = 1) -> For
     erased = await store.submit(partial(erase, stone=stone))
     for each in erased.stones:
         await asyncio.to_thread(write_aside, store.path, each)
+    await _fold(store, tries)
+    hits = await _traces(store, erased.needles)
+    if hits or not erased.needles:  # none: also where a process died between the deletion and its proof
+        with contextlib.suppress(StoreFull):  # then it is not proven, and said so
+            await store.rewrite()
+            await _fold(store, tries)
+            hits = await _traces(store, erased.needles)
+    return Forgetting(kind=stone.kind, key=stone.key, rows=erased.rows, needles=len(erased.needles), hits=hits)
+
+
+async def _fold(store: SqliteStore, tries: int) -> None:
     tried = 0
     while not await store.fold(patience_ms=_PATIENCE_MS):
         tried += 1
@@ -99,9 +112,11 @@ async def delete(store: SqliteStore, stone: Tombstone, *, tries: int = 1) -> For
             detail = "deleted, but a long read keeps the log: forget again to prove it"
             raise StoreError(code="store_busy", detail=detail)
         await asyncio.sleep(_PAUSE_S)
-    left = await asyncio.to_thread(scan, store, [each.encode() for each in erased.needles])
-    hits = await store.read(partial(_unexplained, needles=[each.decode() for each, count in left.items() if count]))
-    return Forgetting(kind=stone.kind, key=stone.key, rows=erased.rows, needles=len(erased.needles), hits=hits)
+
+
+async def _traces(store: SqliteStore, needles: Iterable[str]) -> int:
+    left = await asyncio.to_thread(scan, store, [each.encode() for each in needles])
+    return await store.read(partial(_unexplained, needles=[each.decode() for each, count in left.items() if count]))
 
 
 def resolve(conn: sqlite3.Connection, name: str) -> tuple[str, str] | None:

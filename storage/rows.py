@@ -3,7 +3,7 @@
 Knows: how a field's type is written in a column. Must not know: which value means what, or when it is written.
 
 Columns are the fields. Enums become their value, `PersonKey`, `Place` and `SessionKey` their text form, bool an
-integer, tuples and effects JSON text (core.codec); everything else is stored as it is.
+integer, tuples, effects and outlines JSON text (core.codec); everything else is stored as it is.
 A row that cannot be read raises `BadInput`.
 """
 
@@ -39,6 +39,7 @@ from core.domain.entities import (
 from core.domain.errors import BadInput
 from core.domain.keys import PersonKey, Place, SessionKey
 from core.domain.leaving import Guesses, Link, MoveClaim, Preference, Summary, Ticket
+from core.domain.outline import Outline
 from core.domain.tasking import Step, Task
 from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 from core.engine.ports import Post
@@ -187,6 +188,10 @@ def _key_of(kind: type[K], text: str) -> K:
     return kind.parse(text)
 
 
+def _or_none(way: Convert) -> Convert:
+    return lambda value: None if value is None else way(value)
+
+
 def _person_or_none(text: str | None) -> PersonKey | None:
     return None if text is None else _key_of(PersonKey, text)
 
@@ -214,11 +219,13 @@ class _Texts:
         return value
 
 
+_OUTLINES = _Texts(Outline)
 _KEYS: Mapping[Any, tuple[Convert, Convert]] = {
     PersonKey: (_text_of, functools.partial(_key_of, PersonKey)),
     PersonKey | None: (_text_or_none, _person_or_none),
     Place: (_text_of, functools.partial(_key_of, Place)),
     SessionKey: (_text_of, functools.partial(_key_of, SessionKey)),
+    Outline | None: (_or_none(_OUTLINES.encode), _or_none(_OUTLINES.decode)),
 }
 
 

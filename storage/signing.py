@@ -19,6 +19,7 @@ from core.domain.events import (
     CommandIssued,
     CredentialReady,
     Event,
+    LinkStrayed,
     SignedIn,
     SignInNeeded,
 )
@@ -35,8 +36,13 @@ CONNECTIONS, WHY = "connections", "why"
 _LOGIN = f"{LOGIN.select} WHERE id = ?"
 _LOGINS = f"{LOGIN.select} WHERE owner = ? ORDER BY created_ms DESC, id DESC LIMIT ?"
 _CREDENTIAL = f"{CREDENTIAL.select} WHERE id = ?"
-_LIVE = f"{CREDENTIAL.select} WHERE owner = ? AND server = ? AND status <> 'ending'"
-_CREDENTIALS = f"{CREDENTIAL.select} WHERE owner = ? AND status <> 'ending' ORDER BY server"
+_LIVE = f"{CREDENTIAL.select} WHERE owner = ? AND server = ? AND status IN ('ok', 'needs_login')"
+_CREDENTIALS = f"{CREDENTIAL.select} WHERE owner = ? AND status IN ('ok', 'needs_login') ORDER BY server"
+_HELD = f"{CREDENTIAL.select} WHERE owner = ? AND status = 'held' ORDER BY server, id"
+_SHARED = (
+    "SELECT EXISTS (SELECT 1 FROM credential WHERE server = ? AND issuer = ? AND account = ? COLLATE NOCASE"
+    " AND account <> '' AND owner NOT IN ('', ?) AND status IN ('ok', 'needs_login'))"
+)
 _CARDS = f"{CARD.select} WHERE session_id = ? AND key = ?"
 _WAITING = f"{TOOL_CALL.select} WHERE state = 'sign_in' ORDER BY created_ms, id"
 _WAITS = "SELECT EXISTS (SELECT 1 FROM tool_call WHERE state = 'sign_in' AND session_id = ?)"
@@ -57,7 +63,7 @@ class Signing:
 def named(conn: sqlite3.Connection, event: Event) -> tuple[Session | None, Signing]:
     """What the event names, and the session that it is about: where its card stands, or where it was asked."""
     match event:
-        case SignedIn():
+        case SignedIn() | LinkStrayed():
             login = _one(conn, LOGIN, _LOGIN, event.login_id)
             return _living(conn, login), Signing(login=login)
         case CredentialReady():
@@ -81,7 +87,10 @@ def complete(conn: sqlite3.Connection, view: View, event: Event, signing: Signin
         login = signing.login
         view = _about(conn, view, login.owner, login)
         return dataclasses.replace(
-            view, login=login, credential=_one(conn, CREDENTIAL, _LIVE, login.owner, login.server)
+            view,
+            login=login,
+            credential=_one(conn, CREDENTIAL, _LIVE, login.owner, login.server),
+            shared=isinstance(event, SignedIn) and _is_shared(conn, event.credential),
         )
     if signing.credential is not None:
         view = _about(conn, view, signing.credential.owner, None)
@@ -91,7 +100,7 @@ def complete(conn: sqlite3.Connection, view: View, event: Event, signing: Signin
     if isinstance(event, SignInNeeded) and view.turn is not None:
         return _about(conn, view, _identity(conn, view.turn.asker), None)
     if view.person is not None and _is_about_all(event):
-        return dataclasses.replace(view, credentials=_all(conn, CREDENTIAL, _CREDENTIALS, view.person.identity))
+        return _with_credentials(conn, view, view.person.identity)
     session = view.session
     if session is None:
         return view
@@ -124,14 +133,29 @@ def _about(conn: sqlite3.Connection, view: View, owner: str, login: Login | None
     if login is not None:
         waiting = tuple(each for each in waiting if each.server == login.server)
     identities = {key: _identity(conn, key) for key in {each.asker for each in waiting}}
+    view = _with_credentials(conn, view, owner)
     return dataclasses.replace(
         view,
         caller=owner,
         logins=logins,
         login_cards=_cards_of(conn, logins),
         sign_in_calls=tuple(each for each in waiting if identities[each.asker] == owner),
-        credentials=_all(conn, CREDENTIAL, _CREDENTIALS, owner),
     )
+
+
+def _with_credentials(conn: sqlite3.Connection, view: View, owner: str) -> View:
+    return dataclasses.replace(
+        view,
+        credentials=_all(conn, CREDENTIAL, _CREDENTIALS, owner),
+        held=_all(conn, CREDENTIAL, _HELD, owner),
+    )
+
+
+def _is_shared(conn: sqlite3.Connection, new: Credential | None) -> bool:
+    """Whether the account is a login of somebody else's here."""
+    if new is None:
+        return False
+    return bool(conn.execute(_SHARED, (new.server, new.issuer, new.account, new.owner)).fetchone()[0])
 
 
 def _return_cards(conn: sqlite3.Connection, session: Session | None) -> tuple[Card, ...]:
@@ -161,11 +185,15 @@ def _about_return(conn: sqlite3.Connection, view: View, session: Session) -> Vie
 
 
 def _cards_of(conn: sqlite3.Connection, logins: Iterable[Login]) -> tuple[Card, ...]:
-    """The cards of these questions: where each was asked first, and in the sessions that wait."""
+    """The cards of these questions: where each was asked first, and in the sessions that wait; their private ones."""
     waiting = [row[0] for row in conn.execute(_ASKED_IN).fetchall()]
     places = [(each.session_id, each.id) for each in logins]
     places += [(session_id, each.id) for each in logins for session_id in waiting if session_id != each.session_id]
-    found = (_one(conn, CARD, _CARDS, session_id, f"login:{login_id}") for session_id, login_id in places)
+    found = (
+        _one(conn, CARD, _CARDS, session_id, f"{kind}:{login_id}")
+        for session_id, login_id in places
+        for kind in ("login", "mine")
+    )
     return tuple(each for each in found if each is not None)
 
 

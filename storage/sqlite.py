@@ -17,7 +17,7 @@ from core.domain.codes import CodeKeys
 from core.domain.decision import Decision, Found, Policy
 from core.domain.effects import EraseKind
 from core.domain.entities import Card, Draft, EffectRow, Message, Part
-from core.domain.events import Arrival, CredentialDue, Event, MessageReceived, SignedIn, TimerDue
+from core.domain.events import Arrival, CredentialDue, Event, LinkStrayed, MessageReceived, SignedIn, TimerDue
 from core.domain.keys import Place
 from core.domain.leaving import Summary
 from core.domain.stamp import Stamp
@@ -114,6 +114,10 @@ class SqliteStore:
     async def read(self, function: Unit[T]) -> T:
         """Run a function that only reads, in one consistent snapshot."""
         return await self._readers.run(function)
+
+    async def rewrite(self) -> None:
+        """See `Writer.rewrite`."""
+        await self._writer.rewrite()
 
     async def fold(self, *, patience_ms: int = 0) -> bool:
         """Fold the log into the database and cut it to zero; False while a reader is in the way for so long."""
@@ -288,7 +292,7 @@ class SqliteStore:
 
 def _remember(conn: sqlite3.Connection, event: Event, now_ms: int) -> bool:
     """Insert all source keys of a delivery; False when one of them was seen before."""
-    if not isinstance(event, Arrival | TimerDue | SignedIn | CredentialDue):
+    if not isinstance(event, Arrival | TimerDue | SignedIn | LinkStrayed | CredentialDue):
         return True
     new = True
     for key in dict.fromkeys(map(clean, event.source_keys)):

@@ -40,10 +40,13 @@ ASKING = f"SELECT 1 FROM task AS k WHERE k.session_id = s.id AND k.state IN ({_a
 
 def complete(conn: sqlite3.Connection, view: View, event: Event, work: Work | None) -> View:
     """The view with everything that a decision about tasks looks at; `work` is the task that the event names."""
-    works: tuple[Work, ...] = ()
     if view.session is not None and isinstance(event, Arrival | TimerDue | SignedIn):
         works = open_works(conn, view.session.id)
-    concerned = works if work is None else (work,)
+        concerned = works if work is None else (work,)
+    else:  # whatever ends may let the answer of a task begin
+        answers = (find(conn, each.task_id) for each in view.waiting if each.task_id)
+        works = tuple([each for each in answers if each is not None])
+        concerned = works if work is None else (work, *works)
     asker = None
     if view.call is not None and (view.call.server, view.call.tool) == ("", START_TASK):
         row = conn.execute(_PERSON, (str(view.call.asker),)).fetchone()

@@ -33,6 +33,7 @@ from core.domain.events import (
     Event,
     FileFetched,
     HistoryLost,
+    LinkStrayed,
     MessageChanged,
     MessageReceived,
     ModelBusy,
@@ -201,7 +202,7 @@ def _subject(  # noqa: C901, PLR0911, PLR0912 -- one arm for each event
             return _Subject(session=_session(conn, event.session_id), card=card)
         case FileFetched() | TimerDue() | ThreadRead() | Summarized():
             return _Subject(session=_session(conn, event.session_id))
-        case SignedIn() | CredentialReady():
+        case SignedIn() | LinkStrayed() | CredentialReady():
             session, found = signing.named(conn, event)
             return _Subject(session=session, signing=found)
         case MessageChanged() | CredentialDue():

@@ -120,6 +120,21 @@ class Writer:
         await self.submit(lambda _: None)
         return await self._conn.run(partial(self._folding.to_zero, patience_ms=patience_ms))
 
+    async def rewrite(self) -> None:
+        """Write the whole file anew after everything that is queued: what deleted rows left in its pages is gone.
+
+        Everybody who writes waits for it.
+
+        Raises:
+            StoreFull: no room for a second copy; the file is as it was.
+            StoreError: SQLite refused; the file is as it was.
+        """
+        await self.submit(lambda _: None)
+        try:
+            await self._conn.run(lambda conn: conn.execute("VACUUM").close())
+        except sqlite3.Error as error:
+            raise translate(error) from error
+
     async def close(self) -> None:
         """Finish what is queued, fold the log and close the connection. Twice is as good as once."""
         self._closing = True

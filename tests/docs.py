@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from bots.cli import app
 from core.domain import errors, phases
 from core.domain.entities import Phase
+from core.domain.rules.commands import COMMANDS
 from core.domain.words import en
 from core.settings import Settings, environment_name
 from core.units import format_duration
@@ -72,6 +73,14 @@ def _fenced(text: str) -> Iterator[str]:
     yield "```"
 
 
+def chat_commands() -> Iterator[str]:
+    """What a person can say in a chat, in the words of `/help`."""
+    yield "| say | for |"
+    yield "|---|---|"
+    for name in COMMANDS:
+        yield f"| `/{name}` | {en.WORDS[f'command.{name}']} |"
+
+
 def error_codes() -> Iterator[str]:
     """Each class of error and who can do something about it, then each code that ends a turn, in its words."""
     yield "| error | fault | what it means |"
@@ -120,6 +129,7 @@ def screenshot() -> Iterator[str]:
 PARTS: dict[str, Callable[[], Iterable[str]]] = {
     "settings": settings_table,
     "commands": commands,
+    "chat": chat_commands,
     "errors": error_codes,
     "phases": phase_diagram,
     "screenshot": screenshot,

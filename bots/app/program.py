@@ -27,7 +27,7 @@ from bots.control import Control, Progress
 from bots.exporting import files_of
 from bots.local import ids
 from bots.metrics import registry
-from bots.served import PLATFORMS, Given, Local, Served, about_of, check_platforms
+from bots.served import PLATFORMS, Given, Local, Served, about_of, check_platforms, provers_of
 from bots.signing import LOOK_S, Signing, servers_of
 from bots.web import landing
 from bots.web.guard import GuardPolicy
@@ -109,7 +109,8 @@ class App:
         self.model = model.name
         platforms: dict[str, Platform] = {}
         alarm = Alarm(clock, self._ring)
-        signing = Signing(servers_of(settings), SqliteCredentials(store), seal, clock)
+        provers = provers_of(settings, clock)
+        signing = Signing(servers_of(settings), SqliteCredentials(store), seal, clock, provers=provers)
         self._running.push_async_callback(signing.close)
         memory = SqliteMemory(store)
         tools = McpTools(settings.tools, clock, memory=memory, vault=signing.vault) if settings.tools else None

@@ -81,6 +81,19 @@ def _logins(settings: Settings) -> Iterator[Finding]:
     else:
         where = settings.public_url or f"http://{settings.http_host}:{settings.http_port}"
         yield Finding(about="logins", state="ok", said=f"people sign in at {names} by links to {where}/connect/")
+    yield Finding(about="logins", state="ok", said=f"sign-in links: {_proven(settings)}")
+
+
+def _proven(settings: Settings) -> str:
+    """How it is known that a sign-in link is in the right hands."""
+    page = "by the page that names the holder"
+    served = (*settings.platforms, *(("the web chat",) if settings.local_chat_on else ()))
+    proven = [name.capitalize() for name in settings.proofs]
+    rest = [name.capitalize() if name in settings.platforms else name for name in served if name not in settings.proofs]
+    if not proven:
+        return page
+    said = " and ".join(f"proven by {name}" for name in proven)
+    return f"{said}; on {' and '.join(rest)} {page}" if rest else said
 
 
 def _settings_problem(problem: Problem) -> Finding:

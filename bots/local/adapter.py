@@ -106,9 +106,11 @@ class LocalPlatform:
             if ref:
                 stands = await self._ours(ref)
             else:
-                new = replace(self._new(place, key, card.text, card.buttons), card=True)
+                new = replace(self._new(place, key, card.text, card.buttons), card=True, outline=card.outline)
                 stands, _ = await self._put_ours(new)
-            post = replace(stands, text=card.text, buttons=card.buttons, state=AnswerState.DONE.value)
+            post = replace(
+                stands, text=card.text, buttons=card.buttons, outline=card.outline, state=AnswerState.DONE.value
+            )
             if post != stands:
                 await self._board.edit(post)
             await self.tell(post)

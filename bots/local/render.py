@@ -15,6 +15,7 @@ from bots.local.whispers import Whisper
 from core.codec import Json
 from core.domain.decision import Choices, Form, Nothing, Private, Reply
 from core.domain.entities import Button
+from core.domain.outline import Outline
 from core.engine.ports import AnswerState, Post, ThreadLine
 
 Shown = dict[str, Json]
@@ -56,6 +57,18 @@ def downloads(given: Iterable[Download]) -> list[Json]:
     return [{"name": each.name, "url": each.url} for each in given]
 
 
+def steps(outline: Outline) -> Shown:
+    """The steps of a card, each with how it stands."""
+    return {
+        "title": outline.title,
+        "lines": [
+            {"n": each.n, "title": each.title, "state": each.state.value, "detail": each.detail}
+            for each in outline.lines
+        ],
+        "foot": outline.foot,
+    }
+
+
 def message(post: Post, person: str) -> Shown:
     """A post as `person` sees it."""
     is_bot = not post.author
@@ -76,6 +89,8 @@ def message(post: Post, person: str) -> Shown:
         shown["key"] = post.key.removeprefix(ids.message_key(ids.person_key(post.place.workspace, person), ""))
     if post.card:
         shown["card"] = True
+    if post.outline is not None:
+        shown["steps"] = steps(post.outline)
     if post.reply_to:
         shown["reply_to"] = post.reply_to
     if post.mark:

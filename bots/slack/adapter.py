@@ -18,7 +18,9 @@ from bots.slack.identity import Identity
 from bots.slack.ids import Ref
 from bots.slack.lost import LostPlaces
 from bots.slack.payload import Payload, text_at
+from bots.slack.plan import Plans
 from bots.slack.posts import SKEW_MS, Posts
+from bots.slack.render import Blocks
 from bots.slack.sender import Sender
 from bots.slack.sessions import Sessions
 from bots.slack.uploads import Uploads
@@ -66,6 +68,7 @@ class SlackPlatform:
         self.sessions = Sessions(self.sender, clock)
         self.posts = Posts(self.sender, self.identity, clock)
         self.uploads = Uploads(self.sender, self.posts, self.identity, clock)
+        self.plans = Plans()
         self.lost = LostPlaces(self.sender, self.directory, language)
         self.stopped: Callable[[str, Reader, Ref], None] = stopped or (lambda _turn, _reader, _ref: None)
         self.reveal = reveal
@@ -108,17 +111,18 @@ class SlackPlatform:
 
     async def show(self, place: Place, key: str, card: Card, ref: str) -> str:
         """See `Platform`."""
-        shown = replace(card, text=spelled(self.reveal(card.text)))
+        steps = card.outline and replace(card.outline, foot=spelled(card.outline.foot))
+        shown = replace(card, text=spelled(self.reveal(card.text)), outline=steps)
         user = next((each.for_user for each in card.buttons if each.for_user), "")
         async with self._repeatable(place, user):
-            found = await self._show(place, key, shown, ref)
+            found = await self.plans.show(shown, lambda blocks: self._show(place, key, shown, blocks, ref))
         status = render.session_status(card)
         if status:
             await self.sessions.show(place, status)
         return str(found)
 
-    async def _show(self, place: Place, key: str, card: Card, ref: str) -> Ref:
-        text, blocks = render.fallback(card.text), render.card(card)
+    async def _show(self, place: Place, key: str, card: Card, blocks: Blocks, ref: str) -> Ref:
+        text = render.fallback(card.text)
         if ref:
             stands = _parsed(ref)
             try:

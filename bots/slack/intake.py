@@ -34,9 +34,11 @@ from bots.slack.words import own, spelled
 from bots.slack.words_in import mentioned
 from bots.slack.writing import Reader
 from core.domain.decision import Decision, Private
+from core.domain.entities import Session
 from core.domain.errors import Closing, StoreError
 from core.domain.events import Author, ButtonPressed, CommandIssued, Event, MessageChanged, MessageReceived
-from core.domain.keys import Audience, ButtonId
+from core.domain.keys import Audience, ButtonId, Place
+from core.domain.rules.titles import title_of
 from core.domain.words import say
 from core.engine.ports import Intake
 
@@ -74,9 +76,9 @@ class Receiver:
                 case StopPressed():
                     await self._stop(heard)
                 case Edited():
-                    await self._intake.accept(MessageChanged(place=heard.place, ref=heard.ref, text=heard.text))
+                    await self._changed(heard.place, heard.ref, heard.text)
                 case Deleted():
-                    await self._intake.accept(MessageChanged(place=heard.place, ref=heard.ref, text=""))
+                    await self._changed(heard.place, heard.ref, "")
                 case Revoked():
                     log.error("the workspace has thrown us out; everything is kept", code=heard.reason)
                     self._platform.sender.dead = heard.reason
@@ -105,7 +107,23 @@ class Receiver:
             return self._replies.tell(self._refusal(error), desk)
         if root is not None:
             self._replies.run(self._roots.settle(root, accepted.decision))
-        return None if accepted.duplicate else self._replies.give(self._helping(event, accepted.decision), desk)
+        if accepted.duplicate:
+            return None
+        if isinstance(event, MessageReceived) and event.root:
+            self._platform.sessions.begun(event.place, title_of(event.text))
+        self._name_threads(accepted.decision)
+        return self._replies.give(self._helping(event, accepted.decision), desk)
+
+    async def _changed(self, place: Place, ref: str, text: str) -> None:
+        """A message reads otherwise now; perhaps what it gave its name to does, too."""
+        accepted = await self._intake.accept(MessageChanged(place=place, ref=ref, text=text))
+        self._name_threads(accepted.decision)
+
+    def _name_threads(self, decision: Decision) -> None:
+        """Slack shows a thread under the title of its conversation."""
+        for each in decision.changes:
+            if isinstance(each, Session) and each.id in decision.titled and each.home.platform == ids.PLATFORM:
+                self._replies.run(self._platform.sessions.titled(each.home.place, each.home.user, each.title))
 
     def _helping(self, event: Event, decision: Decision) -> Decision:
         """Help says how commands are typed in threads, too."""
@@ -133,8 +151,6 @@ class Receiver:
             self._platform.directory.met(desk.user, desk.channel)
         if isinstance(event, MessageReceived):
             self._platform.lost.talks(event.place, Reader(user=desk.user, team=desk.team))
-            if event.root:
-                self._platform.sessions.begun(event.place, event.text)
 
     async def _home(self, heard: HomeOpened, me: Me) -> None:
         """Show a person their conversations. Nobody waits for it, so nothing here refuses the acknowledgement."""

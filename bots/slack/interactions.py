@@ -28,6 +28,7 @@ SHORTCUTS = {RESUME_SHORTCUT: "message", LIST_SHORTCUT: "global"}
 ORIGIN = "rj1from:"  # begins the id of a block whose choice is meant for another place than its own
 CHOOSE = "rj1choose"  # callback of a modal with a list: the chosen value is the button
 VALUE_MAX_CHARS = 10_000
+_THREADED = (typed.RESUME, typed.TASK)  # commands that make something go on in a thread
 _MOVING = "resume"  # the verb of a button that may bring a conversation to where it is pressed
 
 
@@ -204,7 +205,7 @@ def _command(body: Payload, me: Me, names: Mapping[str, str], audience: Audience
     user, channel, command = (text_at(body, name) for name in ("user_id", "channel_id", "command"))
     if not (ids.is_id(user) and ids.is_id(channel) and ids.is_name(text_at(body, "trigger_id"))):
         return Ignored(why="malformed command")
-    said = decoded(storable(text_at(body, "text"), 3_000), names)
+    said = decoded(storable(text_at(body, "text"), VALUE_MAX_CHARS), names)
     match command:
         case "/resume":
             name, rest = typed.RESUME, said
@@ -222,7 +223,7 @@ def _command(body: Payload, me: Me, names: Mapping[str, str], audience: Audience
         audience=audience,
     )
     desk = Desk(user=user, channel=channel, team=me.team, trigger=text_at(body, "trigger_id"), slash=True)
-    return Arrived(event=issued, desk=desk, moves=name == typed.RESUME and bool(rest.strip()))
+    return Arrived(event=issued, desk=desk, moves=name in _THREADED and bool(rest.strip()))
 
 
 def _checked(channel: str, thread: str) -> tuple[str, str]:

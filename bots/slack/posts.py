@@ -103,14 +103,16 @@ class Posts:
 
     async def _call(self, method: str, text: str, blocks: Blocks, **args: object) -> Payload:
         """Write a message; where Slack does not take its blocks, the words arrive in a plainer form."""
+        code = ""
         for words, these in ((text, blocks), *render.plainer(text, blocks)):  # the last way has no blocks
             try:
                 return await self._sender.call(method, text=words, blocks=these, **args)
             except Refused as error:
                 if not error.code.startswith(_BLOCKS_REFUSED) or not these:
                     raise
-                log.info("Slack does not take these blocks", code=error.code, method=method)
-        raise Refused(code="slack_blocks")
+                code = error.code
+                log.info("Slack does not take these blocks", code=code, method=method)
+        raise Refused(code=render.BLOCKS_REFUSED, detail=code)
 
     async def delete(self, ref: Ref) -> None:
         """Take a message away; one that is not there is fine, and one that has to stay keeps nobody from going on."""

@@ -22,6 +22,7 @@ from core.domain.rules.split import next_start, part_text
 Blocks = list[Json]
 View = dict[str, Json]
 
+BLOCKS_REFUSED = "slack_blocks"  # the code of a message whose blocks are taken in none of its forms
 PLACEHOLDER = "…"  # a message must have a text; this one stands until there is one
 _CUT = "…"
 _GOES_ON = frozenset({"task_pause", "task_stop"})  # the buttons of a task that waits for nobody
@@ -54,10 +55,15 @@ def card(given: Card) -> Blocks:
 
 
 def plainer(text: str, blocks: Blocks) -> list[tuple[str, Blocks]]:
-    """The same message where Slack takes no such blocks: with the oldest kinds of them, then without any."""
+    """The same message where Slack takes no such blocks: with the oldest kinds of them, then without any.
+
+    A plan is not in here: see `plan`.
+    """
+    if any(isinstance(each, dict) and each["type"] == "plan" for each in blocks):
+        return []
     words = "\n".join(str(each["text"]) for each in blocks if isinstance(each, dict) and each["type"] == "markdown")
     rest = [_for_everybody(each) for each in blocks if isinstance(each, dict) and each["type"] != "markdown"]
-    return [(text, [*sections(words), *rest]), (_short(mrkdwn(words), limits.UPDATE_MAX_CHARS) or text, [])]
+    return [(text, [*sections(words), *rest]), (short(mrkdwn(words), limits.UPDATE_MAX_CHARS) or text, [])]
 
 
 def _for_everybody(block: Json) -> Json:
@@ -75,7 +81,7 @@ def _for_everybody(block: Json) -> Json:
 def fallback(text: str) -> str:
     """What a notification or a screen reader says instead of the blocks."""
     flat = " ".join(text.split())
-    return escaped(_short(flat, limits.FALLBACK_MAX_CHARS // 5)) or PLACEHOLDER
+    return escaped(short(flat, limits.FALLBACK_MAX_CHARS // 5)) or PLACEHOLDER
 
 
 def cut(text: str, start: int, most: int) -> int | None:
@@ -111,10 +117,11 @@ def _options(buttons: Iterable[Button]) -> list[Json]:
 
 
 def _plain(text: str, most: int) -> Json:
-    return {"type": "plain_text", "text": _short(" ".join(text.split()), most) or PLACEHOLDER, "emoji": False}
+    return {"type": "plain_text", "text": short(" ".join(text.split()), most) or PLACEHOLDER, "emoji": False}
 
 
-def _short(text: str, most: int) -> str:
+def short(text: str, most: int) -> str:
+    """At most `most` characters, with a sign where something is missing."""
     return text if len(text) <= most else text[: most - 1].rstrip() + _CUT
 
 
@@ -129,7 +136,7 @@ def sections(text: str, most: int = 20) -> Blocks:
         following = cut(text, start, limits.SECTION_MAX_CHARS // 2)
         found.append(mrkdwn(stretch(text, start, following)))
         start = following
-    bodies = (_short(each, limits.SECTION_MAX_CHARS) for each in found if each.strip())
+    bodies = (short(each, limits.SECTION_MAX_CHARS) for each in found if each.strip())
     return [{"type": "section", "text": {"type": "mrkdwn", "text": each}} for each in bodies]
 
 

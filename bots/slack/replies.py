@@ -84,8 +84,11 @@ class Replies:
         view = render.form(given, _origin(desk), own(self._language, "close"))
         if desk.submitted:
             return {"response_action": "push", "view": view}
+        typed = own(self._language, "form", title=given.title, id=given.submit.id)
         if desk.trigger:
-            self.run(self._open(view, desk, None))
+            self.run(self._open(view, desk, lambda: self._write(Private(text=typed), desk)))
+        else:
+            self.run(self._write(Private(text=typed), desk))
         return None
 
     def _choices(self, given: Choices, desk: Desk) -> Ack | None:
@@ -102,8 +105,8 @@ class Replies:
 
     # ---------------------------------------------------------------------------------------- ways
 
-    async def _open(self, view: View, desk: Desk, otherwise: Callable[[], Coroutine[None, None, None]] | None) -> None:
-        """A modal: in place of the one that was clicked in, else a new one; a message when it is too late for that."""
+    async def _open(self, view: View, desk: Desk, otherwise: Callable[[], Coroutine[None, None, None]]) -> None:
+        """A modal: in place of the one that was clicked in, else a new one; a message when there can be none."""
         sender = self._platform.sender
         form = "submit" in view
         try:
@@ -115,8 +118,7 @@ class Replies:
                 await sender.call("views.open", trigger_id=desk.trigger, view=view)
         except OutsideError as error:
             log.info("a modal was not shown", code=error.code)
-            if otherwise is not None:
-                await otherwise()
+            await otherwise()
 
     async def _write(self, given: Private, desk: Desk) -> None:
         """A message that only this person can read."""

@@ -32,6 +32,7 @@ SCOPES: Mapping[str, str] = {
 }
 # Methods, and the scopes of which each needs (one of them, or none).
 METHODS: Mapping[str, tuple[str, ...]] = {
+    "agents.sessions.rename": ("chat:write", "assistant:write"),
     "agents.sessions.setStatus": ("chat:write", "assistant:write"),
     "auth.test": (),
     "chat.appendStream": ("chat:write", "assistant:write"),

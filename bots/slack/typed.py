@@ -3,6 +3,7 @@
 Knows: `resume CODE` counts anywhere, if the rest is exactly a code; every other command word needs a mention, and its
 words must be a command and nothing else: "@bot help me with this" is a question, not a call for help. A task has any
 number of words, so it needs its slash: "@bot /task compare these vendors", or "!task ..." where nobody else is.
+Where Slack opens no window, a form is filled by a message that begins with the id of its button.
 Must not know: what a command does.
 """
 
@@ -11,6 +12,8 @@ from __future__ import annotations
 import re
 
 from core.domain.codes import typed
+from core.domain.errors import BadInput
+from core.domain.keys import ButtonId
 from core.domain.rules.commands import COMMANDS
 
 RESUME = "resume"
@@ -20,6 +23,8 @@ TASK = "task"
 _WORDS = {"sessions": 3, "notices": 2, "forget": 1}
 _WORD = re.compile(r"[/!]?([a-z]{2,20})(?:[ \t]+([^\n]*))?", re.IGNORECASE)
 _TASK = re.compile(r"[/!]task(?:\s+(.*))?", re.IGNORECASE | re.DOTALL)
+_FORM = re.compile(r"`?(rj1:[a-z_]{1,30}:[0-9A-Z]{26}:\d{1,9})`?\s+(.+)", re.DOTALL)
+FORMS = frozenset({"correct", "task_changed"})  # the buttons that a form is sent with
 _OTHER_FIRST = re.compile(r"\s*(?:<@[A-Z0-9]{2,40}(?:\|[^<>\n]*)?>|<!subteam\^)")
 
 
@@ -51,6 +56,18 @@ def command(text: str, *, mentioned: bool, bare_mention: bool) -> tuple[str, str
     if not (mentioned and bare_mention):
         return None
     return _verb(text) if text else (HELP, "")
+
+
+def filled(text: str) -> tuple[ButtonId, str] | None:
+    """The form that a message fills, and with what; None when it is no such message."""
+    found = _FORM.fullmatch(text.strip())
+    if found is None:
+        return None
+    try:
+        button = ButtonId.parse(found[1])
+    except BadInput:
+        return None
+    return (button, found[2].strip()) if button.verb in FORMS else None
 
 
 def _verb(text: str) -> tuple[str, str] | None:

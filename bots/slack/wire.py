@@ -26,11 +26,11 @@ from bots.slack.heard import (
     StopPressed,
 )
 from bots.slack.ids import Me
-from bots.slack.interactions import interaction
+from bots.slack.interactions import VALUE_MAX_CHARS, interaction
 from bots.slack.payload import Payload, at, listed, text_at
 from bots.slack.words_in import decoded, storable
 from core.domain.entities import FileRef
-from core.domain.events import Address, Author, CommandIssued, MessageReceived
+from core.domain.events import Address, Author, ButtonPressed, CommandIssued, MessageReceived
 from core.domain.keys import Audience
 
 TEXT_MAX_CHARS = 40_000  # Slack truncates a message there (chat.postMessage)
@@ -115,11 +115,21 @@ def _spoken(body: Payload, me: Me, names: Mapping[str, str], audience: Audience,
     return Arrived(event=_as_command(heard, bare_mention=bare != said), desk=desk, late=caught_up)
 
 
-def _as_command(heard: MessageReceived, *, bare_mention: bool) -> MessageReceived | CommandIssued:
-    """The command that a message is, else the message."""
+def _as_command(heard: MessageReceived, *, bare_mention: bool) -> MessageReceived | CommandIssued | ButtonPressed:
+    """The command or the filled form that a message is, else the message."""
     if heard.files or heard.address is Address.OTHER:
         return heard
     mentioned = heard.address is not Address.PLAIN
+    form = typed.filled(heard.text) if mentioned else None
+    if form is not None:
+        return ButtonPressed(
+            source_keys=heard.source_keys,
+            author=heard.author,
+            place=heard.place,
+            button=form[0],
+            value=form[1][:VALUE_MAX_CHARS],
+            audience=heard.audience,
+        )
     command = typed.command(heard.text, mentioned=mentioned, bare_mention=bare_mention)
     if command is None:
         return heard

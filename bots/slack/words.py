@@ -25,6 +25,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "gap": "I was away, and Slack does not let me read what was said here meanwhile. Nothing that I have is lost.",
         "lost": "I can no longer write in <#{channel}> ({code}). Everything we said there is kept.",
         "help": "In a thread, where Slack has no slash commands, write `@Rejoinder sessions` instead.",
+        "form": "Slack did not open the window “{title}”. Press once more, or send me your words as a message that "
+        "begins with `{id}`.",
         "late": "This was not done in time. Please try again.",
     },
     "de": {
@@ -37,6 +39,8 @@ _WORDS: dict[str, dict[str, str]] = {
         "gap": "Ich war weg, und Slack lässt mich nicht lesen, was hier inzwischen gesagt wurde. Was ich habe, bleibt.",
         "lost": "In <#{channel}> kann ich nicht mehr schreiben ({code}). Alles, was wir dort sagten, bleibt erhalten.",
         "help": "In Threads, wo es bei Slack keine Slash-Befehle gibt, schreib stattdessen `@Rejoinder sessions`.",
+        "form": "Slack hat das Fenster „{title}“ nicht geöffnet. Drück noch einmal, oder schick mir deine Worte als "
+        "Nachricht, die mit `{id}` anfängt.",
         "late": "Das war nicht rechtzeitig fertig. Bitte versuch es noch einmal.",
     },
 }

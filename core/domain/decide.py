@@ -19,6 +19,7 @@ from core.domain.rules import (
     credentials,
     edits,
     heard,
+    holding,
     idle,
     mailbag,
     outcomes,
@@ -98,6 +99,8 @@ def _decide(view: View, event: events.Event, stamp: Stamp) -> Decision:
             return tooling.on_sign_in_needed(view, event, stamp)
         case events.SignedIn():
             return credentials.on_signed_in(view, event, stamp)
+        case events.LinkStrayed():
+            return holding.on_strayed(view, event, stamp)
         case events.CredentialDue():
             return connections.on_due(view, event, stamp)
         case events.CredentialReady():

@@ -169,6 +169,8 @@ class View:
     login_cards: tuple[Card, ...] = ()  # of these logins, in every session
     sign_in_calls: tuple[ToolCall, ...] = ()  # of the caller, waiting for these logins, in every session
     credential: Credential | None = None  # that the event names, or that is there for the login's server
+    held: tuple[Credential, ...] = ()  # of the caller, or of the acting person: not used before they say so
+    shared: bool = False  # the account that was signed in with is another person's login here already
     credentials: tuple[Credential, ...] = ()  # of the caller, or of the acting person
     return_cards: tuple[Card, ...] = ()  # of the session's last return, when a login that was told there was looked at
     used_servers: tuple[str, ...] = ()  # whose tools the session has used with a person's login, for a return
@@ -237,3 +239,4 @@ class Decision:
     received: int = 0  # how many messages of people this took in; where they went is counted, see `rules.account`
     turned_away: int = 0  # ... and how many of them came from outside of whom we serve: nothing of them is stored
     stop: tuple[str, ...] = ()  # running effects to interrupt after the commit
+    titled: tuple[str, ...] = ()  # sessions of `changes` whose title is another one than before, or lives elsewhere

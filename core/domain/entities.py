@@ -22,6 +22,7 @@ from core.domain.leaving import (
     Summary,
     Ticket,
 )
+from core.domain.outline import Outline
 from core.domain.tasking import Step, Task
 from core.domain.tooling import Credential, Login, Permit, Round, ToolCall, ToolList
 
@@ -269,7 +270,7 @@ class Card:
 
     id: str  # ULID, the subject of its buttons
     session_id: str
-    key: str  # mailbag:<n>, idle:<epoch>, task:<id>, approval:<id>, login:<id>, moved:<n>, claim:<id>
+    key: str  # mailbag:<n>, idle:<epoch>, task:<id>, approval:<id>, login:<id>, mine:<login>, moved:<n>, claim:<id>
     place: Place
     text: str
     buttons: tuple[Button, ...] = ()
@@ -278,6 +279,7 @@ class Card:
     ref: str = ""
     created_ms: int = 0
     recipient: PersonKey | None = None  # shown in this person's private place instead
+    outline: Outline | None = None  # what `text` says, as steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

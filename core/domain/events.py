@@ -316,12 +316,24 @@ class SignInNeeded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """A login ended at the callback page: with a credential (already sealed), or with `failure`."""
+    """A login ended at the callback page: with a credential (already sealed), or with `failure`.
+
+    `known`: the browser is known to be the owner's, so it is their account.
+    """
 
     source_keys: tuple[str, ...]
     login_id: str
     credential: Credential | None = None
     failure: str = ""
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkStrayed:
+    """Somebody else tried to use the link of a login: nothing has come of it."""
+
+    source_keys: tuple[str, ...]
+    login_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -363,4 +375,4 @@ Outcome = (
     | EffectStumbled
     | EffectRefused
 )
-Event = Arrival | Outcome | TimerDue | CaughtUp | MessageChanged | SignedIn | CredentialDue
+Event = Arrival | Outcome | TimerDue | CaughtUp | MessageChanged | SignedIn | LinkStrayed | CredentialDue

@@ -18,6 +18,7 @@ from core.domain.keys import PersonKey
 FORM = 1  # of the rows that this release writes
 START_TASK = "start_task"  # built-in tools
 ADD_STEPS = "add_steps"
+NEWER = "newer"  # the reason of a pause: rows of a later release
 ANY_TOOL = "*"  # in `Step.tools`: whatever the session has
 
 
@@ -72,6 +73,7 @@ class Task:
     repairs: int = 0  # how often the present plan was asked for again because it could not be read
     turn_id: str = ""  # the hidden turn that plans; later the turn that answers
     cost: int = 0  # millionths of a US dollar, of every model call for it
+    paused_ms: int | None = None  # since when it is paused
     started_ms: int | None = None  # when its first step began
     ended_ms: int | None = None
 
@@ -95,7 +97,7 @@ class Step:
     result: str = ""
     tokens: int = 0  # estimated, of the result
     cost: int = 0
-    failure: str = ""  # stable code: why it failed, or what it waits for
+    failure: str = ""  # stable code: why it failed, could not begin or go on, or what it waits for
     started_ms: int | None = None
     ended_ms: int | None = None
 
@@ -121,8 +123,13 @@ class Work:
     def stands_at(self) -> Step | None:
         """The step that a person would name: the first that is stuck or under way, else the first that is not over."""
         left = [each for each in self.steps if each.state not in SETTLED]
-        stuck = [each for each in left if each.state is not StepState.WAITING]
+        stuck = [each for each in left if each.state is not StepState.WAITING or each.failure]
         return next(iter((*stuck, *left)), None)
+
+    @property
+    def unplanned(self) -> bool:
+        """Whether it needs a plan before anything: there is none, or one that was to be changed and never begun."""
+        return not self.steps or (self.task.started_ms is None and self.task.reason != NEWER)
 
     @property
     def waits_for_person(self) -> bool:

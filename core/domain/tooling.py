@@ -141,12 +141,15 @@ class CredentialStatus(StrEnum):
 
     OK = "ok"
     NEEDS_LOGIN = "needs_login"
+    HELD = "held"  # perhaps somebody else's account: not used before its owner says that it is theirs
     ENDING = "ending"  # disconnected: not used any more; revoked at the server, then deleted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A person's login at a tool server, or the program's own (owner ""). One at a time for each owner and server.
+    """A person's login at a tool server, or the program's own (owner "").
+
+    One at a time for each owner and server; what is held or being ended stands beside it.
 
     The tokens are in `sealed` only; owner, server and key id are bound to it.
     """
@@ -168,9 +171,10 @@ class Credential:
 
 
 class LoginState(StrEnum):
-    """How far a login is. `OPEN` while something waits for it."""
+    """How far a login is. `OPEN` or `HELD` while something waits for it."""
 
     OPEN = "open"
+    HELD = "held"  # it brought an account that its owner has not said to be theirs
     DONE = "done"
     CANCELLED = "cancelled"  # the person moved on, or disconnected
 

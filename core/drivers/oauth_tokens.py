@@ -225,7 +225,7 @@ def _number(text: codec.Json) -> int | None:
 
 async def account_of(wire: Wire, provider_userinfo: str, said: Object, access: Secret) -> str:
     """Who signed in, as the server says, "" when it does not: in what came with the tokens, else where it tells."""
-    named = _named(said) or _named(_claims(_text(said, "id_token")))
+    named = _named(said) or _named(claims(_text(said, "id_token")))
     if named or not provider_userinfo:
         return named
     return _named(await wire.get(provider_userinfo, bearer=access.reveal()) or {})
@@ -238,7 +238,7 @@ def _named(found: Object) -> str:
     return ""
 
 
-def _claims(id_token: str) -> Object:
+def claims(id_token: str) -> Object:
     """What an id token says. It came from the server over a connection of ours: nobody else can have written it."""
     parts = id_token.split(".")
     if len(parts) != len(("head", "claims", "signature")):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
 
@@ -28,12 +28,10 @@ from core.domain.stamp import Stamp
 from core.domain.tooling import Credential, CredentialStatus
 from core.drivers import oauth_tokens
 from core.drivers.oauth_discovery import Provider, discover
+from core.drivers.oauth_parts import Parts
 from core.drivers.oauth_tokens import Client, Grant
-from core.drivers.oauth_wire import Wire
-from core.engine.points import Point, nowhere
-from core.engine.ports import Clock
 from core.engine.tool_ports import Bearer
-from core.engine.vault import CredentialRows, OAuthServer, Seal, about_credential
+from core.engine.vault import OAuthServer, Seal, about_credential
 
 EARLY_MS = 60_000  # a token that ends sooner is refreshed first: a call takes a while, clocks differ
 EARLY_SHARE = 5  # ... of a token that lasts for minutes only: in the last fifth of its life
@@ -48,22 +46,13 @@ log = structlog.get_logger(__name__)
 class OAuthVault:
     """Implements `core.engine.vault.KeptVault` for the servers of the settings."""
 
-    def __init__(
-        self,
-        servers: Mapping[str, OAuthServer],
-        rows: CredentialRows,
-        seal: Seal,
-        clock: Clock,
-        wire: Wire,
-        *,
-        point: Point = nowhere,
-    ) -> None:
-        self._servers = servers
-        self._rows = rows
-        self._seal = seal
-        self._clock = clock
-        self._wire = wire
-        self._point = point
+    def __init__(self, parts: Parts) -> None:
+        self._servers = parts.servers
+        self._rows = parts.rows
+        self._seal = parts.seal
+        self._clock = parts.clock
+        self._wire = parts.wire
+        self._point = parts.point
         self._flights: dict[str, asyncio.Task[Credential | None]] = {}
         self._unsaved: dict[str, tuple[Credential, int | None]] = {}
 

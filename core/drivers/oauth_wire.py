@@ -31,9 +31,10 @@ Object = Mapping[str, Json]
 
 
 class Wire:
-    """Makes the requests. `close` it at the end."""
+    """Makes the requests. `agent`: who we say that we are, where that matters. `close` it at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, agent: str = "") -> None:
+        self._headers = {"User-Agent": agent} if agent else {}
         self._client: httpx2.AsyncClient | None = None
 
     async def close(self) -> None:
@@ -92,7 +93,7 @@ class Wire:
 
     def _http(self) -> httpx2.AsyncClient:
         if self._client is None:
-            self._client = httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)
+            self._client = httpx2.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, headers=self._headers)
         return self._client
 
 

@@ -31,8 +31,9 @@ from core.engine.books import Books
 from core.engine.builtin import add_steps, now, search, start_task
 from core.engine.calling import Calling
 from core.engine.delivering import Delivering
+from core.engine.drafts import Drafts
 from core.engine.erasing import Erasing
-from core.engine.intake import understood
+from core.engine.intake import lane_of, understood
 from core.engine.lanes import Lanes
 from core.engine.live import LiveAnswers
 from core.engine.performing import Performers
@@ -46,7 +47,6 @@ from core.engine.toolbox import Toolbox
 
 T = TypeVar("T")
 
-TICK_S = 0.5  # drafts of all streams are saved together this often
 RETRY_STORE_S = 1.0  # an outcome that finds the disk full waits and tries again
 SETTLING_S = 0.05  # a drain looks this often whether anything still moves
 DRAIN_COMMIT_S = 3.0  # what an interrupted call needs to store its text
@@ -101,6 +101,7 @@ class Engine:
             refreshing=refreshing or Refreshing(),
         )
         self._bell = Bell(store, clock, self.accept, ring_at)
+        self._drafts = Drafts(store, self._live, clock, self.counts, point)
         self._lanes = Lanes()
         self._running = Running()
         self._tasks: set[asyncio.Task[object]] = set()
@@ -129,7 +130,7 @@ class Engine:
             raise
 
     async def _accept(self, event: Event, finishes: Claim | None) -> Accepted:
-        async with self._lanes.enter(_lane(event)):
+        async with self._lanes.enter(lane_of(event)):
             self._point("accept.before_commit")
             accepted = await self._store.accept(
                 event,
@@ -201,7 +202,7 @@ class Engine:
             log.info("recovered", effects=len(orphans))
         self._performing = True
         _ = self._spawn(self._dispatch())
-        self._ticking = self._spawn(self._tick())
+        self._ticking = self._spawn(self._drafts.keep_saving())
 
     async def _recover(self, row: EffectRow) -> None:
         outcome: Outcome
@@ -315,30 +316,7 @@ class Engine:
             return events.ModelCut(turn_id=row.effect.turn_id, text="", code=code)
         return events.EffectStumbled(session_id=row.session_id, code=code)
 
-    # ------------------------------------------------------------------------------ ticks, the end
-
-    async def _tick(self) -> None:
-        while True:
-            await self._live.something_unsaved()
-            await self._clock.sleep(TICK_S)
-            await self._save()
-
-    async def _save(self) -> None:
-        """Save the drafts and parts of all streams in one low-priority unit."""
-        unsaved = self._live.unsaved()
-        if not unsaved.drafts and not unsaved.parts:
-            return
-        self._point("tick.before_save")
-        try:
-            await self._store.progress(unsaved.drafts, unsaved.parts)
-        except StoreError as error:
-            # Drafts are insurance: the answer itself is still in memory and is stored when it is final.
-            self.counts["drafts_late"] += 1
-            self._live.not_saved(unsaved)
-            log.warning("drafts not saved", code=error.code)
-            return
-        self._live.saved(unsaved)
-        self._point("tick.after_save")
+    # ------------------------------------------------------------------------------------- the end
 
     async def drain(self, seconds: float) -> None:
         """Stop intake, let turns finish for `seconds`, then checkpoint the rest for the next boot."""
@@ -369,7 +347,7 @@ class Engine:
     async def close(self) -> None:
         """End everything that runs and save what is unsaved; the store stays open."""
         await self._end_all()
-        await self._save()
+        await self._drafts.save()
 
     async def abandon(self) -> None:
         """End everything at once and save nothing: what a crash does, for tests."""
@@ -408,17 +386,3 @@ def _tell(row: EffectRow, outcome: Outcome) -> None:
             log.info("stumbled", effect=row.id, kind=kind, code=outcome.code)
         case _:
             pass
-
-
-def _lane(event: Event) -> str:
-    match event:
-        case events.MessageReceived() | events.ButtonPressed() | events.CommandIssued():
-            return f"{event.place}|{event.author.key}"
-        case events.ResumeAsked():
-            return event.digest or event.session_id
-        case _ if isinstance(turn_id := getattr(event, "turn_id", None), str):
-            return turn_id
-        case events.SignedIn():
-            return event.login_id
-        case _:
-            return str(getattr(event, "session_id", ""))

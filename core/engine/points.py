@@ -28,6 +28,8 @@ POINTS = (
     "refresh.saved",
     "login.taken",
     "login.exchanged",
+    "proof.back",
+    "proof.told",
     "outcome.before_accept",
     "tick.before_save",
     "tick.after_save",

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Protocol
 from urllib.parse import quote
 
+from core.domain.keys import PersonKey
 from core.domain.secret import Secret
 from core.domain.tooling import Credential, Login
 from core.engine.tool_ports import Vault
@@ -117,6 +118,10 @@ class CredentialRows(Protocol):
         """The name of the person who would hold the login, as we last saw it."""
         ...
 
+    async def identity(self, account: PersonKey) -> str:
+        """Who this account is here, "" for somebody whom we do not know."""
+        ...
+
     async def due(self, expires_before_ms: int, used_since_ms: int, limit: int) -> tuple[tuple[str, int], ...]:
         """Id and version of logins that expire soon, can be refreshed and are used, or that a waiting call needs."""
         ...
@@ -128,17 +133,25 @@ class Step(StrEnum):
     CONFIRM = "confirm"  # who will hold the login: go on?
     LEAVE = "leave"  # go on to the authorization server
     DONE = "done"
+    HELD = "held"  # signed in, and not used before its owner says that it is theirs
     DECLINED = "declined"  # by the person, or by the server on their behalf
     FAILED = "failed"  # the server's fault
     DOWN = "down"  # the server cannot be reached
     NOT_SAVED = "not_saved"  # our own disk
     GONE = "gone"  # no such link, used, replaced or too old
     ELSEWHERE = "elsewhere"  # opened in another browser before
+    STRANGER = "stranger"  # the browser, or who is signed in there at the platform, is somebody else
+    UNPROVEN = "unproven"  # the platform did not say who it is
+    NO_PROOF = "no_proof"  # the platform cannot be reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What the browser is shown. `goto`: where it goes on. `browser`: the cookie that it must come back with."""
+    """What the browser is shown, and the cookies that it is given.
+
+    `goto`: where it goes on. `browser`: what it must come back with. `known`: whose it is from now on, sealed. `proof`:
+    what it takes to its platform's sign-in, sealed; None: it takes nothing there any more.
+    """
 
     step: Step
     server: str = ""
@@ -147,7 +160,10 @@ class Page:
     workspace: str = ""
     account: str = ""  # who it is at the server
     goto: str = ""
+    asks_proof: bool = False  # the next page is the platform's
     browser: Secret = field(default_factory=lambda: Secret(""))
+    known: Secret = field(default_factory=lambda: Secret(""))
+    proof: Secret | None = field(default_factory=lambda: Secret(""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,18 +177,30 @@ class Back:
 
 
 class Logins(Protocol):
-    """The way to sign in, page by page. Never raises what the outside raises: each page says what happened."""
+    """The way to sign in, page by page. Never raises what the outside raises: each page says what happened.
 
-    async def open(self, link: str, browser: str) -> Page:
-        """The link was opened; `browser` is the cookie that came with it, "" for none."""
+    `browser`, `known` and `proof` are the cookies that came (see `Page`), "" for none.
+    """
+
+    @property
+    def proofs(self) -> tuple[str, ...]:
+        """The platforms that say whose browser it is, by name."""
         ...
 
-    async def leave(self, link: str, browser: str) -> Page:
+    async def open(self, link: str, browser: str, *, known: str = "") -> Page:
+        """The link was opened."""
+        ...
+
+    async def leave(self, link: str, browser: str, *, known: str = "") -> Page:
         """The person goes on."""
         ...
 
-    async def back(self, back: Back, browser: str) -> Page:
+    async def back(self, back: Back, browser: str, *, known: str = "") -> Page:
         """The browser came back from the authorization server."""
+        ...
+
+    async def proven(self, platform: str, back: Back, *, known: str = "", proof: str = "") -> Page:
+        """The browser came back from its platform's sign-in."""
         ...
 
 
@@ -192,6 +220,16 @@ def about_login(owner: str, server: str, login_id: str) -> str:
 def about_client(key: str) -> str:
     """What the program is to one authorization server."""
     return _about("client", key)
+
+
+def about_browser() -> str:
+    """Whose a browser is."""
+    return _about("browser")
+
+
+def about_proof() -> str:
+    """What a browser takes to its platform's sign-in."""
+    return _about("proof")
 
 
 def _about(*parts: str) -> str:

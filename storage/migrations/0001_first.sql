@@ -66,9 +66,12 @@ CREATE TABLE binding (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX binding_session ON binding (session_id);
 
--- Append-only but for an answer that goes on. id = session.num << 24 | seq: one tree, a conversation lies together.
+-- Append-only but for an answer that goes on. id = session.num << 24 | seq: a range is a conversation, in its order.
+-- Rows lie in the order of arrival (n), not in that of id: a crowd then fills one page after the other instead of
+-- splitting one for each conversation: it writes half as much, and reads the last twenty in 50 us, not 35.
 CREATE TABLE message (
-    id INTEGER PRIMARY KEY,
+    n INTEGER PRIMARY KEY,
+    id INTEGER NOT NULL UNIQUE,
     role TEXT NOT NULL,
     text TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
@@ -176,7 +179,8 @@ CREATE TABLE card (
     shown_version INTEGER NOT NULL,
     ref TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    recipient TEXT
+    recipient TEXT,
+    outline TEXT
 ) STRICT;
 CREATE UNIQUE INDEX card_key ON card (session_id, key);
 
@@ -369,7 +373,8 @@ CREATE TABLE credential (
     updated_ms INTEGER NOT NULL,
     used_ms INTEGER NOT NULL
 ) STRICT;
-CREATE UNIQUE INDEX credential_owner ON credential (owner, server) WHERE status <> 'ending';
+CREATE UNIQUE INDEX credential_owner ON credential (owner, server) WHERE status IN ('ok', 'needs_login');
+CREATE INDEX credential_account ON credential (server, account COLLATE NOCASE) WHERE account <> '';
 CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND renewable = 1;
 
 CREATE TABLE login (
@@ -413,6 +418,7 @@ CREATE TABLE task (
     repairs INTEGER NOT NULL,
     turn_id TEXT NOT NULL,
     cost INTEGER NOT NULL,
+    paused_ms INTEGER,
     started_ms INTEGER,
     ended_ms INTEGER
 ) STRICT;
@@ -457,7 +463,8 @@ CREATE TABLE board_post (
     taken INTEGER NOT NULL,
     mark TEXT NOT NULL,
     files TEXT NOT NULL,
-    card INTEGER NOT NULL
+    card INTEGER NOT NULL,
+    outline TEXT
 ) STRICT;
 CREATE INDEX board_post_place ON board_post (place, n);
 CREATE INDEX board_post_untaken ON board_post (n) WHERE taken = 0;

@@ -100,3 +100,7 @@ def test_doctor_says_where_people_sign_in(talked: Program) -> None:
     tokens = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "SLACK_API_URL": "http://127.0.0.1:9"}
     there = talked.do_here("doctor", REJOINDER_CONFIG=str(config), **tokens)
     assert "which others cannot open; set REJOINDER_PUBLIC_URL" in there.out
+    assert "sign-in links: by the page that names the holder" in there.out
+    tokens |= {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s", "REJOINDER_LOCAL_CHAT": "on"}
+    proven = talked.do_here("doctor", REJOINDER_CONFIG=str(config), **tokens)
+    assert "sign-in links: proven by Slack; on the web chat by the page that names the holder" in proven.out

@@ -163,6 +163,13 @@ def test_listening_beyond_this_machine_asks_for_a_token(host: str, alone: bool) 
             "SLACK_BOT_TOKEN",
         ),
         ({"SLACK_SIGNING_SECRET": "s"}, "SLACK_BOT_TOKEN"),
+        ({"SLACK_CLIENT_ID": "1.2"}, "SLACK_CLIENT_SECRET"),
+        (
+            {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1", "SLACK_CLIENT_SECRET": "s"},
+            "SLACK_CLIENT_ID",
+        ),
+        ({"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s"}, "SLACK_BOT_TOKEN"),
+        ({"DISCORD_CLIENT_SECRET": "s"}, "DISCORD_TOKEN"),
         ({"REJOINDER_LOCAL_CHAT": "off"}, "REJOINDER_LOCAL_CHAT"),
     ],
 )
@@ -189,6 +196,7 @@ def test_every_name_of_the_contract_is_there() -> None:
     )
     plain = (
         "SLACK_BOT_TOKEN SLACK_APP_TOKEN SLACK_SIGNING_SECRET SLACK_API_URL DISCORD_TOKEN DISCORD_API_URL "
+        "SLACK_CLIENT_ID SLACK_CLIENT_SECRET SLACK_AUTHORIZE_URL DISCORD_CLIENT_SECRET DISCORD_AUTHORIZE_URL "
         "DISCORD_GATEWAY_URL ANTHROPIC_API_KEY ANTHROPIC_BASE_URL"
     )
     wanted = {f"REJOINDER_{name}" for name in prefixed.split()} | set(plain.split())

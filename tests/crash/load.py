@@ -34,6 +34,7 @@ _WAITS = 0.7  # the share of messages whose author waits for the answer
 _LIVES = (0.1, 2.0)  # how long a started process lives, in the time that its start took: about a second, more on a
 # busy machine, where everything else takes longer, too
 _LOOK_S = 0.1
+_ANSWER_S = 3 * PATIENCE_S  # a life must outlast the import of the SDK to get on, and many do not
 _PATIENT_LOOKS = 10
 _BUTTONS = ("Try again", "Answer all")
 
@@ -107,7 +108,7 @@ class Load:
     async def _answered(self, thread: str, person: str) -> None:
         """Return when the last word is the bot's, nothing is being written and nobody has to press anything."""
         messages: list[dict[str, object]] = []
-        for _ in range(round(PATIENCE_S / _LOOK_S)):
+        for _ in range(round(_ANSWER_S / _LOOK_S)):
             messages = await self._insist(partial(self._bot.thread, thread, person))
             pressed = await self._press(messages, person)
             said = [each for each in messages if "private" not in each]

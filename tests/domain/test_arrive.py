@@ -25,7 +25,8 @@ from core.domain.entities import (
 from core.domain.events import Address, MessageReceived
 from core.domain.keys import PersonKey, SessionKey
 from core.domain.rules.arrive import DEBOUNCE_MAX_MS
-from core.domain.rules.making import MARK_LIFE_MS, TITLE_MAX_CHARS
+from core.domain.rules.making import MARK_LIFE_MS
+from core.domain.rules.titles import TITLE_MAX_CHARS
 from tests.domain.builders import (
     ACCOUNTS,
     ALICE,

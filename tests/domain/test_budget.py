@@ -83,7 +83,24 @@ def test_what_is_reserved_counts_like_what_is_spent() -> None:
     """Ten answers at once overrun a budget that each of them alone respects."""
     policy = Policy(budget_person_day=3 * PRICE)
     assert budget.over_limit(policy, spent(PRICE, reserved=PRICE), ASK) is None
-    assert budget.over_limit(policy, spent(PRICE, reserved=PRICE + 1), ASK) == "budget_person"
+    assert budget.over_limit(policy, spent(PRICE, reserved=PRICE + 1), ASK) == "budget_tied"
+
+
+def test_what_is_only_reserved_is_told_from_what_is_spent() -> None:
+    """Somebody is sent away until midnight because of a call that ends in a minute, or the other way round."""
+    policy = Policy(budget_person_day=3 * PRICE, budget_workspace_day=5 * PRICE)
+    assert budget.over_limit(policy, spent(2 * PRICE + 1, reserved=PRICE), ASK) == "budget_person"
+    assert budget.over_limit(policy, spent(2 * PRICE, reserved=1), ASK) == "budget_tied"
+    person, workspace = spent(2 * PRICE, reserved=1)
+    assert budget.over_limit(policy, (person, replace(workspace, settled=5 * PRICE)), ASK) == "budget_workspace"
+
+
+@pytest.mark.parametrize(("now_ms", "hours"), [(NOW, 8), (NOW + 8 * 3_600_000, 24), (NOW + 8 * 3_600_000 - 1, 0)])
+def test_the_next_budget_begins_with_the_next_day(now_ms: int, hours: int) -> None:
+    """A card names an hour at which nothing changes."""
+    at_ms = budget.next_day_ms(now_ms)
+    assert budget.day_of(at_ms - 1) == budget.day_of(now_ms) < budget.day_of(at_ms)
+    assert (at_ms - now_ms) // 3_600_000 == hours
 
 
 def test_yesterday_does_not_count() -> None:

@@ -149,6 +149,8 @@ def test_a_death_of_ours_says_nothing_about_the_platform(effect: Effect) -> None
     assert (row.state, row.not_before_ms) == (EffectState.PENDING, NOW)
     row = one(after(effect, stumbled(attempts.DIED), attempts.DEATHS_MAX + 2), EffectRow)
     assert (row.state, row.not_before_ms) == (EffectState.PENDING, NOW + 4_000)
+    row = one(after(effect, stumbled(attempts.DIED), attempts.DEATHS_MAX + 20), EffectRow)
+    assert (row.state, row.not_before_ms) == (EffectState.PENDING, NOW + 8_000)
 
 
 @pytest.mark.parametrize("effect", EFFECTS[:3])

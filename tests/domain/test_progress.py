@@ -6,16 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from core.domain.entities import Session
+from core.domain.entities import Card, Session
 from core.domain.keys import ButtonId, SessionKey
 from core.domain.rules import progress, steering
+from core.domain.rules.outcomes import newest
 from core.domain.tasking import StepState, TaskState, Work
 from core.domain.words import LANGUAGES
 from tests.domain.builders import NOW, THREAD
 from tests.domain.test_briefing import TASK, step
 
 SESSION = Session(id="s", owner="o", home=SessionKey.at(THREAD, "alice"), created_ms=NOW)
-REASONS = ("person", "died", "newer", "model_cut", "budget_person", "something_new")
+REASONS = ("person", "died", "newer", "model_cut", "budget_person", "budget_workspace", "budget_tied", "something_new")
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
@@ -32,6 +33,23 @@ def test_every_state_reads_and_offers_what_can_be_done(state: TaskState, languag
             for button in progress.buttons(work, SESSION, language):
                 verb = ButtonId.parse(button.id).verb
                 assert state in steering.WHEN[verb], verb
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_a_pause_for_money_names_its_day_whenever_it_is_shown(language: str) -> None:
+    """A card that is shown again a week later says that today's budget is used up."""
+    task = replace(TASK, state=TaskState.PAUSED, reason="budget_person", paused_ms=NOW, started_ms=NOW)
+    text = progress.text(Work(task=task, steps=(step(1),)), language, NOW + 7 * 86_400_000)
+    assert "24 Nov" in text
+    assert "25 Nov, 00:00 UTC" in text
+
+
+def test_a_task_stands_at_the_step_that_could_not_be_paid() -> None:
+    """[Resume at step 1] of a task whose second step waits for money."""
+    steps = (step(1), replace(step(2), failure="budget_person"), step(3))
+    stands_at = Work(task=replace(TASK, state=TaskState.PAUSED), steps=steps).stands_at
+    assert stands_at is not None
+    assert stands_at.n == 2
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
@@ -53,6 +71,32 @@ def test_goal_and_titles_are_shown_as_they_were_written() -> None:
     assert "[x](" not in text
     assert "\n# head" not in text
     assert "\\<@U1\\>" in text
+
+
+def test_an_outline_says_the_same_as_the_text() -> None:
+    """Where steps are drawn, one of them is missing, or reads with the signs of Markdown."""
+    steps = tuple(replace(step(n), title=f"*Step* {n}", state=each) for n, each in enumerate(StepState, start=1))
+    work = Work(
+        task=replace(TASK, goal="**goal**", state=TaskState.PAUSED, reason="person", started_ms=NOW), steps=steps
+    )
+    outline = progress.outline(work, "en", NOW)
+    assert outline is not None
+    assert outline.title == "**goal**"
+    assert [(each.n, each.title, each.state) for each in outline.lines] == [
+        (each.n, each.title, each.state) for each in steps
+    ]
+    text = progress.text(work, "en", NOW)
+    assert outline.foot in text
+    assert all(f"({each.detail})" in text for each in outline.lines if each.detail)
+    assert progress.outline(Work(task=TASK), "en", NOW) is None
+
+
+def test_a_card_that_says_something_else_has_no_old_steps() -> None:
+    """A card whose words have changed still shows the steps that it had before."""
+    outline = progress.outline(Work(task=TASK, steps=(step(1),)), "en", NOW)
+    card = Card(id="c", session_id="s", key="task:t", place=THREAD, text="before", outline=outline)
+    assert newest(card, buttons=()).outline == outline
+    assert newest(card, text="after").outline is None
 
 
 @pytest.mark.parametrize(

@@ -303,7 +303,8 @@ async def _hear(world: World, words: str) -> None:
 
     def hear(conn: sqlite3.Connection) -> None:
         conn.execute(
-            "INSERT INTO message SELECT (num << 24) + next_seq, 'heard', ?, 1, 'alice', '', '', 'p1', 5, '', '', '[]'"
+            "INSERT INTO message SELECT"
+            " NULL, (num << 24) + next_seq, 'heard', ?, 1, 'alice', '', '', 'p1', 5, '', '', '[]'"
             " FROM session",
             (words,),
         )

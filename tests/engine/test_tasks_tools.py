@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from core.domain.decision import Form, Policy
 from core.domain.entities import Phase
 from core.domain.tasking import ADD_STEPS, START_TASK, StepState, TaskState
@@ -258,6 +260,56 @@ async def test_a_waiting_step_keeps_a_conversation_open_for_a_day(tmp_path: Path
         await world.engine.ring()
         await world.settle()
         assert (await session_of(world)).phase is phase
+    await world.close()
+
+
+async def test_after_a_day_one_notice_names_the_step_that_waits(tmp_path: Path, tools: McpTools) -> None:
+    """The conversation of a step that waits is parked without a word, without a button and without a code."""
+    world, _ = await waiting(tmp_path, tools)
+    for hours in (24.1, 1, 24):
+        await world.clock.leap(hours * HOUR_S)
+        await world.engine.ring()
+        await world.settle()
+    (notice,) = [each for each in await world.posts() if ":idle:" in each.key]
+    assert "waits for you at step 1 of 2." in notice.text
+    assert "/resume" in notice.text
+    assert "Resume" in labels(notice)
+    await world.close()
+
+
+@pytest.mark.parametrize("label", ["Approve", "Deny", "Pause", "Stop"])
+async def test_whoever_answers_after_days_is_back(tmp_path: Path, tools: McpTools, label: str) -> None:
+    """The question is answered, and beside it the notice still says that the conversation is parked."""
+    world, model = await begin(tmp_path, using(NOTE), tools=tools)
+    await world.say("alice", "hello")
+    await world.settle()
+    model.mishaps["one"].append(("Let me.", Use(NOTE, {"text": "hello"})))
+    await world.command("alice", "task write it down")
+    await world.settle()
+    await world.press("alice", "Start")
+    await world.settle()
+    await world.clock.leap(24.1 * HOUR_S)
+    await world.engine.ring()
+    await world.settle()
+    assert (await session_of(world)).phase is Phase.EXPIRED
+    await world.press("alice", label)
+    await world.settle()
+    assert (await session_of(world)).phase is Phase.ACTIVE
+    (notice,) = [each for each in await world.posts() if ":idle:" in each.key]
+    assert notice.text.startswith("Back. I have a summary")
+    await world.close()
+
+
+async def test_a_conversation_without_a_word_comes_back_whole(tmp_path: Path, tools: McpTools) -> None:
+    """A summary of nothing is promised, and the last 1 messages of none."""
+    world, _ = await waiting(tmp_path, tools)
+    await world.clock.leap(24.1 * HOUR_S)
+    await world.engine.ring()
+    await world.settle()
+    await world.press("alice", "Deny")
+    await world.settle()
+    (notice,) = [each for each in await world.posts() if ":idle:" in each.key]
+    assert notice.text == "Back: everything kept."
     await world.close()
 
 

@@ -6,6 +6,8 @@ A script is `{"default": {...}, "rules": [{"when": "words", ...}], "queue": [{..
 fields of `Behaviour`. For a request the first rule whose `when` stands in the question is used (and used up
 after `times`), else the queue's first entry, else the default. A question itself may carry
 `[[fault=rst after=40]]`, which goes over queue and default; not over its own continuation.
+A rule with `rounds` is for requests that bring what so many rounds of tools gave; its `when` is looked for in the
+question that they belong to.
 Every question keeps its text: a request that ends in `[Continue]` is answered
 with what is missing after the partial answer it carries, whatever its own behaviour is.
 """
@@ -75,6 +77,7 @@ class Behaviour(BaseModel, frozen=True, extra="forbid"):
     blocks: tuple[Mapping[str, object], ...] = ()  # further content blocks, after the text
     when: str = ""
     times: int = 1  # how often a rule is used, 0 = always
+    rounds: int = 0  # of tools that have returned since the question
 
 
 _BEHAVIOURS = TypeAdapter(list[Behaviour])
@@ -100,26 +103,28 @@ class Script:
     def meet(self, messages: Sequence[Mapping[str, object]]) -> tuple[Behaviour, str]:
         """The behaviour for a request and the text that it shall send."""
         question, partial, continues = read(messages)
-        behaviour = self._choose(question, continues=continues)
-        text = self._texts.get(question) if continues else None
+        asked, rounds = with_rounds(messages)
+        behaviour = self._choose(asked if rounds else question, rounds, continues=continues)
+        key = f"{asked} {rounds}" if rounds else question
+        text = self._texts.get(key) if continues else None
         if text is None:
             text = behaviour.text if behaviour.text is not None else make_text(question, behaviour.words)
-            self._texts[question] = text
+            self._texts[key] = text
         if not continues:
             return behaviour, text
         known = len(partial) if text.startswith(partial) else 0
         return behaviour, text[max(0, known - behaviour.overlap) :]
 
-    def _choose(self, question: str, *, continues: bool) -> Behaviour:
+    def _choose(self, question: str, rounds: int, *, continues: bool) -> Behaviour:
         for place, rule in enumerate(self._rules):
-            if rule.when in question:
+            if rule.when in question and rule.rounds == rounds:
                 if rule.times == 1:
                     del self._rules[place]
                 elif rule.times:
                     self._rules[place] = rule.model_copy(update={"times": rule.times - 1})
                 return rule
         chosen = self._queue.pop(0) if self._queue else self._default
-        found = _DIRECTIVE.search(question)
+        found = None if rounds else _DIRECTIVE.search(question)
         if not found or continues:
             return chosen
         pairs = dict(pair.split("=", 1) for pair in found.group(1).split() if "=" in pair)
@@ -136,6 +141,19 @@ def read(messages: Sequence[Mapping[str, object]]) -> tuple[str, str, bool]:
         if said and said[-1][0] == "assistant":
             partial = said.pop()[1] + partial
     return (said[-1][1] if said else ""), partial, continues
+
+
+def with_rounds(messages: Sequence[Mapping[str, object]]) -> tuple[str, int]:
+    """The newest question, and how many rounds of tools have returned since."""
+    rounds = 0
+    for message in reversed(messages):
+        content, text = message.get("content"), text_of(message.get("content"))
+        blocks = content if isinstance(content, list) else []
+        if any(each.get("type") == "tool_result" for each in blocks):
+            rounds += 1
+        elif message.get("role") == "user" and not text.startswith(CONTINUE_PREFIX):
+            return text, rounds
+    return "", rounds
 
 
 def text_of(content: object) -> str:

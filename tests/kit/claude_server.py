@@ -3,7 +3,8 @@
 Knows: HTTP, server-sent events, how a connection breaks. Must not know: the program under test.
 In a test's own loop: `async with ClaudeServer(script) as server: ... server.url, server.log`.
 As a process that outlives the bot: `python -m tests.kit.claude_server --port 0 --script file.json` prints its
-port; `POST /_script` replaces the script, `POST /_push` appends to its queue, `GET /_log` gives the log.
+port; `POST /_script` replaces the script, `POST /_push` appends to its queue, `GET /_log` gives the log,
+`GET /_count` its length.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ class ClaudeServer:
         app.router.add_post("/_script", self._control)
         app.router.add_post("/_push", self._control)
         app.router.add_get("/_log", self._get_log)
+        app.router.add_get("/_count", self._get_count)
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
@@ -115,6 +117,9 @@ class ClaudeServer:
 
     async def _get_log(self, _: web.Request) -> web.Response:
         return web.json_response([asdict(call) for call in self.log])
+
+    async def _get_count(self, _: web.Request) -> web.Response:
+        return web.json_response(len(self.log))
 
     async def _model(self, request: web.Request) -> web.Response:
         call = self._note(request, {})

@@ -41,6 +41,7 @@ async def _read(request: web.Request) -> tuple[Payload | None, Files]:
     for name, each in form.items():
         if isinstance(each, web.FileField) and (found := re.fullmatch(r"files\[(\d+)\]", name)):
             files[found[1]] = (each.content_type, each.file.read())
+            each.file.close()
     payload = form["payload_json"]
     assert not isinstance(payload, web.FileField)
     return json.loads(payload), files

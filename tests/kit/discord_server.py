@@ -25,6 +25,7 @@ from tests.kit.discord_oracle import OpenApi
 from tests.kit.discord_people import People
 from tests.kit.discord_rest import API, Rest
 from tests.kit.discord_world import Channel, Guild, Payload, Timepiece, World
+from tests.kit.platform_signin import SignIn
 
 T = TypeVar("T")
 
@@ -57,6 +58,7 @@ class DiscordServer:
         if fast:
             self.rest.limits.speed_up()
         self.people = People(self.world, self.messages, self.interactions, self.gateway)
+        self.sign_in = SignIn(lambda: self.world.app_id, lambda name: self.world.person(name).id)
         self._port = port
         self._runner: web.AppRunner | None = None
 
@@ -72,6 +74,11 @@ class DiscordServer:
         return f"http://127.0.0.1:{self._port}{API}"
 
     @property
+    def host(self) -> str:
+        """Where its pages are."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
     def gateway_url(self) -> str:
         """What goes into DISCORD_GATEWAY_URL."""
         return f"ws://127.0.0.1:{self._port}/gateway/"
@@ -83,7 +90,9 @@ class DiscordServer:
             app.router.add_get(path, self.gateway.serve)
         app.router.add_get("/cdn/attachments/{id}/{name}", self._file)
         app.router.add_post("/control", Control(self).serve)
-        app.router.add_route("*", API + "/{path:.*}", self.rest.serve)
+        app.router.add_route("*", "/oauth2/authorize", self.sign_in.page)
+        app.router.add_post(API + "/oauth2/token", self.sign_in.discord_token)
+        app.router.add_route("*", API + "/{path:.*}", self._api)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
@@ -106,6 +115,12 @@ class DiscordServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+    async def _api(self, request: web.Request) -> web.StreamResponse:
+        """People's tokens tell who they are and nothing else; the rest is the bot's."""
+        if request.headers.get("Authorization", "").startswith("Bearer ") and request.match_info["path"] == "users/@me":
+            return await self.sign_in.discord_user(request)
+        return await self.rest.serve(request)
 
     async def _file(self, request: web.Request) -> web.Response:
         data = self.world.files.get(request.match_info["id"])

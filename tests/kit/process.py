@@ -27,6 +27,10 @@ _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 _LOG_LINES = 200  # of a child, for the message of a test that fails
 
 
+class EndedEarly(AssertionError):
+    """A process ended before it was ready."""
+
+
 class Child:
     """A process that says on standard output or error when it is ready."""
 
@@ -39,7 +43,10 @@ class Child:
         self._listening: list[asyncio.Task[None]] = []
 
     async def start(self) -> str:
-        """Start it; what the first group of `ready` found. Raises `AssertionError` when it is not ready in time."""
+        """Start it; what the first group of `ready` found.
+
+        Raises `EndedEarly`, and `AssertionError` when it is not ready in time.
+        """
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -52,10 +59,15 @@ class Child:
         found: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         pipes = (self._process.stdout, self._process.stderr)
         self._listening = [asyncio.create_task(self._listen(pipe, found)) for pipe in pipes if pipe is not None]
+        over = asyncio.create_task(self.gone())
         try:
-            return await asyncio.wait_for(found, START_S)
-        except TimeoutError:
-            raise AssertionError("not ready:\n" + "".join(self.said)) from None
+            await asyncio.wait((found, over), timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+        if found.done():
+            return found.result()
+        kind = EndedEarly if self._process.returncode is not None else AssertionError
+        raise kind("not ready:\n" + "".join(self.said))
 
     async def _listen(self, pipe: asyncio.StreamReader, found: asyncio.Future[str]) -> None:
         async for line in pipe:
@@ -76,18 +88,19 @@ class Child:
             return
         if self._process.returncode is None:
             self._process.kill()
-        await self._gone()
+        await self.gone()
 
     async def stop(self) -> int:
         """SIGTERM, and wait for its exit code."""
         assert self._process is not None
         self._process.terminate()
-        return await self._gone()
+        return await self.gone()
 
-    async def _gone(self) -> int:
+    async def gone(self) -> int:
+        """Wait until it has ended, however; its exit code."""
         assert self._process is not None
         code = await self._process.wait()
-        await asyncio.gather(*self._listening)
+        await asyncio.wait(self._listening)  # who waits no longer does not stop them
         return code
 
 
@@ -112,6 +125,11 @@ class Claude:
             calls: list[dict[str, object]] = await answer.json()
             return calls
 
+    async def count(self) -> int:
+        """How many calls there were so far."""
+        async with self._http.get(f"{self.url}/_count") as answer:
+            return int(await answer.json())
+
     async def end(self) -> None:
         """Kill it."""
         await self._child.kill()
@@ -120,13 +138,15 @@ class Claude:
 class Bot:
     """`python -m bots run` on one data directory, started and killed as often as a test likes."""
 
-    def __init__(self, http: aiohttp.ClientSession, data_dir: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, data_dir: Path, environment: Mapping[str, str], *, program: str = "bots"
+    ) -> None:
         self.url = ""
         self.database = data_dir / "rejoinder.db"
         self.up = asyncio.Event()
         self._http = http
         ours = {"REJOINDER_DATA_DIR": str(data_dir), "REJOINDER_HTTP_PORT": "0"}
-        self._child = Child("bots", "run", ready=_READY, environment=ours | dict(environment))
+        self._child = Child(program, "run", ready=_READY, environment=ours | dict(environment))
 
     @property
     def said(self) -> str:
@@ -147,6 +167,10 @@ class Bot:
         """SIGTERM; the exit code."""
         self.up.clear()
         return await self._child.stop()
+
+    async def gone(self) -> int:
+        """Wait until it has ended by itself; its exit code."""
+        return await self._child.gone()
 
     async def say(self, person: str, text: str, *, key: str, thread: str | None = None) -> str:
         """Say something in #general, once per key; the thread's id. Raises `aiohttp.ClientError`, `OSError`."""

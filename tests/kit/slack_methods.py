@@ -63,7 +63,10 @@ def post_message(slack: Workspace, args: Json) -> Json:
 
 
 def _check_kinds(slack: Workspace, args: Json) -> None:
-    if any(each["type"] in slack.blocks_refused for each in args.get("blocks") or []):
+    blocks = args.get("blocks") or []
+    tasks = [task for each in blocks if each["type"] == "plan" for task in each["tasks"]]
+    kinds = {each["type"] for each in blocks} | {each["status"] for each in tasks}
+    if kinds & slack.blocks_refused:
         raise SlackError("invalid_blocks", kind="refused")
 
 

@@ -199,6 +199,49 @@ def _divider(block: Json, surface: str) -> Iterator[str]:
     yield from ()
 
 
+_STATUSES = ("pending", "in_progress", "complete", "error")
+_TASK_KEYS = frozenset({"type", "task_id", "title", "status", "details", "output", "sources", "block_id"})
+
+
+def _task_card(block: Json, surface: str) -> Iterator[str]:
+    if surface != "message":
+        yield f"task cards do not exist in a {surface}"
+    if unknown := set(block) - _TASK_KEYS:
+        yield f"a task card has no {', '.join(sorted(unknown))}"
+    yield from _string(block.get("task_id"), 255, "task_id")
+    yield from _string(block.get("title"), 256, "title of a task card")
+    if block.get("status") not in _STATUSES:
+        yield f"status {block.get('status')} of a task card"
+    for name in ("details", "output"):
+        if name in block and (not isinstance(block[name], dict) or block[name].get("type") != "rich_text"):
+            yield f"{name} of a task card that is no rich_text"
+
+
+def _plan(block: Json, surface: str) -> Iterator[str]:
+    if surface != "message":
+        yield f"plans do not exist in a {surface}"
+    if unknown := set(block) - {"type", "title", "tasks", "block_id"}:
+        yield f"a plan has no {', '.join(sorted(unknown))}"
+    yield from _string(block.get("title"), 256, "title of a plan")
+    tasks = block.get("tasks")
+    if not isinstance(tasks, list) or not 1 <= len(tasks) <= 50:
+        yield "a plan needs 1 to 50 tasks"
+        return
+    for each in tasks:
+        if not isinstance(each, dict) or each.get("type") != "task_card":
+            yield "in a plan stand task cards only"
+            return
+        yield from _task_card(each, surface)
+    names = [each.get("task_id") for each in tasks]
+    if len(set(names)) != len(names):
+        yield "a task_id stands twice"
+
+
+def _string(text: Any, most: int, name: str) -> Iterator[str]:  # noqa: ANN401
+    if not isinstance(text, str) or not 1 <= len(text) <= most:
+        yield f"{name}: 1 to {most} characters"
+
+
 _BLOCKS = {
     "markdown": _markdown,
     "section": _section,
@@ -207,6 +250,8 @@ _BLOCKS = {
     "actions": _actions,
     "input": _input,
     "divider": _divider,
+    "plan": _plan,
+    "task_card": _task_card,
 }
 
 

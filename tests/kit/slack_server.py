@@ -20,12 +20,14 @@ from aiohttp import web
 
 from core.drivers.clock import SystemClock
 from tests.kit import slack_methods
+from tests.kit.platform_signin import SignIn
 from tests.kit.slack_faults import Call, Fault, Faults, Wrong
 from tests.kit.slack_feed import Feed
 from tests.kit.slack_people import People
 from tests.kit.slack_rules import METHODS, check_args
 from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, BOT_USER, Json, SlackError, Time, Workspace
 
+CLIENT_ID = "4242.4242"  # of the app, at Sign in with Slack
 _PAGE = "<html><body>upstream unavailable</body></html>"
 _ECHOED = ("chat.postMessage", "chat.stopStream")  # Slack tells the bot of its own messages, too
 _JSON_ARGS = ("blocks", "metadata", "view", "chunks", "files")
@@ -41,6 +43,7 @@ class SlackServer:
         self.feed = Feed(self.clock)
         self.people = People(self.slack, self.feed)
         self.faults = Faults()
+        self.sign_in = SignIn(lambda: CLIENT_ID, lambda name: f"U0{name.upper()}")
         self.calls: list[Call] = []
         self.inflight = 0
         self.upload_host = ""  # another one than ours
@@ -76,6 +79,9 @@ class SlackServer:
     async def start(self) -> None:
         """Listen."""
         app = web.Application(client_max_size=64_000_000)
+        app.router.add_post("/api/openid.connect.token", self.sign_in.slack_token)
+        app.router.add_get("/api/openid.connect.userInfo", self.sign_in.slack_user)
+        app.router.add_route("*", "/openid/connect/authorize", self.sign_in.page)
         app.router.add_route("*", "/api/{method}", self._api)
         app.router.add_get("/ws", self._ws)
         app.router.add_get("/files-pri/{key}/{name}", self._file)

@@ -129,10 +129,11 @@ class Message:
 
     @property
     def shown(self) -> str:
-        """What a reader sees: the streamed text, else the markdown of the blocks, else the text."""
+        """What a reader sees: the streamed text, else the plan and the markdown of the blocks, else the text."""
         if self.stream is not None and not self.edits:
             return "".join(self.stream.appends)
-        parts = [block["text"] for block in self.blocks if block["type"] == "markdown"]
+        parts = [f"{block['title']}\n{_tasks(block)}" for block in self.blocks if block["type"] == "plan"]
+        parts += [block["text"] for block in self.blocks if block["type"] == "markdown"]
         parts += [block["text"]["text"] for block in self.blocks if block["type"] == "section"]
         return "\n".join(parts) or self.text
 
@@ -150,6 +151,10 @@ class Message:
                         for each in element["options"]
                     ]
         return found
+
+
+def _tasks(plan: Json) -> str:
+    return "\n".join(f"[{each['status']}] {each['title']}" for each in plan["tasks"])
 
 
 @dataclass(slots=True)
@@ -222,7 +227,7 @@ class Workspace:
     def __init__(self, clock: Time) -> None:
         self.clock = clock
         self.scopes = set(SCOPES)
-        self.blocks_refused: set[str] = set()  # kinds of blocks that this workspace does not take
+        self.blocks_refused: set[str] = set()  # kinds of blocks, and statuses of task cards, that are not taken here
         self.agent = True  # declared as an agent: streams, sessions
         self.revoked = ""  # the code with which the token is refused
         self.users: dict[str, str] = {}

@@ -19,7 +19,7 @@ from bots.signing import Signing
 from core.domain.codes import CodeKeys, reveal, typed
 from core.domain.decide import decide
 from core.domain.decision import Policy
-from core.domain.events import Author, ButtonPressed, CommandIssued, MessageReceived, SignedIn
+from core.domain.events import Author, ButtonPressed, CommandIssued, LinkStrayed, MessageReceived, SignedIn
 from core.domain.keys import Audience, ButtonId, PersonKey, Place
 from core.engine.loop import Engine
 from core.engine.points import Point, nowhere
@@ -96,7 +96,7 @@ class World:
             refreshing=self.signing.refreshing,
         )
 
-    async def _finish(self, event: SignedIn) -> None:
+    async def _finish(self, event: SignedIn | LinkStrayed) -> None:
         await self.engine.accept(event)
 
     @classmethod

@@ -13,6 +13,8 @@ from bots.local.whispers import Whisper
 from core.domain.decision import Choices, Form, FormField, Nothing, Private, Reply
 from core.domain.entities import Button, FileRef
 from core.domain.keys import Place
+from core.domain.outline import Line, Outline
+from core.domain.tasking import StepState
 from core.engine.ports import Post, ThreadLine
 
 HERE = Place(platform="local", workspace="home", channel="general", thread="t")
@@ -65,6 +67,17 @@ def test_the_bot_has_a_name_and_files_and_marks_are_shown() -> None:
         "q",
     )
     assert shown["files"] == [{"name": "a.txt", "media_type": "text/plain", "size_bytes": 5}]
+
+
+def test_a_card_shows_its_steps() -> None:
+    """The page has to read a task's steps out of Markdown."""
+    lines = (Line(n=1, title="one", state=StepState.DONE, detail="2 s"),)
+    outline = Outline(title="goal", lines=lines, foot="Done.")
+    assert render.message(replace(POST, outline=outline), "bob")["steps"] == {
+        "title": "goal",
+        "lines": [{"n": 1, "title": "one", "state": "done", "detail": "2 s"}],
+        "foot": "Done.",
+    }
 
 
 def test_private_lines_stand_where_they_were_said() -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from core.domain.events import SignedIn
+from core.domain.events import LinkStrayed, SignedIn
 from core.domain.keys import PersonKey
 from core.domain.links import LIFE_MS, digest_of_link, new_link
 from core.domain.secret import Secret
@@ -21,6 +21,7 @@ from core.domain.stamp import Stamp
 from core.domain.tooling import Credential, Login
 from core.drivers.clock import SystemClock
 from core.drivers.oauth_login import OAuthLogins
+from core.drivers.oauth_parts import Parts
 from core.drivers.oauth_vault import OAuthVault
 from core.drivers.oauth_wire import Wire
 from core.engine.points import Point, nowhere
@@ -52,6 +53,7 @@ class Desk:
         self.seal = SealedVault(keys)
         self.wire = Wire()
         self.told: list[SignedIn] = []
+        self.strayed: list[str] = []
         servers = {
             "jira": OAuthServer(name="jira", url=house.url),
             "wiki": OAuthServer(name="wiki", url=house.url),
@@ -59,9 +61,11 @@ class Desk:
                 name="batch", url=house.url, own=True, client_id="the-program", client_secret=Secret(OWN_SECRET)
             ),
         }
-        self.parts = (servers, self.rows, self.seal, self.clock, self.wire)
-        self.vault = OAuthVault(*self.parts, point=point)
-        self.logins = OAuthLogins(*self.parts, accept=self.accept, base=lambda: BASE, point=point)
+        self.parts = Parts(
+            servers=servers, rows=self.rows, seal=self.seal, clock=self.clock, wire=self.wire, point=point
+        )
+        self.vault = OAuthVault(self.parts)
+        self.logins = OAuthLogins(self.parts, accept=self.accept, base=lambda: BASE)
 
     @classmethod
     async def open(
@@ -81,8 +85,11 @@ class Desk:
         await self.close()
         return await Desk.open(self.house, self.path, keys=keys or self.keys)
 
-    async def accept(self, event: SignedIn) -> None:
+    async def accept(self, event: SignedIn | LinkStrayed) -> None:
         """Save what the sign-in brought, as the engine would."""
+        if isinstance(event, LinkStrayed):
+            self.strayed.append(event.login_id)
+            return
         self.told.append(event)
         if event.credential is None:
             return

@@ -13,11 +13,12 @@ from typing import Protocol
 
 from tests.kit.discord_server import DiscordServer
 from tests.kit.discord_world import Payload
+from tests.kit.platform_signin import SECRET, SignIn
 from tests.kit.process import Bot, until
 from tests.kit.slack_people import MENTION
-from tests.kit.slack_server import SlackServer
+from tests.kit.slack_server import CLIENT_ID, SlackServer
 from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, Message
-from tests.kit.slack_world import ALICE, BOB, GENERAL
+from tests.kit.slack_world import ALICE, BOB, DM, GENERAL
 
 _LINK = re.compile(r"http://127[^\s)|>]+/connect/\w+")
 
@@ -98,6 +99,21 @@ class Busy(Face, Protocol):
         ...
 
 
+class Vouching(Busy, Protocol):
+    """A platform that says whose browser it is."""
+
+    sign_in: SignIn
+    proof: Mapping[str, str]  # the program's environment for it
+
+    async def whispers(self) -> list[str]:
+        """What the bot says to Alice alone, by itself."""
+        ...
+
+    async def answer_whisper(self, label: str) -> None:
+        """Alice presses a button there."""
+        ...
+
+
 class OnSlack:
     """A loopback Slack."""
 
@@ -108,6 +124,12 @@ class OnSlack:
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_APP_TOKEN": APP_TOKEN,
             "SLACK_API_URL": server.url,
+        }
+        self.sign_in = server.sign_in
+        self.proof: Mapping[str, str] = {
+            "SLACK_CLIENT_ID": CLIENT_ID,
+            "SLACK_CLIENT_SECRET": SECRET,
+            "SLACK_AUTHORIZE_URL": f"{server.host}/openid/connect/authorize",
         }
 
     async def ask(self, bot: Bot, text: str) -> None:
@@ -156,6 +178,18 @@ class OnSlack:
 
         return await until(told)
 
+    async def whispers(self) -> list[str]:
+        """See `Vouching`."""
+        return [html.unescape(each.shown) for each in self._private()]
+
+    async def answer_whisper(self, label: str) -> None:
+        """See `Vouching`."""
+        self._server.people.press(ALICE, self._private()[-1], label)
+
+    def _private(self) -> list[Message]:
+        found = self._server.slack.channels[DM].messages
+        return [each for _, each in sorted(found.items()) if each.ours]
+
     def _with(self, label: str) -> Message:
         found = (each for each in reversed(self._ours()) if any(b["text"]["text"] == label for b in each.buttons))
         return next(found)
@@ -176,6 +210,11 @@ class OnDiscord:
             "DISCORD_TOKEN": server.token,
             "DISCORD_API_URL": server.api_url,
             "DISCORD_GATEWAY_URL": server.gateway_url,
+        }
+        self.sign_in = server.sign_in
+        self.proof: Mapping[str, str] = {
+            "DISCORD_CLIENT_SECRET": SECRET,
+            "DISCORD_AUTHORIZE_URL": f"{server.host}/oauth2/authorize",
         }
 
     async def ask(self, bot: Bot, text: str) -> None:
@@ -219,12 +258,29 @@ class OnDiscord:
         assert told.ephemeral
         return told.text
 
+    async def whispers(self) -> list[str]:
+        """See `Vouching`."""
+        return self._server.texts(self._server.people.dm("alice"))
+
+    async def answer_whisper(self, label: str) -> None:
+        """See `Vouching`."""
+        card = self._server.ours(self._server.people.dm("alice"))[-1]
+        await self._server.told(self._server.people.press("alice", card, label))
+
     def _with(self, label: str) -> Payload:
         return next(each for each in reversed(self._server.ours(self._thread)) if label in str(each["components"]))
 
 
 @asynccontextmanager
 async def busy(name: str) -> AsyncIterator[Busy]:
+    """Slack or Discord."""
+    async with face(name) as platform:
+        assert isinstance(platform, OnSlack | OnDiscord)
+        yield platform
+
+
+@asynccontextmanager
+async def vouching(name: str) -> AsyncIterator[Vouching]:
     """Slack or Discord."""
     async with face(name) as platform:
         assert isinstance(platform, OnSlack | OnDiscord)

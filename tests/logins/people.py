@@ -13,6 +13,7 @@ from typing import TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from core.domain.decision import Policy, Private
+from core.domain.keys import PersonKey, Place
 from core.domain.links import reveal
 from core.domain.secret import Secret
 from core.domain.tooling import Auth, Credential, Login, ToolCall
@@ -130,6 +131,29 @@ class People:
         """The whole way, from the button to the last page."""
         cookie, goto = await self.leave(await self.pressed(person, thread=thread))
         return await self.world.logins.back(await self.way_back(goto, account), cookie)
+
+    async def browse(self, account: str, *, known: str = "", thread: str = "t1") -> Page:
+        """The whole way in a browser of Alice's that is known, or not, by this cookie."""
+        link = await self.pressed(thread=thread)
+        opened = await self.world.logins.open(link, "", known=known)
+        browser = opened.browser.reveal()
+        left = await self.world.logins.leave(link, browser, known=known)
+        return await self.world.logins.back(await self.way_back(left.goto, account), browser, known=known)
+
+    async def whispers(self) -> tuple[Post, ...]:
+        """The cards about logins that Alice alone sees."""
+        place = await self.world.local.open_private(PersonKey(platform="local", workspace="home", user="alice"))
+        assert place is not None
+        sql = "SELECT DISTINCT place FROM board_post WHERE place LIKE ? ORDER BY n"
+        rows = await self.world.store.read(lambda conn: conn.execute(sql, (f"{place}%",)).fetchall())
+        posts = [each for (text,) in rows for each in await self.world.local.posts(Place.parse(text))]
+        return tuple(each for each in posts if "jira" in each.text)
+
+    async def press_private(self, person: str, label: str) -> Accepted:
+        """Press the button with this label on the newest of these cards."""
+        card = (await self.whispers())[-1]
+        button = next(each.id for each in card.buttons if each.label == label)
+        return await self.world.press_id(person, button, thread=f"home/{card.place.channel}/{card.place.thread}")
 
     async def gone_for_an_hour(self) -> None:
         """Nobody says anything until the conversation is parked."""

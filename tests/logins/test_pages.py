@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
-from bots.web.connect import COOKIE, Connect
+from bots.web.connect import COOKIE, KNOWN, Connect
 from bots.web.guard import GuardPolicy
 from bots.web.server import WebServer
 from core.drivers.oauth_login import OAuthLogins
@@ -27,7 +27,7 @@ async def ready() -> str:
 async def url(desk: Desk) -> AsyncIterator[str]:
     """Give the address of a server that serves the pages."""
     places: list[str] = []
-    logins = OAuthLogins(*desk.parts, accept=desk.accept, base=lambda: places[0])
+    logins = OAuthLogins(desk.parts, accept=desk.accept, base=lambda: places[0])
     server = WebServer(
         "127.0.0.1",
         0,
@@ -92,6 +92,21 @@ async def test_the_cookie_is_the_browsers_alone(desk: Desk, url: str) -> None:
         assert answer.headers["Referrer-Policy"] == "no-referrer"
         assert answer.headers["Cache-Control"] == "no-store"
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_a_browser_is_known_after_a_login(desk: Desk, url: str) -> None:
+    """A script reads whose browser it is, another site's form sends it along, or it is forgotten tomorrow."""
+    cookie, goto = await desk.leave(await desk.link())
+    back = await desk.way_back(goto)
+    query = {"state": back.state, "code": back.code.reveal()}
+    async with aiohttp.ClientSession(cookies={COOKIE: cookie}) as http:
+        async with http.get(f"{url}/oauth/callback", params=query) as answer:
+            known = answer.cookies[KNOWN]
+            assert (known["httponly"], known["samesite"], known["path"]) == (True, "Lax", "/")
+            assert int(known["max-age"]) > 30 * 24 * 3600
+            assert "alice" not in known.value
+        async with http.get(f"{url}/connect/{await desk.link()}") as answer:
+            assert "Sign in at jira?" in await answer.text()
 
 
 async def test_made_up_addresses_end_in_plain_words(desk: Desk, url: str) -> None:

@@ -32,7 +32,8 @@ CREATE TABLE board_post (
     taken INTEGER NOT NULL,
     mark TEXT NOT NULL,
     files TEXT NOT NULL,
-    card INTEGER NOT NULL
+    card INTEGER NOT NULL,
+    outline TEXT
 ) STRICT;
 CREATE INDEX board_post_place ON board_post (place, n);
 CREATE INDEX board_post_untaken ON board_post (n) WHERE taken = 0;
@@ -56,7 +57,8 @@ CREATE TABLE card (
     shown_version INTEGER NOT NULL,
     ref TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
-    recipient TEXT
+    recipient TEXT,
+    outline TEXT
 ) STRICT;
 CREATE UNIQUE INDEX card_key ON card (session_id, key);
 CREATE TABLE credential (
@@ -75,8 +77,9 @@ CREATE TABLE credential (
     updated_ms INTEGER NOT NULL,
     used_ms INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX credential_account ON credential (server, account COLLATE NOCASE) WHERE account <> '';
 CREATE INDEX credential_expires ON credential (expires_ms) WHERE status = 'ok' AND renewable = 1;
-CREATE UNIQUE INDEX credential_owner ON credential (owner, server) WHERE status <> 'ending';
+CREATE UNIQUE INDEX credential_owner ON credential (owner, server) WHERE status IN ('ok', 'needs_login');
 CREATE TABLE draft (
     effect_id TEXT NOT NULL,
     n INTEGER NOT NULL,
@@ -152,7 +155,8 @@ CREATE UNIQUE INDEX login_link ON login (link) WHERE link <> '';
 CREATE INDEX login_owner ON login (owner, server);
 CREATE INDEX login_session ON login (session_id);
 CREATE TABLE message (
-    id INTEGER PRIMARY KEY,
+    n INTEGER PRIMARY KEY,
+    id INTEGER NOT NULL UNIQUE,
     role TEXT NOT NULL,
     text TEXT NOT NULL,
     created_ms INTEGER NOT NULL,
@@ -315,6 +319,7 @@ CREATE TABLE task (
     repairs INTEGER NOT NULL,
     turn_id TEXT NOT NULL,
     cost INTEGER NOT NULL,
+    paused_ms INTEGER,
     started_ms INTEGER,
     ended_ms INTEGER
 ) STRICT;

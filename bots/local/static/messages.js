@@ -3,6 +3,7 @@
 
 import { $, copyButton, eachFrame, h, icon } from "./dom.js";
 import { renderInto } from "./markdown.js";
+import { drawSteps } from "./steps.js";
 import { inOrder, state } from "./store.js";
 import { dayOf, timeOf } from "./times.js";
 
@@ -96,6 +97,7 @@ function rowOf(message) {
 function build(message) {
   const parts = {
     flag: h("span", { class: "flag" }),
+    steps: h("div", { class: "steps" }),
     body: h("div", { class: message.bot ? "body prose" : "body prose said", dir: "auto" }),
     files: h("ul", { class: "files", "aria-label": "Files" }),
     downloads: h("ul", { class: "files", "aria-label": "Downloads" }),
@@ -110,7 +112,7 @@ function build(message) {
     { class: `message ${message.bot ? "from-bot" : "from-person"}` },
     avatar(message.author, message.bot),
     h("div", { class: "said-by" }, name, time, parts.flag, parts.tools),
-    parts.body, parts.files, parts.downloads, parts.status, parts.buttons,
+    parts.steps, parts.body, parts.files, parts.downloads, parts.status, parts.buttons,
   );
   row.dataset.id = message.id;
   return { row, parts, last: null };
@@ -131,7 +133,8 @@ function update({ row, parts }, message) {
   row.classList.toggle("card", Boolean(message.card));
   row.classList.toggle("waiting", Boolean(message.sending || message.unsent));
   parts.flag.replaceChildren(...(message.private ? [icon("lock"), "Only you see this"] : []));
-  renderInto(parts.body, message.text, { plain: !message.bot });
+  drawSteps(parts.steps, message.steps);
+  renderInto(parts.body, message.steps ? message.steps.foot : message.text, { plain: !message.bot });
   parts.body.classList.toggle("empty", message.state === "streaming" && !message.text);
   parts.files.replaceChildren(...(message.files || []).map(fileRow));
   updateDownloads(parts.downloads, message);

@@ -281,7 +281,7 @@ def _end(
     if turn.task_id:
         tasks.on_answer_over(making, turn)
     if next_turn:
-        making.next_turn()
+        tasks.next_turn(making)
 
 
 def _store_answer(making: Making, turn: Turn, text: str, blocks: str, prefix: str) -> Turn:

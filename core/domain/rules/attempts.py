@@ -20,6 +20,7 @@ RETRY_MIN_MS = 1_000  # "Retry-After: 0" is no invitation to a hot loop
 WAIT_MAX_MS = 15 * 60_000  # Retry-After is obeyed up to here
 _BACKOFF_FIRST_MS = 1_000
 _BACKOFF_MAX_MS = 60_000
+_CRASH_PAUSE_MAX_MS = 8_000  # leaves others the time to get on, and keeps nobody waiting once the crashes are over
 
 
 def backoff_ms(tries: int) -> int:
@@ -59,5 +60,6 @@ def insist(row: EffectRow, now_ms: int, code: str) -> EffectRow:
     if code != DIED:
         pause = backoff_ms(row.faults or row.attempt)
     else:
-        pause = backoff_ms(row.deaths - DEATHS_MAX + 1) if row.deaths >= DEATHS_MAX else 0
+        slow = row.deaths >= DEATHS_MAX
+        pause = min(_CRASH_PAUSE_MAX_MS, backoff_ms(row.deaths - DEATHS_MAX + 1)) if slow else 0
     return replace(row, state=EffectState.PENDING, boot="", not_before_ms=now_ms + pause)

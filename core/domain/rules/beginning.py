@@ -14,12 +14,16 @@ from core.domain.events import ToolReturned
 from core.domain.rules import planning, tasks
 from core.domain.rules.making import Making
 from core.domain.rules.tool_texts import content
-from core.domain.tasking import ADD_STEPS, START_TASK
+from core.domain.tasking import ADD_STEPS, START_TASK, TaskState
 from core.domain.tooling import ToolCall
 
 RUNNING_MAX = 2  # tasks of one person that go on at the same time
 GOAL_CHARS = 8_000
 
+_PAUSED = (
+    "The task stands on a card in this thread, but it is paused before its plan: today's budget is used up or "
+    "reserved. The card says from when on its button works. Tell the person in one sentence; do not work on it here."
+)
 _BEGUN = (
     "The task is begun. A card in this thread shows its plan and its progress, and its answer comes by itself in a "
     "message of its own. Tell the person in one sentence; do not work on it here."
@@ -43,7 +47,9 @@ def _start(making: Making, turn: Turn, call: ToolCall) -> tuple[str, bool]:
         return "A task needs a goal, in some sentences at most.", False
     if making.view.busy_tasks >= RUNNING_MAX:
         return f"{RUNNING_MAX} tasks of this person are running. Tell them to wait for one, or to stop one.", False
-    tasks.begin(making, goal, call.asker, asker.name)
+    begun = tasks.begin(making, goal, call.asker, asker.name)
+    if making.works[begun.id].task.state is TaskState.PAUSED:
+        return _PAUSED, False
     return _BEGUN, True
 
 

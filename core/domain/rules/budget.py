@@ -17,12 +17,21 @@ from core.domain.prices import cost
 
 ANSWER_TOKENS_MAX = 16_000  # max_tokens of one call: what a reservation has to cover
 STEP_TOKENS = 8_000  # what a step of a task is told at most (see `briefing`)
+TIED = "budget_tied"
+USED_UP = ("budget_person", "budget_workspace")
+CODES = (*USED_UP, TIED)
 _OVERHEAD_TOKENS = 2_000  # system prompt and framing
+_DAY_MS = 24 * 3_600_000
 
 
 def day_of(now_ms: int) -> str:
     """The UTC day of a moment, YYYY-MM-DD."""
     return datetime.fromtimestamp(now_ms / 1000, tz=UTC).strftime("%Y-%m-%d")
+
+
+def next_day_ms(now_ms: int) -> int:
+    """When the day after that of a moment begins."""
+    return (now_ms // _DAY_MS + 1) * _DAY_MS
 
 
 def accounts_of(session: Session) -> tuple[str, ...]:
@@ -40,12 +49,18 @@ def price_of_turn(policy: Policy, tokens: int, round_tokens: int = 0) -> int:
 
 
 def over_limit(policy: Policy, spends: tuple[Spend, ...], effect: AskModel) -> str | None:
-    """The failure code of the account that cannot pay what `effect` reserves, None when all can."""
+    """The failure code of the account that cannot pay what `effect` reserves, None when all can.
+
+    `TIED`: it could if the calls that run had not reserved it; what they do not need comes back when they end.
+    """
     limits = (policy.budget_person_day, policy.budget_workspace_day)
+    tied = None
     for spend, limit in zip(_rows(spends, effect.accounts, effect.day), limits, strict=True):
-        if limit is not None and spend.reserved + spend.settled + effect.reserved > limit:
+        if limit is not None and spend.settled + effect.reserved > limit:
             return f"budget_{spend.account.partition(':')[0]}"
-    return None
+        if limit is not None and spend.reserved + spend.settled + effect.reserved > limit:
+            tied = TIED
+    return tied
 
 
 def reserve(spends: tuple[Spend, ...], effect: AskModel) -> tuple[Spend, ...]:

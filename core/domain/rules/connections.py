@@ -46,9 +46,10 @@ def on_connections(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     del event
     language = view.policy.language
     known = [each for each in view.credentials if each.status is not CredentialStatus.ENDING][:LIST_MAX]
-    if view.person is None or not known:
+    if view.person is None or not (known or view.held):
         return private(view, "connections.none")
     lines = [_told(each, language, stamp.now_ms) for each in known]
+    lines += [_told_held(each, language) for each in view.held[:LIST_MAX]]
     buttons = tuple(
         Button(
             id=str(ButtonId(verb=DISCONNECT, subject=each.id)),
@@ -67,6 +68,10 @@ def _told(credential: Credential, language: str, now_ms: int) -> str:
     if not credential.account:
         return say(language, "connections.ok", server=server)
     return say(language, "connections.ok_as", server=server, account=quoted(credential.account))
+
+
+def _told_held(credential: Credential, language: str) -> str:
+    return say(language, "connections.held", server=quoted(credential.server), account=quoted(credential.account))
 
 
 def is_good(credential: Credential, now_ms: int) -> bool:

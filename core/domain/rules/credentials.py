@@ -3,7 +3,8 @@
 Knows: one open question for each person and server, however many calls and conversations wait for it; what is asked is
 not asked again within ten minutes; when the login is there, every call that waited goes on by itself; whoever moved on
 is asked nothing more. The link is made by the person's own press, goes to them alone, and is stored as a digest.
-Must not know: OAuth, pages, tokens (what is sealed in a credential is opened by nobody here).
+Must not know: OAuth, pages, tokens (what is sealed in a credential is opened by nobody here), whose account it may be
+(see `holding`).
 """
 
 from __future__ import annotations
@@ -13,21 +14,18 @@ from dataclasses import replace
 
 from core.domain import links
 from core.domain.decision import Decision, Private, View
-from core.domain.effects import RefreshCredential
-from core.domain.entities import Button, ButtonStyle, Card, Phase, Turn
+from core.domain.entities import Phase, Turn
 from core.domain.events import ButtonPressed, CredentialReady, SignedIn
-from core.domain.keys import ButtonId
-from core.domain.rules import connections
+from core.domain.rules import connections, holding, login_cards
+from core.domain.rules.login_cards import LOOK, MINE, NOT_ME, SIGN_IN, WITHOUT, words
 from core.domain.rules.making import Making
-from core.domain.rules.outcomes import newest, stand
 from core.domain.rules.replies import private
 from core.domain.rules.telling import quoted
 from core.domain.stamp import Stamp
-from core.domain.tooling import CallState, Credential, CredentialStatus, Login, LoginState, ToolCall
+from core.domain.tooling import Login, LoginState, ToolCall
 from core.domain.words import say
 
 QUIET_MS = 10 * 60_000  # what was asked is not asked again for so long
-SIGN_IN, NOT_ME, WITHOUT = "sign_in", "not_me", "without"
 
 
 # ------------------------------------------------------------------------------------------ asking
@@ -41,6 +39,9 @@ def ask(making: Making, turn: Turn, call: ToolCall) -> bool:
     view = making.view
     known = next((each for each in view.logins if each.server == call.server), None)
     fresh = known is not None and making.now_ms - known.created_ms < QUIET_MS
+    if known is not None and holding.held_of(making, known) is not None:
+        holding.join(making, known, call.asker.user)
+        return True
     if known is not None and (known.state is LoginState.OPEN or (fresh and known.state is LoginState.CANCELLED)):
         making.put(replace(known, state=LoginState.OPEN, failure=""))
         _show(making, known, call, _asked_as(known, turn))
@@ -78,52 +79,19 @@ def _let_go(making: Making, calls: Iterable[ToolCall], code: str) -> None:
     left = [each for each in making.view.sign_in_calls if each.id not in gone]
     for login in making.view.logins:
         waits = [each for each in left if (each.server, each.asker) == (login.server, login.asker)]
-        if login.state is LoginState.OPEN and not waits:
-            making.put(replace(login, state=LoginState.CANCELLED))
-            _retell(making, login, _words(making, login, code))
-        elif login.state is LoginState.OPEN and not any(each.session_id == making.session.id for each in waits):
-            _retell(making, login, _words(making, login, code), only=making.session.id)
-
-
-# ------------------------------------------------------------------------------------------ the card
+        asks = login.state in (LoginState.OPEN, LoginState.HELD)
+        if asks and not waits:
+            holding.let_go(making, login)
+            making.put(replace(login, state=LoginState.CANCELLED, credential_id=""))
+            login_cards.retell(making, login, words(making, login, code))
+            login_cards.answer_whisper(making, login, words(making, login, code))
+        elif asks and not any(each.session_id == making.session.id for each in waits):
+            login_cards.retell(making, login, words(making, login, code), only=making.session.id)
 
 
 def _show(making: Making, login: Login, call: ToolCall, code: str) -> None:
-    """The question in this session, new or standing already, for the account that asked here."""
-    language, session = making.view.policy.language, making.session
-    text = say(language, code, server=quoted(login.server))
-    stands = next((each for each in making.view.login_cards if _is_of(each, login, session.id)), None)
-    buttons = _buttons(login, language, call.asker.user, SIGN_IN, WITHOUT)
-    stand(making, stands, f"login:{login.id}", text, buttons)
-
-
-def _is_of(card: Card, login: Login, session_id: str) -> bool:
-    return card.key == f"login:{login.id}" and card.session_id == session_id
-
-
-def _buttons(login: Login, language: str, user: str, *verbs: str) -> tuple[Button, ...]:
-    return tuple(
-        Button(
-            id=str(ButtonId(verb=verb, subject=login.id)),
-            label=say(language, f"login.button.{verb}"),
-            style=ButtonStyle.PRIMARY if verb == SIGN_IN else ButtonStyle.PLAIN,
-            for_user=user,
-        )
-        for verb in verbs
-    )
-
-
-def _retell(making: Making, login: Login, text: str, *verbs: str, only: str = "") -> None:
-    """Every card of the question says what became of it, each with its buttons for the account that it is for."""
-    language = making.view.policy.language
-    for card in making.view.login_cards:
-        if card.key == f"login:{login.id}" and only in ("", card.session_id):
-            user = card.buttons[0].for_user if card.buttons else login.asker.user
-            making.card(newest(card, text=text, buttons=_buttons(login, language, user, *verbs)))
-
-
-def _words(making: Making, login: Login, code: str, **more: str) -> str:
-    return say(making.view.policy.language, code, server=quoted(login.server), **more)
+    """The question in this session, for the account that asked here."""
+    login_cards.show(making, login, call.asker.user, words(making, login, code), SIGN_IN, WITHOUT)
 
 
 # ------------------------------------------------------------------------------------- the callback
@@ -139,17 +107,7 @@ def on_signed_in(view: View, event: SignedIn, stamp: Stamp) -> Decision:
     if event.credential is None:
         _did_not_work(making, login, event.failure)
         return making.done()
-    credential = _replacing(view, event.credential)
-    making.put(
-        credential,
-        replace(login, state=LoginState.DONE, credential_id=credential.id, link="", sealed="", failure=""),
-    )
-    code = "login.done_as" if credential.account else "login.done"
-    told = [_words(making, login, code, account=quoted(credential.account))]
-    if view.sign_in_calls:
-        told.append(say(view.policy.language, "login.goes_on"))
-    _retell(making, login, " ".join(told), NOT_ME)
-    _go_on(making, credential)
+    holding.take(making, login, event.credential, event)
     return making.done()
 
 
@@ -158,25 +116,7 @@ def _did_not_work(making: Making, login: Login, failure: str) -> None:
         return
     making.put(replace(login, failure=failure))
     code = f"login.{failure}" if failure in ("declined", "down") else "login.failed"
-    _retell(making, login, _words(making, login, code), SIGN_IN, WITHOUT)
-
-
-def _replacing(view: View, credential: Credential) -> Credential:
-    """The new login in the place of the old one, if there is one."""
-    old = view.credential
-    if old is None or old.status is CredentialStatus.ENDING:
-        return credential
-    return replace(credential, id=old.id, version=old.version + 1, created_ms=old.created_ms)
-
-
-def _go_on(making: Making, credential: Credential) -> None:
-    """Calls of this session go on in this commit; those of other sessions when their own lane takes it."""
-    here = [each for each in making.view.sign_in_calls if each.session_id == making.session.id]
-    _run(making, here)
-    elsewhere = {each.session_id for each in making.view.sign_in_calls} - {making.session.id}
-    for session_id in sorted(elsewhere):
-        effect = RefreshCredential(credential_id=credential.id, version=0)
-        making.effect(effect, session_id=session_id, deadline_ms=making.now_ms + connections.REFRESH_MS)
+    login_cards.retell(making, login, words(making, login, code), SIGN_IN, WITHOUT)
 
 
 def on_ready(view: View, event: CredentialReady, stamp: Stamp) -> Decision:
@@ -187,16 +127,10 @@ def on_ready(view: View, event: CredentialReady, stamp: Stamp) -> Decision:
     del event
     making = Making(view, stamp, session)
     if connections.is_good(credential, stamp.now_ms):
-        _run(making, [each for each in view.sign_in_calls if each.session_id == session.id])
+        holding.run(making, [each for each in view.sign_in_calls if each.session_id == session.id])
     else:
         connections.correct(making, credential)
     return making.done()
-
-
-def _run(making: Making, calls: Iterable[ToolCall]) -> None:
-    from core.domain.rules import looping  # noqa: PLC0415  (the loop asks for logins, and logins let the loop go on)
-
-    looping.go_on(making, tuple(each for each in calls if each.state is CallState.SIGN_IN))
 
 
 # ------------------------------------------------------------------------------------------ buttons
@@ -227,12 +161,17 @@ def _sign_in(making: Making, login: Login) -> Decision:
         return making.done(Private(text=say(language, "login.over", server=server)))
     if login.state is LoginState.CANCELLED:
         return making.done(Private(text=say(language, "login.not_needed")))
+    if login.state is LoginState.HELD:
+        return holding.look(making, login)
     link = links.new_link(making.stamp)
     made = replace(
         login, link=links.digest_of_link(link), expires_ms=making.now_ms + links.LIFE_MS, browser="", failure=""
     )
     making.put(made)
-    return making.done(Private(text=say(language, "login.link", server=server, link=links.placeholder(link))))
+    told = say(language, "login.link", server=server, link=links.placeholder(link))
+    if login.failure == holding.STRAYED:  # whoever cannot be written to in private has not read it yet
+        told = f"{words(making, login, 'login.strayed')}\n{told}"
+    return making.done(Private(text=told))
 
 
 def _without(making: Making, login: Login) -> Decision:
@@ -251,16 +190,26 @@ def _without(making: Making, login: Login) -> Decision:
 def _not_me(making: Making, login: Login) -> Decision:
     """It is not the account that it should be: given back at once, and asked for anew on the same card."""
     language, credential = making.view.policy.language, making.view.credential
-    if login.state is not LoginState.DONE:
+    if login.state not in (LoginState.DONE, LoginState.HELD):
         return making.done(Private(text=say(language, "private.already_done")))
+    holding.let_go(making, login)
     if credential is not None and credential.id == login.credential_id:
         ended, effects = connections.end_all((credential,), making.stamp)
         making.put(*ended, *effects)
-    again = replace(login, state=LoginState.OPEN, credential_id="", created_ms=making.now_ms, link="", sealed="")
+    again = replace(
+        login, state=LoginState.OPEN, credential_id="", created_ms=making.now_ms, link="", browser="", sealed=""
+    )
     making.put(again)
-    _retell(making, again, _words(making, again, "login.not_me"), SIGN_IN, WITHOUT)
+    login_cards.retell(making, again, words(making, again, "login.not_me"), SIGN_IN, WITHOUT)
+    login_cards.answer_whisper(making, again, say(language, "login.not_me_reply"))
     return making.done(Private(text=say(language, "login.not_me_reply")))
 
 
-_BUTTONS: Mapping[str, Callable[[Making, Login], Decision]] = {SIGN_IN: _sign_in, WITHOUT: _without, NOT_ME: _not_me}
+_BUTTONS: Mapping[str, Callable[[Making, Login], Decision]] = {
+    SIGN_IN: _sign_in,
+    WITHOUT: _without,
+    NOT_ME: _not_me,
+    MINE: holding.mine,
+    LOOK: holding.look,
+}
 BUTTONS: Mapping[str, Callable[[View, ButtonPressed, Stamp], Decision]] = dict.fromkeys(_BUTTONS, on_button)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from core.domain.decision import Decision, View
 from core.domain.entities import Entity, Forgotten, Message, Phase, Session
 from core.domain.events import MessageChanged
-from core.domain.rules.making import title_of
+from core.domain.rules.titles import title_of
 from core.domain.tokens import weigh
 from core.domain.words import say
 
@@ -35,7 +35,9 @@ def on_changed(view: View, event: MessageChanged) -> Decision:
             changes.append(replace(each.waiting, text=event.text))
         elif each.waiting is not None:
             changes.append(Forgotten(waiting=(each.waiting.id,)))
-    return Decision(changes=(*sessions.values(), *changes))
+    before = {each.session.id: each.session.title for each in view.altered}
+    titled = tuple(each.id for each in sessions.values() if each.title != before[each.id])
+    return Decision(changes=(*sessions.values(), *changes), titled=titled)
 
 
 def _session(session: Session, before: Message, after: Message) -> Session:

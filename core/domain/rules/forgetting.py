@@ -60,7 +60,7 @@ def on_everything(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     """`[Forget for good]` of everything that a person has here."""
     if view.person is None or event.button.subject != view.person.identity:
         return private(view, "forget.done_already")
-    ended, effects = connections.end_all(view.credentials, stamp)
+    ended, effects = connections.end_all((*view.credentials, *view.held), stamp)
     row = EffectRow(
         id=stamp.ulid("effect:erase"),
         session_id="",

@@ -6,7 +6,8 @@ Knows: the idle timeline warned -> parked -> expired, measured from the last *hu
 * a ring is a question, not an order: the row is looked at again, so a ring that is late, early, doubled or out of a
   stepped clock does no harm;
 * running work blocks every step; at a late ring only the latest step is taken; an answer that waits for its person's
-  word or login blocks for a day at most, is ended then, and the next ring takes the step;
+  word or login blocks for a day at most, is ended then, and the next ring takes the step; a step of a task blocks as
+  long and goes on waiting: from then on the notice names it;
 * one notice per thread and idle period, only where something is at stake; later steps edit it, never a second ping;
 * overdue by more than `idle_park`: parked without a post, the card comes with the return.
 
@@ -62,7 +63,7 @@ def on_timer(view: View, event: TimerDue, stamp: Stamp) -> Decision:
     elif session.phase in (Phase.EXPIRED, Phase.CLOSED):
         retention.step(making, event.up_ms)
     else:
-        _step(making, due_ms)
+        _step(making, max(due_ms, _awaited_until(view)))
     return making.done()
 
 
@@ -74,8 +75,13 @@ def working(view: View, now_ms: int) -> bool:
 
 def _awaited(view: View, now_ms: int) -> bool:
     """Whether a step of a task waits for its person, for less than a day."""
+    return now_ms < _awaited_until(view)
+
+
+def _awaited_until(view: View) -> int:
+    """The end of the day for which a step that waits for its person keeps the conversation open; 0: none waits."""
     since = (each.awaits_since_ms for each in view.task_turns if each.step_id and each.state is TurnState.OPEN)
-    return any(each is not None and now_ms - each < looping.DAY_MS for each in since)
+    return max((each + looping.DAY_MS for each in since if each is not None), default=0)
 
 
 def at_stake(view: View, session: Session) -> bool:
@@ -102,7 +108,7 @@ def _step(making: Making, due_ms: int) -> None:
     idle_ms = making.now_ms - idle_since(session, policy)
     quiet = making.now_ms - due_ms > policy.idle_park_ms
     if idle_ms >= policy.session_ttl_ms:
-        phase, code = Phase.EXPIRED, "idle.expired"
+        phase, code = Phase.EXPIRED, "idle.expired" if session.next_seq > 1 else "idle.parked"
     elif idle_ms >= policy.idle_park_ms:
         phase, code = Phase.PARKED, "idle.parked"
     else:

@@ -34,7 +34,7 @@ def step(making: Making, turn: Turn, *changed: ToolCall) -> None:
         answer.go_on(making, turn)
     elif not turn.step_id and _left_to_person(mine) and _went_on(making.view, turn):
         _move_on(making, turn, calls)
-        making.next_turn()
+        tasks.next_turn(making)
     else:
         making.put(turn)
         tasks.follow(making, turn)

@@ -1,24 +1,19 @@
 """A decision in the making: the few moves that all rules share.
 
-Knows: how messages enter a session, how a turn is opened, how the model is asked and paid, how a card changes.
-Must not know: why. The rules decide; this file keeps seqs, tokens, money and effects consistent while they do.
+Knows: how messages enter a session, how a turn is opened, how the model is asked and paid.
+Must not know: why, or how rows are collected (see `gathering`). The rules decide; this file keeps seqs, tokens, money
+and effects consistent while they do.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from core.domain.decision import Decision, Nothing, Reply, View
-from core.domain.effects import AskModel, Deliver, Effect, FetchFile, Mark, MarkKind, ReadThread, ShowCard, Summarize
+from core.domain.effects import AskModel, Deliver, FetchFile, Mark, MarkKind, ReadThread, Summarize
 from core.domain.entities import (
-    Binding,
-    Button,
-    Card,
     EffectRow,
-    EffectState,
-    Entity,
     Forgotten,
     Level,
     Message,
@@ -31,19 +26,15 @@ from core.domain.entities import (
     Waiting,
 )
 from core.domain.events import MessageReceived, Usage
-from core.domain.keys import Place, SessionKey
+from core.domain.keys import SessionKey
 from core.domain.rules import budget
+from core.domain.rules.gathering import Gathering
 from core.domain.rules.stitch import after
-from core.domain.rules.timeline import next_due
+from core.domain.rules.titles import retitled
 from core.domain.stamp import Stamp
-from core.domain.tasking import Work
 from core.domain.tokens import estimate, weigh
 
-TITLE_MAX_CHARS = 80
 READ_THREAD_MS = 20_000  # nobody waits longer for an answer because a thread cannot be read
-RING_MAX_MS = 300 * 24 * 3_600_000  # a step further ahead is looked at again on the way
-PACE_MS = 1_500  # between two edits of a card that follows something; a person cannot read faster
-PACED = "task:"  # the cards that do
 MARK_LIFE_MS = 60_000  # a "seen" sign a minute late is worth nothing
 
 
@@ -62,11 +53,6 @@ def incoming(event: MessageReceived, session_id: str, stamp: Stamp) -> Waiting:
     )
 
 
-def title_of(text: str) -> str:
-    """The title of a conversation that begins with these words."""
-    return " ".join(text.split())[:TITLE_MAX_CHARS]
-
-
 def new_session(key: SessionKey, person: Person, stamp: Stamp) -> Session:
     """A session that begins here and now."""
     return Session(
@@ -78,39 +64,8 @@ def new_session(key: SessionKey, person: Person, stamp: Stamp) -> Session:
     )
 
 
-class Making:
-    """Collects rows; `session`, `works` and `spends` are the latest state of what the view began with."""
-
-    def __init__(self, view: View, stamp: Stamp, session: Session) -> None:
-        self.view = view
-        self.stamp = stamp
-        self.now_ms = stamp.now_ms
-        self.session = session
-        self.spends = view.spends
-        self.works: dict[str, Work] = {each.task.id: each for each in (*view.works, *filter(None, (view.work,)))}
-        self._rows: list[Entity] = []
-        self._last: dict[str, Callable[[], None]] = {}
-        self._stops: list[str] = []
-        self.careful: frozenset[str] = frozenset()  # tools that are asked for, by the names that the model knows
-        self.delivery = ""  # the newest delivery of an answer that this decision begins
-        self._before_answer: tuple[str, ...] = ()  # what has to be shown before that
-        self._effects = 0
-        self._showing: set[tuple[str, str]] = set()
-        self._postponed_ms: int | None = None
-        if session is not view.session:
-            self.put(Binding(key=session.home, session_id=session.id))
-            self.session = replace(session, language=view.spoken or view.hinted)
-
-    def put(self, *rows: Entity) -> None:
-        """Rows as they shall be."""
-        self._rows.extend(rows)
-
-    @property
-    def cards(self) -> tuple[Card, ...]:
-        """The session's cards that ask something, as this decision has left them so far."""
-        changed = {(row.session_id, row.key): row for row in self._rows if isinstance(row, Card)}
-        latest = (changed.get((each.session_id, each.key), each) for each in self.view.cards)
-        return tuple(each for each in latest if each.buttons)
+class Making(Gathering):
+    """The moves that all rules share, over the rows that they make."""
 
     def human_act(self) -> None:
         """A person did something here: the idle clock starts anew. What they closed stays closed."""
@@ -120,44 +75,6 @@ class Making:
             phase=Phase.CLOSED if self.session.phase is Phase.CLOSED else Phase.ACTIVE,
             retention_told_ms=None,
             retention_told_up_ms=None,
-        )
-
-    def interrupt(self, effect_id: str) -> None:
-        """End a running effect after the commit."""
-        self._stops.append(effect_id)
-
-    def postpone(self, due_ms: int) -> None:
-        """Look at the session again at `due_ms`, later than its row says."""
-        self._postponed_ms = due_ms
-
-    def set_work(self, work: Work) -> None:
-        """A task and its steps as they shall be."""
-        before = self.works.get(work.task.id, Work(task=work.task))
-        self.works[work.task.id] = work
-        left = {each.id for each in work.steps}
-        gone = tuple(each.id for each in before.steps if each.id not in left)
-        if gone:
-            self.put(Forgotten(steps=gone))
-        self.put(work.task, *(each for each in work.steps if each not in before.steps))
-
-    def at_last(self, name: str, deed: Callable[[], None]) -> None:
-        """Do it once, when everything else is decided."""
-        self._last[name] = deed
-
-    def done(self, reply: Reply | None = None, *, received: int = 0) -> Decision:
-        """The decision: all rows, then the session and the spends as they ended."""
-        for deed in self._last.values():
-            deed()
-        due_ms = self._postponed_ms or next_due(self.session, self.view.policy)
-        if due_ms is not None:
-            due_ms = min(due_ms, self.now_ms + RING_MAX_MS)
-        self.session = replace(self.session, due_ms=due_ms)
-        spends = tuple(each for each in self.spends if each not in self.view.spends)
-        return Decision(
-            changes=(self.session, *self._rows, *spends),
-            reply=reply or Nothing(),
-            received=received,
-            stop=tuple(self._stops),
         )
 
     # ------------------------------------------------------------------------------------ messages
@@ -191,7 +108,7 @@ class Making:
             self.session,
             next_seq=self.session.next_seq + 1,
             tokens=self.session.tokens + message.tokens,
-            title=self.session.title or title_of(message.text),
+            title=retitled(self.session.title, message.text) if message.role is Role.USER else self.session.title,
         )
 
     def put_again(self, message: Message) -> None:
@@ -247,14 +164,7 @@ class Making:
 
     def ask(self, turn: Turn, *, not_before_ms: int, waits: tuple[str, ...] = ()) -> Turn:
         """Ask the model for `turn`; it comes back as it was, or FAILED when today's budget cannot pay."""
-        tokens = budget.STEP_TOKENS if turn.step_id else self.session.tokens
-        effect = AskModel(
-            turn_id=turn.id,
-            reserved=budget.price_of_turn(self.view.policy, tokens, turn.round_tokens),
-            accounts=budget.accounts_of(self.session),
-            day=budget.day_of(self.now_ms),
-            share="task" if turn.step_id else "",
-        )
+        effect = self._call_for(turn)
         failure = budget.over_limit(self.view.policy, self.spends, effect)
         if failure:
             return replace(turn, state=TurnState.FAILED, failure=failure)
@@ -262,6 +172,23 @@ class Making:
         deadline_ms = self.now_ms + self.view.policy.model_deadline_ms
         self.effect(effect, not_before_ms=not_before_ms, deadline_ms=deadline_ms, waits=waits)
         return turn
+
+    def unpaid(self, turn: Turn) -> str:
+        """The code of the budget that cannot pay a call for `turn` now, "" when all can."""
+        return budget.over_limit(self.view.policy, self.spends, self._call_for(turn)) or ""
+
+    def _call_for(self, turn: Turn) -> AskModel:
+        results = self.works[turn.task_id].steps if turn.task_id in self.works else ()
+        tokens = self.session.tokens + sum(each.tokens for each in results)
+        if turn.step_id:
+            tokens = budget.STEP_TOKENS
+        return AskModel(
+            turn_id=turn.id,
+            reserved=budget.price_of_turn(self.view.policy, tokens, turn.round_tokens),
+            accounts=budget.accounts_of(self.session),
+            day=budget.day_of(self.now_ms),
+            share="task" if turn.step_id else "",
+        )
 
     def deliver(self, turn: Turn, *, not_before_ms: int = 0) -> None:
         """Show the answer of `turn` in its place, from then until it is final.
@@ -300,9 +227,9 @@ class Making:
         rows = (*self.view.open_effects, *(each for each in self._rows if isinstance(each, EffectRow)))
         return tuple(each.id for each in rows if isinstance(each.effect, Summarize))
 
-    def next_turn(self) -> None:
-        """What waited while an answer was running becomes the next turn, at once."""
-        ready = _together([each for each in self.view.waiting if not each.held])
+    def next_turn(self, but: Collection[str] = ()) -> None:
+        """What waited while an answer was running, `but` for some, becomes the next turn, at once."""
+        ready = _together([each for each in self.view.waiting if not each.held and each.id not in but])
         if ready:
             self.put(Forgotten(waiting=tuple(each.id for each in ready)))
             self.open_turn(ready, pause_ms=0)
@@ -324,75 +251,6 @@ class Making:
     def _pay(self, row: EffectRow | None, usage: Usage) -> None:
         if row is not None and isinstance(row.effect, AskModel):
             self.spends = budget.merged(self.spends, budget.settle(self.spends, row.effect, usage))
-
-    # --------------------------------------------------------------------------- cards and effects
-
-    def new_card(self, key: str, text: str, buttons: Sequence[Button] = (), *, place: Place | None = None) -> Card:
-        """A card of this session that does not stand yet; where the conversation lives unless a place is named."""
-        return Card(
-            id=self.stamp.ulid(f"card:{key}"),
-            session_id=self.session.id,
-            key=key,
-            place=place or self.session.home.place,
-            text=text,
-            buttons=tuple(buttons),
-            created_ms=self.now_ms,
-        )
-
-    def card(self, card: Card) -> None:
-        """The card changes (or is new); one pending or running ShowCard brings it up to date."""
-        self.put(card)
-        showing = any(
-            isinstance(each.effect, ShowCard) and (each.session_id, each.effect.card_key) == (card.session_id, card.key)
-            for each in self.view.open_effects
-        )
-        if not showing:
-            self.show(card)
-
-    def first(self, card: Card) -> None:
-        """A new card that has to be read before the answer that this decision may begin."""
-        self.put(card)
-        self._before_answer = (self.show(card),)
-
-    def show(self, card: Card) -> str:
-        """Bring the card up to its wanted version; once in a decision. Returns the effect, "" when it is under way."""
-        if (card.session_id, card.key) in self._showing:
-            return ""
-        self._showing.add((card.session_id, card.key))
-        paced = card.key.startswith(PACED) and card.wanted_version > 1
-        return self.effect(
-            ShowCard(card_key=card.key),
-            not_before_ms=self.now_ms + PACE_MS if paced else 0,
-            order_key=f"card:{card.place}",
-            deadline_ms=self.now_ms + self.view.policy.platform_deadline_ms,
-            session_id=card.session_id,
-        )
-
-    def effect(
-        self,
-        effect: Effect,
-        *,
-        not_before_ms: int = 0,
-        deadline_ms: int | None = None,
-        order_key: str = "",
-        waits: tuple[str, ...] = (),
-        session_id: str = "",
-    ) -> str:
-        """A new effect, pending, of this session unless another is named; returns its id."""
-        self._effects += 1
-        row = EffectRow(
-            id=self.stamp.ulid(f"effect:{self._effects}"),
-            session_id=session_id or self.session.id,
-            effect=effect,
-            created_ms=self.now_ms,
-            state=EffectState.PENDING,
-            not_before_ms=not_before_ms,
-            deadline_ms=deadline_ms,
-            order_key=order_key,
-            waits=waits,
-        )
-        self.put(row)
-        return row.id
 
 
 def _together(waiting: Sequence[Waiting]) -> tuple[Waiting, ...]:

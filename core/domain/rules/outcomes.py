@@ -20,6 +20,7 @@ from core.domain.events import (
     FileFetched,
 )
 from core.domain.keys import Place
+from core.domain.outline import Outline
 from core.domain.rules import attempts
 from core.domain.rules.making import Making
 from core.domain.stamp import Stamp
@@ -103,16 +104,25 @@ def on_refused(view: View, event: EffectRefused) -> Decision:
     return _after(replace(row, state=EffectState.FAILED, failure=event.code))
 
 
-def stand(making: Making, stands: Card | None, key: str, text: str, buttons: tuple[Button, ...]) -> None:
+def stand(
+    making: Making,
+    stands: Card | None,
+    key: str,
+    text: str,
+    buttons: tuple[Button, ...],
+    outline: Outline | None = None,
+) -> None:
     """The card reads so: one that stands already is changed if it reads otherwise, else there is a new one."""
     if stands is None:
-        making.card(making.new_card(key, text, buttons))
-    elif (stands.text, stands.buttons) != (text, buttons):
-        making.card(newest(stands, text=text, buttons=buttons))
+        making.card(replace(making.new_card(key, text, buttons), outline=outline))
+    elif (stands.text, stands.buttons, stands.outline) != (text, buttons, outline):
+        making.card(newest(stands, text=text, buttons=buttons, outline=outline))
 
 
 def newest(card: Card, **changes: object) -> Card:
-    """The card with `changes`, wanted at its next version."""
+    """The card with `changes`, wanted at its next version. Other words are no longer what its outline says."""
+    if "text" in changes:
+        changes.setdefault("outline", None)
     return replace(card, wanted_version=card.wanted_version + 1, **changes)  # type: ignore[arg-type]
 
 

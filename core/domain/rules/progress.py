@@ -1,21 +1,25 @@
 """A task as its card shows it: plan, progress, why it waits and what a click will do.
 
-Knows: a piece of work. The same text for every platform, in Markdown; goal and titles are words of people and models
-and are shown as such. Must not know: platforms, who may press.
+Knows: a piece of work. The same text for every platform, in Markdown, and the same once more as an outline, for those
+that can draw steps; goal and titles are words of people and models and are shown as such. Must not know: platforms, who
+may press.
 """
 
 from __future__ import annotations
 
 from core.domain.entities import Button, ButtonStyle, Session
 from core.domain.keys import ButtonId
-from core.domain.rules.telling import hour, quoted
+from core.domain.outline import Line, Outline
+from core.domain.rules.budget import next_day_ms
+from core.domain.rules.telling import day, hour, quoted
+from core.domain.rules.telling import short as one_line
 from core.domain.tasking import ASKS, Step, StepState, Task, TaskState, Work
 from core.domain.words import failure, say
 from core.domain.words.en import WORDS
 
 GOAL_CHARS = 160
 SHORT_CHARS = 60
-TITLE_CHARS = (100, 60, 40, 24, 12)  # as many as let the card fit
+TITLE_CHARS = (100, 60, 40, 24, 12)  # as many as let the card fit; an outline has the first
 CARD_CHARS = 1_900  # the smallest message of a platform takes 1,980 (Discord): the end, which says why, is never cut
 _SIGNS = {
     StepState.WAITING: "○",
@@ -38,11 +42,35 @@ def text(work: Work, language: str, now_ms: int) -> str:
     for most in TITLE_CHARS:
         head = f"**{quoted(work.task.goal, min(GOAL_CHARS, 2 * most))}**"
         steps = "\n".join(_line(each, language, most) for each in work.steps)
-        parts = (head, steps, state(work, language), _spent(work.task, language, now_ms))
-        shown = "\n\n".join(each for each in parts if each)
+        shown = "\n\n".join(each for each in (head, steps, _foot(work, language, now_ms)) if each)
         if len(shown) <= CARD_CHARS:
             break
     return shown
+
+
+def outline(work: Work, language: str, now_ms: int) -> Outline | None:
+    """The same as steps; None while there is no plan."""
+    if not work.steps:
+        return None
+    lines = tuple(
+        Line(n=each.n, title=one_line(each.title, TITLE_CHARS[0]), state=each.state, detail=_detail(each, language))
+        for each in work.steps
+    )
+    return Outline(title=one_line(work.task.goal, GOAL_CHARS), lines=lines, foot=_foot(work, language, now_ms))
+
+
+def _foot(work: Work, language: str, now_ms: int) -> str:
+    """How it stands, and what it has taken."""
+    return "\n\n".join(filter(None, (state(work, language), _spent(work.task, language, now_ms))))
+
+
+def _detail(step: Step, language: str) -> str:
+    """How a step stands where its mark does not say it all; how long it took when it is done."""
+    if step.state in _TOLD:
+        return say(language, f"task.step_{step.state.value}")
+    if step.state is StepState.DONE and step.started_ms is not None and step.ended_ms is not None:
+        return lasted(language, step.ended_ms - step.started_ms)
+    return ""
 
 
 def state(work: Work, language: str) -> str:
@@ -51,10 +79,11 @@ def state(work: Work, language: str) -> str:
     where = {"n": step.n if step is not None else len(work.steps), "of": len(work.steps)}
     match task.state:
         case TaskState.PAUSED:
-            if step is None or not work.steps:
-                return f"{_why(task, language)} {say(language, 'task.click_plan')}"
+            if step is None or work.unplanned:
+                click = "task.click_plan" if work.unplanned else "task.click_answer"
+                return f"{why(task, language)} {say(language, click)}"
             return (
-                f"{say(language, 'task.paused', **where)} {_why(task, language)} {say(language, 'task.click', **where)}"
+                f"{say(language, 'task.paused', **where)} {why(task, language)} {say(language, 'task.click', **where)}"
             )
         case TaskState.RUNNING if work.waits_for_person:
             return f"{say(language, 'task.waits', **where)} {say(language, f'task.awaits_{_awaited(work)}')}"
@@ -82,9 +111,12 @@ def short(work: Work, language: str) -> str:
     return say(language, code, goal=goal, done=work.over, of=len(work.steps))
 
 
-def _why(task: Task, language: str) -> str:
+def why(task: Task, language: str) -> str:
+    """Why it is paused."""
     known = f"task.why_{task.reason}"
-    return say(language, known) if known in WORDS else failure(language, task.reason)
+    at_ms = task.paused_ms if task.paused_ms is not None else task.created_ms
+    days = {"day": day(at_ms), "next": f"{day(next_day_ms(at_ms))}, {hour(next_day_ms(at_ms))} UTC"}
+    return say(language, known, **days) if known in WORDS else failure(language, task.reason)
 
 
 def _line(step: Step, language: str, most: int) -> str:
@@ -141,8 +173,8 @@ def buttons(work: Work, session: Session, language: str) -> tuple[Button, ...]:
             return (button("pause"), stop)
         case TaskState.PLANNING | TaskState.COMPOSING:
             return (stop,)
-        case TaskState.PAUSED if step is None or not work.steps:
-            return (button("resume", _PRIMARY, 0, "replan"), stop)
+        case TaskState.PAUSED if step is None or work.unplanned:
+            return (button("resume", _PRIMARY, 0, "replan" if work.unplanned else "answer"), stop)
         case TaskState.PAUSED:
             return (button("resume", _PRIMARY, n), button("retry", version=n), button("skip", version=n), stop)
         case _:

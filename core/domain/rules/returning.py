@@ -32,7 +32,9 @@ AWAY = (Phase.WARNED, Phase.PARKED, Phase.EXPIRED)
 
 
 def level_of(session: Session, policy: Policy, now_ms: int) -> Level:
-    """How much is sent from this return on."""
+    """How much is sent from this return on; of a conversation without a word there is nothing to summarise."""
+    if session.next_seq == 1:
+        return session.level
     expired = session.phase is Phase.EXPIRED or now_ms - idle_since(session, policy) >= policy.session_ttl_ms
     if expired or session.tokens > policy.recall_budget_tokens:
         return Level.SUMMARY
@@ -82,6 +84,14 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
     return level
 
 
+def act(making: Making) -> None:
+    """Somebody does something here: a conversation that sleeps comes back, one that was ended stays so."""
+    if making.session.phase in AWAY:
+        come_back(making)
+    else:
+        making.human_act()
+
+
 def _overslept(making: Making) -> bool:
     """Whether it should have expired by now, and nobody rang: we were down, or the person was faster."""
     session, policy = making.session, making.view.policy
@@ -129,7 +139,7 @@ def level_line(view: View, session: Session, level: Level) -> str:
             return say(language, "memory.full")
         case Level.SUMMARY:
             start = tail_start(view.tail, view.policy, session.next_seq)
-            return say(language, "memory.summary", count=max(session.next_seq - start, 1))
+            return _summary_line(language, max(session.next_seq - start, 1))
         case Level.FRESH:
             return say(language, "memory.fresh")
 
@@ -138,8 +148,12 @@ def present_line(view: View, session: Session, level: Level) -> str:
     """The same of a conversation that goes on: what was said since its return is all there."""
     if level is Level.SUMMARY and session.phase is Phase.ACTIVE and session.summary_id:
         count = session.next_seq - session.fresh_from_seq
-        return say(view.policy.language, "memory.summary", count=count)
+        return _summary_line(view.policy.language, count)
     return level_line(view, session, level)
+
+
+def _summary_line(language: str, count: int) -> str:
+    return say(language, "memory.summary_one" if count == 1 else "memory.summary", count=count)
 
 
 def memory_buttons(session: Session, language: str) -> tuple[Button, ...]:

@@ -5,7 +5,8 @@ the task stands any more changes nothing. Theory of the way back:
 
 * `[Resume at step N]` goes on from what is kept of the step: its words so far, what its tools returned;
 * `[Retry]` begins the step anew; `[Skip]` leaves it out, and later steps and the answer are told so;
-* a finished step is never touched by any of them.
+* a finished step is never touched by any of them;
+* what today's budget cannot pay is not even tried: whoever presses is told why, and since when it works again.
 
 Must not know: how a task goes on by itself (see `tasks`).
 """
@@ -30,6 +31,8 @@ from core.domain.words import say
 
 WISH_CHARS = 1_000
 
+_Rule = Callable[[Making, Work, ButtonPressed], str]
+
 
 def on_task(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     """`/task GOAL`: plan it, show the plan, work on it."""
@@ -48,8 +51,8 @@ def on_task(view: View, event: CommandIssued, stamp: Stamp) -> Decision:
     making = Making(view, stamp, session)
     making.put(*people.remember(view.person, newcomer=view.newcomer))
     returning.come_back(making)
-    tasks.begin(making, goal, event.author.key, event.author.name)
-    return making.done(Private(text=say(view.policy.language, "task.begun")))
+    begun = tasks.begin(making, goal, event.author.key, event.author.name)
+    return making.done(_told(making, begun.id, "task.begun"))
 
 
 def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
@@ -67,19 +70,44 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     if verb in _GO_ON and work.task.state not in BUSY and view.busy_tasks >= RUNNING_MAX:
         return private(view, "task.too_many", most=RUNNING_MAX)
     making = Making(view, stamp, session)
-    if verb in _GO_ON:
-        returning.come_back(making)
-    else:
-        making.human_act()
-    reply = _STEER[verb](making, work, event)
-    return making.done(Private(text=say(view.policy.language, reply)))
+    return making.done(_steer(making, work, event))
+
+
+def _steer(making: Making, work: Work, event: ButtonPressed) -> Private:
+    """Do what the button says, if it can be paid; what whoever pressed is told."""
+    verb, language = event.button.verb, making.view.policy.language
+    if verb not in _GO_ON:
+        returning.act(making)
+        return Private(text=say(language, _STEER[verb](making, work, event)))
+    returning.come_back(making)
+    code = tasks.unpaid(making, work, anew=verb == "task_retry") if verb in _PAID else ""
+    if code:
+        return _cannot_pay(making, work, code)
+    return _told(making, work.task.id, _STEER[verb](making, work, event))
 
 
 def _still_meant(work: Work, button: ButtonId) -> bool:
     if button.verb in ("task_retry", "task_skip", "task_resume"):
         stands_at = work.stands_at
-        return button.version == (stands_at.n if stands_at is not None and work.steps else 0)
+        return button.version == (stands_at.n if stands_at is not None and not work.unplanned else 0)
     return button.verb != "task_start" or button.version == work.task.version
+
+
+def _cannot_pay(making: Making, work: Work, code: str) -> Private:
+    """Nobody can pay for it now: a paused task says so from now on, one that never ran is left as it is."""
+    language = making.view.policy.language
+    task = replace(work.task, reason=code, paused_ms=making.now_ms)
+    if task.state is not TaskState.PAUSED:
+        return Private(text=progress.why(task, language))
+    tasks.save(making, replace(work, task=task))
+    return Private(text=progress.state(making.works[task.id], language))
+
+
+def _told(making: Making, task_id: str, reply: str) -> Private:
+    """What somebody is told who set a task going: how it stands, when it could not go on."""
+    work, language = making.works[task_id], making.view.policy.language
+    stands = work.task.state is TaskState.PAUSED
+    return Private(text=progress.state(work, language) if stands else say(language, reply))
 
 
 def _wish_form(work: Work, language: str) -> Form:
@@ -112,35 +140,38 @@ def _change(making: Making, work: Work, event: ButtonPressed) -> str:
 def _resume(making: Making, work: Work, event: ButtonPressed) -> str:
     del event
     step = work.stands_at
-    if step is None or not work.steps:
+    if work.unplanned:
         tasks.plan(making, replace(work, task=replace(work.task, repairs=0)))
         return "task.resumed"
     work = _awake(making, work)
-    if step.state is StepState.FAILED:
+    if step is not None and step.state is StepState.FAILED:
         tasks.work_on(making, work, step, tasks.kept_turn(making, step))
     _rest(making, work)
     return "task.resumed"
 
 
-def _retry(making: Making, work: Work, event: ButtonPressed) -> str:
-    del event
-    work, step = _freed(making, work)
-    if step is None or step.state in AT_WORK:
-        return "task.still_runs"
+def _retry(making: Making, work: Work, step: Step) -> str:
     work = _awake(making, work)
     tasks.work_on(making, work, step)
     _rest(making, work)
     return "task.retried"
 
 
-def _skip(making: Making, work: Work, event: ButtonPressed) -> str:
-    del event
-    work, step = _freed(making, work)
-    if step is None or step.state in AT_WORK:
-        return "task.still_runs"
+def _skip(making: Making, work: Work, step: Step) -> str:
     skipped = replace(step, state=StepState.SKIPPED, failure="", ended_ms=making.now_ms)
     tasks.run(making, tasks.changed(work, skipped))
     return "task.skipped"
+
+
+def _about_step(rule: Callable[[Making, Work, Step], str]) -> _Rule:
+    """A rule about the step at which the task stands, once nothing of it runs."""
+
+    def checked(making: Making, work: Work, event: ButtonPressed) -> str:
+        del event
+        work, step = _freed(making, work)
+        return "task.still_runs" if step is None or step.state in AT_WORK else rule(making, work, step)
+
+    return checked
 
 
 def _freed(making: Making, work: Work) -> tuple[Work, Step | None]:
@@ -157,7 +188,7 @@ def _freed(making: Making, work: Work) -> tuple[Work, Step | None]:
 
 def _awake(making: Making, work: Work) -> Work:
     """The work as running again; steps that failed side by side with the one in question wait for their turn."""
-    running = replace(work, task=replace(work.task, state=TaskState.RUNNING, reason=""))
+    running = replace(work, task=replace(work.task, state=TaskState.RUNNING, reason="", paused_ms=None))
     tasks.save(making, running)
     return running
 
@@ -225,7 +256,7 @@ def on_stop(view: View, session: Session, work: Work, stamp: Stamp) -> Decision:
     if view.person is None or not (people.owns(view.person, session) or view.person.key == work.task.asker):
         return private(view, "private.not_yours")
     making = Making(view, stamp, session)
-    making.human_act()
+    returning.act(making)
     stop(making, work)
     return making.done(Private(text=say(view.policy.language, "task.stopping")))
 
@@ -250,15 +281,16 @@ WHEN: Mapping[str, tuple[TaskState, ...]] = {
     "task_skip": (TaskState.PAUSED,),
     "task_stop": _ANY_TIME,
 }
-_STEER: Mapping[str, Callable[[Making, Work, ButtonPressed], str]] = {
+_STEER: Mapping[str, _Rule] = {
     "task_start": _start,
     "task_changed": _change,
     "task_cancel": _stop,
     "task_pause": _pause,
     "task_resume": _resume,
-    "task_retry": _retry,
-    "task_skip": _skip,
+    "task_retry": _about_step(_retry),
+    "task_skip": _about_step(_skip),
     "task_stop": _stop,
 }
-_GO_ON = ("task_start", "task_changed", "task_resume", "task_retry", "task_skip")
+_PAID = ("task_start", "task_changed", "task_resume", "task_retry")
+_GO_ON = (*_PAID, "task_skip")
 BUTTONS = tuple(WHEN)

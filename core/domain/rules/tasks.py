@@ -7,6 +7,8 @@ Knows: how a task goes on by itself. Theory:
 * steps that do not need one another run side by side, at most three; one that failed pauses the task: what runs is
   finished, nothing new begins until the person says how to go on;
 * a death of ours is no reason for a pause: a model call goes on from its draft;
+* a step that today's budget cannot pay has not failed: it waits as it was, and the task pauses before it. What is only
+  reserved by steps beside it comes back when they end, so those are waited for first. The answer is paid the same way;
 * when all steps are over, the goal becomes a message of the history, and the turn that answers it is an ordinary one;
 * the card follows, by the decision in which something changed.
 
@@ -20,11 +22,12 @@ from dataclasses import replace
 
 from core.domain.entities import Forgotten, Level, Turn, TurnState, Waiting
 from core.domain.keys import PersonKey
-from core.domain.rules import planning, progress
-from core.domain.rules.making import Making, title_of
+from core.domain.rules import budget, planning, progress
+from core.domain.rules.making import Making
 from core.domain.rules.outcomes import stand
 from core.domain.rules.planning import Planned
-from core.domain.tasking import AT_WORK, FORM, Step, StepState, Task, TaskState, Work, may_use, ready
+from core.domain.rules.titles import title_of
+from core.domain.tasking import AT_WORK, FORM, NEWER, Step, StepState, Task, TaskState, Work, may_use, ready
 from core.domain.tokens import estimate
 
 SIDE_BY_SIDE = 3  # steps of one task at a time
@@ -63,7 +66,7 @@ def begin(making: Making, goal: str, asker: PersonKey, author: str) -> Task:
 def plan(making: Making, work: Work) -> None:
     """Ask the model for a plan, or for another one."""
     turn = _hidden(making, work.task, work.task.id)
-    task = replace(work.task, state=TaskState.PLANNING, reason="", turn_id=turn.id, ended_ms=None)
+    task = replace(work.task, state=TaskState.PLANNING, reason="", paused_ms=None, turn_id=turn.id, ended_ms=None)
     save(making, replace(work, task=task))
     _ask(making, turn)
 
@@ -126,20 +129,46 @@ def run(making: Making, work: Work) -> None:
     """The task runs: whatever may begin now begins; when nothing is left, the answer is written."""
     task = work.task
     if max(task.form, *(each.form for each in work.steps)) > FORM:
-        pause(making, work, "newer")
+        pause(making, work, NEWER)
         return
     started_ms = task.started_ms if task.started_ms is not None else making.now_ms
-    work = replace(work, task=replace(task, state=TaskState.RUNNING, reason="", started_ms=started_ms))
+    work = replace(work, task=replace(task, state=TaskState.RUNNING, reason="", paused_ms=None, started_ms=started_ms))
     save(making, work)
     if work.over == len(work.steps):
         _compose(making, work)
         return
     for step in ready(work.steps, SIDE_BY_SIDE):
-        if _now(making, work).task.state is TaskState.RUNNING:
-            work_on(making, _now(making, work), step, kept_turn(making, step))
+        if _now(making, work).task.state is not TaskState.RUNNING or _pays_later(making, _now(making, work), step):
+            break
+        work_on(making, _now(making, work), step, kept_turn(making, step))
     work, stuck = _now(making, work), _now(making, work).stands_at
     if work.task.state is TaskState.RUNNING and not work.at_work and stuck is not None:
         pause(making, work, stuck.failure)
+
+
+def _pays_later(making: Making, work: Work, step: Step) -> bool:
+    """Whether a step that runs has reserved what this one needs, and will give back what it does not use."""
+    runs = any(each.state is StepState.RUNNING for each in work.steps)
+    return runs and making.unpaid(_turn_of(making, work, step)) == budget.TIED
+
+
+def unpaid(making: Making, work: Work, *, anew: bool = False) -> str:
+    """The code of the budget that cannot pay what the task needs next, "" when it can or needs nothing.
+
+    `anew`: the step at which the task stands shall begin anew.
+    """
+    step = work.stands_at
+    if step is not None and step.state in AT_WORK and not anew:
+        return ""
+    return making.unpaid(_turn_of(making, work, step, anew=anew))
+
+
+def _turn_of(making: Making, work: Work, step: Step | None, *, anew: bool = False) -> Turn:
+    """The turn that is asked for next: of the step, of the plan, or of the answer when no step is left."""
+    kept = kept_turn(making, step) if step is not None and not anew else None
+    if kept is not None:
+        return kept
+    return _hidden(making, work.task, step.id if step is not None else "" if work.steps else work.task.id)
 
 
 def kept_turn(making: Making, step: Step) -> Turn | None:
@@ -222,8 +251,8 @@ def _step_over(making: Making, work: Work, step: Step, turn: Turn, text: str) ->
     elif turn.state is TurnState.STOPPED:
         save(making, changed(work, replace(step, state=StepState.WAITING, failure="")))
     else:
-        failed = replace(step, state=StepState.FAILED, failure=failure)
-        pause(making, changed(work, failed), failure)
+        state = StepState.WAITING if failure in budget.CODES else StepState.FAILED
+        pause(making, changed(work, replace(step, state=state, failure=failure)), failure)
 
 
 def pause(making: Making, work: Work, reason: str) -> None:
@@ -231,7 +260,8 @@ def pause(making: Making, work: Work, reason: str) -> None:
     if work.task.state in (TaskState.STOPPED, TaskState.PAUSED):
         save(making, work)
     else:
-        save(making, replace(work, task=replace(work.task, state=TaskState.PAUSED, reason=reason)))
+        paused = replace(work.task, state=TaskState.PAUSED, reason=reason, paused_ms=making.now_ms)
+        save(making, replace(work, task=paused))
 
 
 # ------------------------------------------------------------------------------------------- the end
@@ -240,6 +270,10 @@ def pause(making: Making, work: Work, reason: str) -> None:
 def _compose(making: Making, work: Work) -> None:
     """The goal becomes a message that is answered from the results: now, or after the answer that is running."""
     task = work.task
+    idle = making.view.running is None
+    if idle and (code := unpaid(making, work)):
+        pause(making, work, code)
+        return
     save(making, replace(work, task=replace(task, state=TaskState.COMPOSING)))
     message = Waiting(
         id=making.stamp.ulid(f"answer:{task.id}"),
@@ -251,10 +285,25 @@ def _compose(making: Making, work: Work) -> None:
         received_ms=making.now_ms,
         task_id=task.id,
     )
-    if making.view.running is not None:
-        making.put(message)
-    else:
+    if idle:
         making.open_turn((message,), pause_ms=0)
+    else:
+        making.put(message)
+
+
+def next_turn(making: Making) -> None:
+    """What waited becomes the next turn. The answer of a task that nobody can pay waits with its task instead."""
+    gone: list[str] = []
+    for each in (waiting for waiting in making.view.waiting if not waiting.held):
+        work = making.works.get(each.task_id)
+        code = unpaid(making, work) if work is not None else ""
+        if work is None or not code:
+            break
+        gone.append(each.id)
+        pause(making, work, code)
+    if gone:
+        making.put(Forgotten(waiting=tuple(gone)))
+    making.next_turn(but=gone)
 
 
 def on_answer_over(making: Making, turn: Turn) -> None:
@@ -333,5 +382,6 @@ def _show(making: Making, task_id: str) -> None:
     work, language = making.works[task_id], making.view.policy.language
     text = progress.text(work, language, making.now_ms)
     buttons = progress.buttons(work, making.session, language)
+    outline = progress.outline(work, language, making.now_ms)
     known = next((each for each in making.view.task_cards if each.key == f"task:{task_id}"), None)
-    stand(making, known, f"task:{task_id}", text, buttons)
+    stand(making, known, f"task:{task_id}", text, buttons, outline)

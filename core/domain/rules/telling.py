@@ -75,6 +75,11 @@ def hour(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%H:%M")
 
 
+def day(at_ms: int) -> str:
+    """The day of a moment, in UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, tz=UTC).strftime("%d %b")
+
+
 def clock(at_ms: int, now_ms: int) -> str:
     """A moment as people read it: the time today, the day too when it is another one. UTC."""
     at, now = (datetime.fromtimestamp(each / 1000, tz=UTC) for each in (at_ms, now_ms))

@@ -21,7 +21,7 @@ from core.domain.events import (
     SignInNeeded,
     ToolReturned,
 )
-from core.domain.rules import approving, attempts, beginning, credentials, finding, looping, rounds
+from core.domain.rules import approving, attempts, beginning, credentials, finding, looping, returning, rounds
 from core.domain.rules.answer import TELL_WAITING_MS
 from core.domain.rules.making import Making
 from core.domain.rules.replies import private
@@ -115,7 +115,7 @@ def on_button(view: View, event: ButtonPressed, stamp: Stamp) -> Decision:
     if not approving.may_answer(view, call):
         return private(view, "private.not_yours")
     making = Making(view, stamp, view.session)
-    making.human_act()
+    returning.act(making)
     if verb == finding.SHOW:
         return making.done(finding.shown(view, call))
     if verb == approving.ASK_AGAIN:

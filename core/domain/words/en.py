@@ -43,6 +43,7 @@ WORDS: dict[str, str] = {
     "failed.died": "I was stopped again and again in the middle of this answer. Your message is kept.",
     "failed.history_unreadable": "I cannot read this message from my own store. Nothing was deleted.",
     "failed.budget_person": "Your budget for today is used up. It is full again at midnight UTC; your message is kept.",
+    "failed.budget_tied": "What is running here has the rest of today's budget reserved. Try again when it has ended; your message is kept.",
     "failed.budget_workspace": "This workspace's budget for today is used up. It is full again at midnight UTC; your message is kept.",
     "failed.other": "Something went wrong ({code}). Your message is kept.",
     # after downtime
@@ -99,6 +100,7 @@ WORDS: dict[str, str] = {
     "idle.outgrown": "Our conversation has grown long. {memory}",
     # how much we still have
     "memory.full": "I have everything that was said here.",
+    "memory.summary_one": "I have a summary of our conversation and the last message word for word.",
     "memory.summary": "I have a summary of our conversation and the last {count} messages word for word.",
     "memory.fresh": "I could not read our earlier conversation; it is kept, but I start afresh.",
     "memory.none": "There is no summary yet: I still have everything.",
@@ -285,8 +287,12 @@ WORDS: dict[str, str] = {
     "task.paused": "Paused at step {n} of {of}.",
     "task.click": "Resume goes on with step {n} where it stopped, Retry begins it anew, Skip leaves it out; finished steps do not run again.",
     "task.click_plan": "Resume plans it once more.",
+    "task.click_answer": "All steps are over; a click writes the answer from their results, and no step runs again.",
     "task.why_person": "You paused it.",
     "task.why_died": "I was stopped again and again in the middle of this step.",
+    "task.why_budget_person": "Your budget for {day} is used up. A new one begins on {next}; I do not go on by myself, but a click works from then on.",
+    "task.why_budget_workspace": "This workspace's budget for {day} is used up. A new one begins on {next}; I do not go on by myself, but a click works from then on.",
+    "task.why_budget_tied": "What else is running has the rest of today's budget reserved. I do not go on by myself, but a click works when that has ended.",
     "task.why_newer": "It was planned by a newer release of mine, which has to finish it.",
     "task.step_failed": "failed",
     "task.step_skipped": "left out",
@@ -308,6 +314,7 @@ WORDS: dict[str, str] = {
     "task.button.stop": "Stop",
     "task.button.resume": "Resume at step {n}",
     "task.button.replan": "Resume",
+    "task.button.answer": "Write the answer",
     "task.button.retry": "Retry",
     "task.button.skip": "Skip",
     # tools

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from core.domain.entities import Button, FileCopy, FileRef
 from core.domain.keys import Place
+from core.domain.outline import Outline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class Post:
     mark: str = ""
     files: tuple[FileRef, ...] = ()  # what came with a post; the bytes are found by `FileRef.id`
     card: bool = False  # a card of ours: the placeholders in its text are revealed to whoever reads it
+    outline: Outline | None = None  # of a card that is about steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,10 @@ class Board(Protocol):
         ...
 
     async def edit(self, post: Post, files: Sequence[FileCopy] = ()) -> None:
-        """Replace text, state, buttons, mark, files of the post with this id; `files` are new. Raises `KeyError`."""
+        """Replace text, state, buttons, mark, outline, files of the post with this id. Raises `KeyError`.
+
+        `files` are the bytes of those that are new.
+        """
         ...
 
     async def take(self, post_id: str) -> None:
