@@ -9,6 +9,8 @@ import pytest
 
 from core.domain.entities import Button, FileCopy, FileRef
 from core.domain.keys import Place
+from core.domain.outline import Line, Outline
+from core.domain.tasking import StepState
 from core.engine.ports import Board, Post
 from tests.kit.store import NOW_MS, PLACE
 
@@ -65,6 +67,23 @@ class BoardContract:
         assert await board.get("id-a") == replace(now, text="b \ufffd")
         with pytest.raises(KeyError):
             await board.edit(post("unknown"))
+
+    async def test_the_steps_of_a_card_are_kept_and_changed(self, board: Board) -> None:
+        """After a reload of the page, the steps of a task stand where they were, or nowhere."""
+        steps = Outline(title="goal", lines=(Line(n=1, title="one", state=StepState.RUNNING),), foot="Working.")
+        stored = await board.put(post("a", author="", card=True, outline=steps))
+        assert (await board.get("id-a")) == stored
+        done = replace(steps, lines=(replace(steps.lines[0], state=StepState.DONE, detail="2 s"),), foot="Done.")
+        await board.edit(replace(stored, outline=done))
+        assert await board.get("id-a") == replace(stored, outline=done)
+        await board.edit(replace(stored, outline=None))
+        assert await board.get("id-a") == replace(stored, outline=None)
+
+    async def test_a_thread_that_begins_with_a_card_is_called_by_its_first_line(self, board: Board) -> None:
+        """The list shows the signs of Markdown, or what the bot says of its progress."""
+        await board.put(post("**compare 2\\*3 apples**\n\nI make a plan.", author="", card=True))
+        (line,) = await board.threads("home", 9)
+        assert line.title == "compare 2*3 apples"
 
     async def test_what_the_engine_has_not_taken_is_found(self, board: Board) -> None:
         """What was said just before a crash is never answered."""
