@@ -10,6 +10,7 @@ from tests.deaths.seats import ACK_S, Act
 from tests.kit.discord_interactions import Interaction
 from tests.kit.discord_server import DiscordServer
 from tests.kit.discord_world import Payload
+from tests.kit.platform_signin import SECRET
 
 
 @dataclass(slots=True)
@@ -46,7 +47,10 @@ class OnDiscord:
             "DISCORD_TOKEN": server.token,
             "DISCORD_API_URL": server.api_url,
             "DISCORD_GATEWAY_URL": server.gateway_url,
+            "DISCORD_CLIENT_SECRET": SECRET,
+            "DISCORD_AUTHORIZE_URL": f"{server.host}/oauth2/authorize",
         }
+        self.door = self.environment["DISCORD_AUTHORIZE_URL"]
 
     def begin(self, who: str, text: str) -> str:
         """See `Seat`."""

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.deaths.seats import ACK_S, Act
+from tests.kit.platform_signin import SECRET
 from tests.kit.slack_feed import EVENT, Envelope
 from tests.kit.slack_people import MENTION
-from tests.kit.slack_server import SlackServer
+from tests.kit.slack_server import CLIENT_ID, SlackServer
 from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, Message, Private, StreamState
 from tests.kit.slack_world import ALICE, BOB, DM, GENERAL
 
@@ -53,7 +54,11 @@ class OnSlack:
             "SLACK_BOT_TOKEN": BOT_TOKEN,
             "SLACK_APP_TOKEN": APP_TOKEN,
             "SLACK_API_URL": server.url,
+            "SLACK_CLIENT_ID": CLIENT_ID,
+            "SLACK_CLIENT_SECRET": SECRET,
+            "SLACK_AUTHORIZE_URL": f"{server.host}/openid/connect/authorize",
         }
+        self.door = self.environment["SLACK_AUTHORIZE_URL"]
 
     def begin(self, who: str, text: str) -> str:
         """See `Seat`."""

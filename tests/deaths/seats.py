@@ -34,6 +34,7 @@ class Seat(Protocol):
     """A platform's people: alice, bob."""
 
     environment: Mapping[str, str]
+    door: str  # the address of the platform's own sign-in
 
     def begin(self, who: str, text: str) -> str:
         """Ask the bot something in #general; the thread."""
