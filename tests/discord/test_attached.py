@@ -150,6 +150,23 @@ async def test_without_the_permission_it_is_text_as_before(house: House) -> None
     assert [each["code"] for each in logs if "stays text" in each["event"]] == ["no_permission"]
 
 
+async def test_what_becomes_text_again_is_cut_at_its_lines(house: House) -> None:
+    """The first refusal in a channel leaves messages that begin and end within a word."""
+    for guild in house.discord.world.guilds.values():
+        guild.everyone &= ~ATTACH_FILES
+        guild.bot_rights &= ~ATTACH_FILES
+    prose = "".join(f"Sentence {n} stands here. " for n in range(150))
+    house.script([f"Hello.\n\n{ANSWER}\n\n{prose}\n\nThe end."])
+    thread = ask(house)
+    await house.discord.until(lambda: "The end." in "".join(house.discord.texts(thread)))
+    await settled(house)
+    texts = house.discord.texts(thread)
+    assert sum(each.count("city,people @everyone") for each in texts) == 150
+    assert sum(each.count(" stands here.") for each in texts) == 150
+    assert all(each.rstrip().endswith((".", "?", "```")) for each in texts)
+    assert all(each.count("```") % 2 == 0 for each in texts)
+
+
 async def test_a_message_that_cannot_be_edited_any_more_is_followed_by_one_with_the_file(house: House) -> None:
     """An answer that took two hours has no file."""
     discord = house.discord
