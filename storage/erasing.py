@@ -61,6 +61,9 @@ HEARD_ELSEWHERE = (
 )
 _OPEN_CALL = "kind IN ('AskModel', 'AskModel:task') AND state IN ('pending', 'started')"
 _PAY = "UPDATE spend SET reserved = max(reserved - ?, 0), settled = settled + ? WHERE account = ? AND day = ?"
+# A question to sign in that was put here first, and that another conversation waits for too, is that one's from now on.
+_STANDS = "SELECT session_id FROM card WHERE key = 'login:' || login.id AND session_id <> ?1"
+_HAND_ON = f"UPDATE login SET session_id = ({_STANDS} LIMIT 1) WHERE session_id = ?1 AND EXISTS ({_STANDS})"
 _BLANK = "UPDATE summary SET goal = '', done = '', last = '', next = '', facts = ? WHERE id = ?"
 
 
@@ -93,6 +96,7 @@ class Eraser:
         self._delete("adopted", "link_id IN (SELECT id FROM link WHERE session_id = ?)", session_id)
         self._delete("link", "session_id = ?", session_id, also="id")
         self._delete("card", "key = ?", continuing, also="text")
+        self._conn.execute(_HAND_ON, (session_id,))
         for table, also in _OF_SESSION:
             self._delete(table, "session_id = ?", session_id, also=also)
         self._delete("session", "id = ?", session_id, also="title")
@@ -215,7 +219,7 @@ class Eraser:
         if left is None:
             self._delete("board_thread", "place = ?", place)
         else:
-            title = title_of(left[0])
+            title = title_of(left[0], left[1])
             self._conn.execute("UPDATE board_thread SET title = ?, opener = ? WHERE place = ?", (title, left[1], place))
 
     # --- rows -------------------------------------------------------------------------------------------

@@ -50,6 +50,20 @@ def test_content_is_withheld(out: io.StringIO) -> None:
     assert "seen" in out.getvalue()
 
 
+WITHHELD = (
+    "answer arguments author blocks body card content data draft headers input items label message messages name "
+    "output params payload prompt query said system text title token url value values words"
+)
+
+
+@pytest.mark.parametrize("name", WITHHELD.split())
+def test_what_is_called_like_content_is_withheld(out: io.StringIO, name: str) -> None:
+    """What a model passes to a tool, or a person to a form, stands in the log because somebody logged the call."""
+    structlog.get_logger("rejoinder.test").info("called", **{name: CANARY}, tool="look_up")
+    assert CANARY not in out.getvalue()
+    assert "look_up" in out.getvalue()
+
+
 @pytest.mark.parametrize(
     "secret",
     [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
@@ -118,7 +118,7 @@ class OnSlack:
     """A loopback Slack."""
 
     def __init__(self, server: SlackServer) -> None:
-        self._server = server
+        self.server = server
         self._root = ""
         self.environment: Mapping[str, str] = {
             "SLACK_BOT_TOKEN": BOT_TOKEN,
@@ -132,9 +132,9 @@ class OnSlack:
             "SLACK_AUTHORIZE_URL": f"{server.host}/openid/connect/authorize",
         }
 
-    async def ask(self, bot: Bot, text: str) -> None:
+    async def ask(self, bot: Bot, text: str, files: tuple[str, ...] = ()) -> None:
         """See `Face`."""
-        self._root = self._server.people.say(ALICE, GENERAL, f"{MENTION} {text}")
+        self._root = self.server.people.say(ALICE, GENERAL, f"{MENTION} {text}", files=files)
 
     async def texts(self, bot: Bot) -> list[str]:
         """See `Face`."""
@@ -148,11 +148,11 @@ class OnSlack:
     async def link(self, bot: Bot) -> str | None:
         """See `Face`."""
         card = next(each for each in reversed(self._ours()) if "Sign in" in str(each.buttons))
-        self._server.people.close_modals(ALICE)
-        self._server.people.press(ALICE, card, "Sign in")
+        self.server.people.close_modals(ALICE)
+        self.server.people.press(ALICE, card, "Sign in")
 
         async def told() -> str | None:
-            views = [each.view for each in self._server.slack.modals.values() if each.user == ALICE]
+            views = [each.view for each in self.server.slack.modals.values() if each.user == ALICE]
             found = [_LINK.search(str(each)) for each in views]
             return next((each[0] for each in found if each is not None), None)
 
@@ -164,17 +164,17 @@ class OnSlack:
 
     async def press(self, label: str) -> None:
         """See `Busy`."""
-        self._server.people.press(ALICE, self._with(label), label)
+        self.server.people.press(ALICE, self._with(label), label)
 
     async def refused(self, label: str) -> str:
         """See `Busy`: an old client shows him the button all the same."""
         card = self._with(label)
         for button in card.buttons:
             button.pop("visible_to_user_ids", None)
-        self._server.people.press(BOB, card, label)
+        self.server.people.press(BOB, card, label)
 
         async def told() -> str | None:
-            return next((str(each.view) for each in self._server.slack.modals.values() if each.user == BOB), None)
+            return next((str(each.view) for each in self.server.slack.modals.values() if each.user == BOB), None)
 
         return await until(told)
 
@@ -184,10 +184,10 @@ class OnSlack:
 
     async def answer_whisper(self, label: str) -> None:
         """See `Vouching`."""
-        self._server.people.press(ALICE, self._private()[-1], label)
+        self.server.people.press(ALICE, self._private()[-1], label)
 
     def _private(self) -> list[Message]:
-        found = self._server.slack.channels[DM].messages
+        found = self.server.slack.channels[DM].messages
         return [each for _, each in sorted(found.items()) if each.ours]
 
     def _with(self, label: str) -> Message:
@@ -195,7 +195,7 @@ class OnSlack:
         return next(found)
 
     def _ours(self) -> list[Message]:
-        thread = self._server.slack.channels[GENERAL].thread(self._root)
+        thread = self.server.slack.channels[GENERAL].thread(self._root)
         return [each for each in thread if each.ours]
 
 
@@ -203,7 +203,7 @@ class OnDiscord:
     """A loopback Discord."""
 
     def __init__(self, server: DiscordServer) -> None:
-        self._server = server
+        self.server = server
         self._thread = ""
         server.people.channel("general")
         self.environment: Mapping[str, str] = {
@@ -217,17 +217,18 @@ class OnDiscord:
             "DISCORD_AUTHORIZE_URL": f"{server.host}/oauth2/authorize",
         }
 
-    async def ask(self, bot: Bot, text: str) -> None:
+    async def ask(self, bot: Bot, text: str, files: Sequence[tuple[str, str, bytes]] = ()) -> None:
         """See `Face`."""
-        self._thread = self._server.people.mention("alice", self._server.people.channel("general"), text)["id"]
+        channel = self.server.people.channel("general")
+        self._thread = self.server.people.say("alice", channel, f"@bot {text}", files=files)["id"]
 
     async def texts(self, bot: Bot) -> list[str]:
         """See `Face`."""
-        return self._server.texts(self._thread)
+        return self.server.texts(self._thread)
 
     async def labels(self, bot: Bot) -> list[str]:
         """See `Face`."""
-        for message in reversed(self._server.ours(self._thread)):
+        for message in reversed(self.server.ours(self._thread)):
             found = [each["label"] for row in message["components"] for each in row["components"] if "label" in each]
             if found:
                 return found
@@ -235,40 +236,40 @@ class OnDiscord:
 
     async def link(self, bot: Bot) -> str | None:
         """See `Face`."""
-        card = next(each for each in reversed(self._server.ours(self._thread)) if "Sign in" in str(each["components"]))
-        told = await self._server.told(self._server.people.press("alice", card, "Sign in"))
+        card = next(each for each in reversed(self.server.ours(self._thread)) if "Sign in" in str(each["components"]))
+        told = await self.server.told(self.server.people.press("alice", card, "Sign in"))
         assert told.ephemeral
         found = _LINK.search(told.text)
         return None if found is None else found[0]
 
     async def task(self, bot: Bot, goal: str) -> None:
         """See `Busy`."""
-        channel = self._server.people.channel("general")
-        await self._server.told(self._server.people.slash("alice", channel, "task", goal=goal))
-        self._thread = str(self._server.ours(channel)[-1]["id"])
-        await self._server.until(lambda: self._server.world.channels.get(self._thread))
+        channel = self.server.people.channel("general")
+        await self.server.told(self.server.people.slash("alice", channel, "task", goal=goal))
+        self._thread = str(self.server.ours(channel)[-1]["id"])
+        await self.server.until(lambda: self.server.world.channels.get(self._thread))
 
     async def press(self, label: str) -> None:
         """See `Busy`."""
-        await self._server.told(self._server.people.press("alice", self._with(label), label))
+        await self.server.told(self.server.people.press("alice", self._with(label), label))
 
     async def refused(self, label: str) -> str:
         """See `Busy`."""
-        told = await self._server.told(self._server.people.press("bob", self._with(label), label))
+        told = await self.server.told(self.server.people.press("bob", self._with(label), label))
         assert told.ephemeral
         return told.text
 
     async def whispers(self) -> list[str]:
         """See `Vouching`."""
-        return self._server.texts(self._server.people.dm("alice"))
+        return self.server.texts(self.server.people.dm("alice"))
 
     async def answer_whisper(self, label: str) -> None:
         """See `Vouching`."""
-        card = self._server.ours(self._server.people.dm("alice"))[-1]
-        await self._server.told(self._server.people.press("alice", card, label))
+        card = self.server.ours(self.server.people.dm("alice"))[-1]
+        await self.server.told(self.server.people.press("alice", card, label))
 
     def _with(self, label: str) -> Payload:
-        return next(each for each in reversed(self._server.ours(self._thread)) if label in str(each["components"]))
+        return next(each for each in reversed(self.server.ours(self._thread)) if label in str(each["components"]))
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.domain.decision import Private
 from core.domain.tooling import CallState, LoginState
 from core.engine.vault import Step
 from tests.kit.oauth_server import ToolHouse
@@ -104,6 +105,23 @@ async def test_two_calls_and_two_conversations_ask_once(people: People) -> None:
     assert sorted([*await people.answers(), *await people.answers("t2")]) == ["One.", "Two."]
     assert {each.state for each in await people.calls()} == {CallState.DONE}
     assert all(labels(each) == ["Not me"] for each in (*await people.cards(), *await people.cards("t2")))
+
+
+async def test_forgetting_the_first_conversation_leaves_the_question_to_the_second(people: People) -> None:
+    """Alice forgets where she was asked first, and [Sign in] in the other conversation says that it is gone."""
+    people.script([CONNECT], [CONNECT], ["Two."])
+    await people.world.say("alice", "what is open?")
+    await people.world.run(3)
+    await people.world.say("alice", "and here?", thread="t2")
+    await people.world.run(3)
+    reply = (await people.world.command("alice", "forget this")).decision.reply
+    assert isinstance(reply, Private)
+    await people.world.press_id("alice", next(each.id for each in reply.buttons if each.label == "Forget for good"))
+    await people.world.run(5)
+    assert (await people.sign_in(thread="t2")).step is Step.DONE
+    await people.world.settle()
+    assert await people.answers("t2") == ["Two."]
+    assert labels((await people.cards("t2"))[0]) == ["Not me"]
 
 
 async def test_each_person_has_a_login_of_their_own(people: People) -> None:

@@ -40,6 +40,8 @@ async def test_a_task_waits_for_a_login_and_goes_on_by_itself(people: People) ->
     """Three finished steps are lost, or paid for again, because the fourth needs a login."""
     assert await states(people.world) == [StepState.DONE] * 3 + [StepState.WAITING_FOR_YOU]
     assert "Waiting at step 4 of 4. You have to sign in" in (await card(people.world)).text
+    (question,) = await people.cards()
+    assert question.text.startswith("For step 4 of 4, four:\n**jira** needs a login of yours")
     await people.reborn()
     assert (await people.sign_in()).step is Page.DONE
     await people.world.settle()

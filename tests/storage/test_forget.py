@@ -224,7 +224,7 @@ async def test_nothing_is_left_of_what_was_forgotten(store: SqliteStore, name: s
     assert found[CANARY.encode()] == (1 if name == "s1" else 0)
     assert found[b"canary-of-bob"] > 20
     login = scan(store, [b"sealed for ann", b"account of ann"])
-    assert set(login.values()) == {1 if name == "s1" else 0}
+    assert sorted(login.values()) == ([1, 2] if name == "s1" else [0, 0])  # an account stands in an index too
 
 
 async def test_an_owner_is_forgotten_in_sessions_of_others_too(store: SqliteStore) -> None:

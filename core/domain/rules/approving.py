@@ -64,7 +64,7 @@ def ask_whether(making: Making, turn: Turn, call: ToolCall) -> None:
 
 def _put(making: Making, turn: Turn, call: ToolCall, key: str, code: str, verbs: tuple[str, ...]) -> None:
     language = making.view.policy.language
-    text = _named(making, turn) + _text(language, code, call)
+    text = for_step(making, turn) + _text(language, code, call)
     making.card(making.new_card(key, text, buttons(language, call, verbs), place=_place(making, turn)))
 
 
@@ -128,7 +128,7 @@ def _place(making: Making, turn: Turn) -> Place:
     return making.session.home.place if turn.step_id else turn.place
 
 
-def _named(making: Making, turn: Turn) -> str:
+def for_step(making: Making, turn: Turn) -> str:
     """For which step of a task it is asked, "" for an answer."""
     work = making.works.get(turn.task_id)
     step = work.step(turn.step_id) if work is not None else None

@@ -16,7 +16,7 @@ from core.domain import links
 from core.domain.decision import Decision, Private, View
 from core.domain.entities import Phase, Turn
 from core.domain.events import ButtonPressed, CredentialReady, SignedIn
-from core.domain.rules import connections, holding, login_cards
+from core.domain.rules import approving, connections, holding, login_cards
 from core.domain.rules.login_cards import LOOK, MINE, NOT_ME, SIGN_IN, WITHOUT, words
 from core.domain.rules.making import Making
 from core.domain.rules.replies import private
@@ -44,7 +44,7 @@ def ask(making: Making, turn: Turn, call: ToolCall) -> bool:
         return True
     if known is not None and (known.state is LoginState.OPEN or (fresh and known.state is LoginState.CANCELLED)):
         making.put(replace(known, state=LoginState.OPEN, failure=""))
-        _show(making, known, call, _asked_as(known, turn))
+        _show(making, known, turn, call, _asked_as(known, turn))
         return True
     if fresh and known is not None and known.created_ms >= turn.created_ms:
         return False  # this very answer has had its login, and it does not help
@@ -58,7 +58,7 @@ def ask(making: Making, turn: Turn, call: ToolCall) -> bool:
     )
     making.put(login)
     had_one = any(each.server == call.server for each in view.credentials)
-    _show(making, login, call, "login.ask_again" if had_one else "login.ask")
+    _show(making, login, turn, call, "login.ask_again" if had_one else "login.ask")
     return True
 
 
@@ -89,9 +89,10 @@ def _let_go(making: Making, calls: Iterable[ToolCall], code: str) -> None:
             login_cards.retell(making, login, words(making, login, code), only=making.session.id)
 
 
-def _show(making: Making, login: Login, call: ToolCall, code: str) -> None:
+def _show(making: Making, login: Login, turn: Turn, call: ToolCall, code: str) -> None:
     """The question in this session, for the account that asked here."""
-    login_cards.show(making, login, call.asker.user, words(making, login, code), SIGN_IN, WITHOUT)
+    text = approving.for_step(making, turn) + words(making, login, code)
+    login_cards.show(making, login, call.asker.user, text, SIGN_IN, WITHOUT)
 
 
 # ------------------------------------------------------------------------------------- the callback
@@ -196,9 +197,7 @@ def _not_me(making: Making, login: Login) -> Decision:
     if credential is not None and credential.id == login.credential_id:
         ended, effects = connections.end_all((credential,), making.stamp)
         making.put(*ended, *effects)
-    again = replace(
-        login, state=LoginState.OPEN, credential_id="", created_ms=making.now_ms, link="", browser="", sealed=""
-    )
+    again = replace(login, state=LoginState.OPEN, credential_id="", created_ms=making.now_ms, link="", sealed="")
     making.put(again)
     login_cards.retell(making, again, words(making, again, "login.not_me"), SIGN_IN, WITHOUT)
     login_cards.answer_whisper(making, again, say(language, "login.not_me_reply"))

@@ -17,6 +17,12 @@ WORDS: dict[str, str] = {
     "answer.fresh": "I could not read our earlier conversation. It is kept, but this answer starts afresh.",
     "answer.cut_long": "This answer reached its longest length. Ask me to go on if you want more.",
     "answer.empty": "I have nothing to add to that.",
+    # a block of an answer as a file
+    "file.grows": "`{name}` is being written and comes as a file.",
+    "file.lines": "As a file: `{name}`, {lines} lines",
+    "file.line": "As a file: `{name}`, one line",
+    "file.unsure": "I cannot see here whether the file arrived, so its content stands above.",
+    "file.stem": "answer",
     # why an answer failed
     "failed.model_auth": "The key for the language model is not accepted. Whoever runs me has to mend that; your message is kept.",
     "failed.model_permission": "The key for the language model may not use this model. Whoever runs me has to mend that; your message is kept.",
