@@ -138,7 +138,7 @@ WORDS: dict[str, str] = {
     "notices.button_here_on": "Hier wieder Hinweise",
     "forget.unknown": "Ich kenne diese: `/forget this` für das Gespräch hier, `/forget everything` für alles, was ich von dir habe.",
     "forget.nothing_here": "Hier ist kein Gespräch von dir. `/forget everything` umfasst alle.",
-    "forget.ask_this": "„{title}“ endgültig löschen? Gelöscht werden seine {count} Nachrichten, deine und meine, mit Zusammenfassungen, Dateien, Hinweisen und Codes. Das lässt sich nicht zurücknehmen.",
+    "forget.ask_this": "„{title}“ endgültig löschen? Gelöscht werden seine {count} Nachrichten, deine und meine, mit Aufgaben, Zusammenfassungen, Dateien, Hinweisen und Codes. Das lässt sich nicht zurücknehmen.",
     "forget.ask_everything": "Alles endgültig löschen? Gelöscht werden deine {count} Gespräche ({places}) mit allen Nachrichten, Zusammenfassungen, Dateien, Hinweisen und Codes, deine Worte in Threads anderer mit mir, deine verbundenen Konten und deine Einstellungen. Das lässt sich nicht zurücknehmen.",
     "forget.button": "Endgültig löschen",
     "forget.button_keep": "Behalten",

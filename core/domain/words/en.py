@@ -149,7 +149,7 @@ WORDS: dict[str, str] = {
     "notices.button_here_on": "Notices here again",
     "forget.unknown": "I know these: `/forget this` for the conversation here, `/forget everything` for all that I keep of you.",
     "forget.nothing_here": "There is no conversation of yours here. `/forget everything` covers all of them.",
-    "forget.ask_this": "Forget “{title}” for good? That deletes its {count} messages, yours and mine, with summaries, files, notices and codes. It cannot be undone.",
+    "forget.ask_this": "Forget “{title}” for good? That deletes its {count} messages, yours and mine, with tasks, summaries, files, notices and codes. It cannot be undone.",
     "forget.ask_everything": "Forget everything for good? That deletes your {count} conversations ({places}) with all messages, summaries, files, notices and codes, your words in other people's threads with me, your linked accounts and your choices. It cannot be undone.",
     "forget.button": "Forget for good",
     "forget.button_keep": "Keep",
