@@ -70,6 +70,10 @@ class Served(Protocol):
         """
         ...
 
+    def trouble(self) -> str:
+        """Why nobody is heard there until an operator does something, as a sentence; "" when all is well."""
+        ...
+
     async def disconnect(self) -> None:
         """Take nothing more in; posting and editing still work."""
         ...
@@ -227,6 +231,10 @@ class Local:
 
     async def disconnect(self) -> None:
         """Nothing to do: the engine refuses what comes in, and the page still follows what is answered."""
+
+    def trouble(self) -> str:
+        """See `Served`: there is no token to be refused."""
+        return ""
 
     def end_streams(self) -> None:
         """See `Served`."""

@@ -7,6 +7,7 @@ The board stands for a platform's server: what it holds is what a platform would
 from __future__ import annotations
 
 import dataclasses
+import re
 import sqlite3
 from collections.abc import Sequence
 from functools import partial
@@ -22,12 +23,13 @@ from storage.rows import FILE_COPY, POST, Row, clean, put
 from storage.writer import Writer
 
 TITLE_CHARS = 80  # of a thread's first post, for the list on the left
+_SIGNS = re.compile(r"\*\*|\\(?=[^\w\s])")  # bold, and what keeps a sign from being one
 OFFSET_KEY = "time_offset_ms"
 
 _SELECT = f"SELECT n, {', '.join(POST.fields)} FROM board_post"
 _INSERT_FILE = (
     "INSERT INTO board_file (file_id, post_id, session_id, media_type, data, problem) VALUES (?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (file_id) DO NOTHING"
+    " ON CONFLICT (file_id) DO UPDATE SET media_type = excluded.media_type, data = excluded.data"
 )
 _THREAD = (
     "INSERT INTO board_thread (place, workspace, title, last_ms, last_n, opener) VALUES (?, ?, ?, ?, ?, ?)"
@@ -54,13 +56,9 @@ class SqliteBoard:
             self._room.ask()
         return await self._writer.submit(partial(_put, post=post, files=files))
 
-    async def edit(self, post: Post) -> None:
+    async def edit(self, post: Post, files: Sequence[FileCopy] = ()) -> None:
         """See `Board.edit`."""
-        outline = None if post.outline is None else codec.dumps(post.outline)
-        values = (post.text, str(post.state), codec.dumps(post.buttons), post.mark, outline, post.id)
-        sql = "UPDATE board_post SET text = ?, state = ?, buttons = ?, mark = ?, outline = ? WHERE id = ?"
-        row = [clean(each) for each in values]
-        if not await self._writer.submit(lambda conn: conn.execute(sql, row).rowcount):
+        if not await self._writer.submit(partial(_edit, post=post, files=files)):
             raise KeyError(post.id)
 
     async def take(self, post_id: str) -> None:
@@ -123,16 +121,33 @@ def _put(conn: sqlite3.Connection, post: Post, files: Sequence[FileCopy]) -> Pos
         raise BadInput(code="forgotten", detail="That was forgotten; nothing was stored again.")
     row = [clean(each) for each in POST.encode(post)]
     n = conn.execute(POST.insert, row).lastrowid or 0
-    for each in files:
-        values = (each.file_id, post.id, each.session_id, each.media_type, each.data, each.problem)
-        put(conn, _INSERT_FILE, values)
-    place, title = str(post.place), title_of(post.text)
+    _keep(conn, post, files)
+    place, title = str(post.place), title_of(post.text, post.author)
     put(conn, _THREAD, (place, post.place.workspace, title, post.created_ms, n, post.author))
     return dataclasses.replace(post, n=n)
 
 
-def title_of(text: str) -> str:
-    """The line that stands for a thread: the first words of its first post."""
+def _edit(conn: sqlite3.Connection, post: Post, files: Sequence[FileCopy]) -> bool:
+    outline = None if post.outline is None else codec.dumps(post.outline)
+    buttons, files_told = codec.dumps(post.buttons), codec.dumps(post.files)
+    values = (post.text, str(post.state), buttons, post.mark, outline, files_told, post.id)
+    sql = "UPDATE board_post SET text = ?, state = ?, buttons = ?, mark = ?, outline = ?, files = ? WHERE id = ?"
+    found = conn.execute(sql, [clean(each) for each in values]).rowcount > 0
+    if found:  # what was forgotten meanwhile gets no files
+        _keep(conn, post, files)
+    return found
+
+
+def _keep(conn: sqlite3.Connection, post: Post, files: Sequence[FileCopy]) -> None:
+    for each in files:
+        values = (each.file_id, post.id, each.session_id, each.media_type, each.data, each.problem)
+        put(conn, _INSERT_FILE, values)
+
+
+def title_of(text: str, author: str) -> str:
+    """The line that stands for a thread: the first words of its first post; of ours the first line, without signs."""
+    if not author:
+        text = _SIGNS.sub("", text.strip().partition("\n")[0])
     return " ".join(text.split())[:TITLE_CHARS]
 
 

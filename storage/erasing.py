@@ -219,7 +219,7 @@ class Eraser:
         if left is None:
             self._delete("board_thread", "place = ?", place)
         else:
-            title = title_of(left[0])
+            title = title_of(left[0], left[1])
             self._conn.execute("UPDATE board_thread SET title = ?, opener = ? WHERE place = ?", (title, left[1], place))
 
     # --- rows -------------------------------------------------------------------------------------------

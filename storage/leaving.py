@@ -93,14 +93,15 @@ _ASKING = "c.key >= 'mailbag:' AND c.key < 'mailbag;'" + "".join(
 )
 # A login's card keeps a button when it is answered: only the one that asks makes it wait.
 _ASKING += " OR c.key >= 'login:' AND c.key < 'login;' AND instr(c.buttons, ':sign_in:') > 0"
+_SPOKEN = "NOT (s.phase = 'closed' AND s.next_seq = 1 AND s.title = '')"  # what ended before its first word is nothing
 _MINE = (
     "SELECT s.id, s.title, s.phase, s.home, s.audience, s.last_human_ms, coalesce(substr(m.text, 1, ?), ''), s.level,"
     f" EXISTS (SELECT 1 FROM card AS c WHERE c.session_id = s.id AND c.buttons <> '[]' AND ({_ASKING}))"
     f" OR EXISTS ({tasking.ASKING})"
     " FROM session AS s LEFT JOIN message AS m ON m.id = (s.num << ?) + s.next_seq - 1"
-    " WHERE s.owner = ? AND s.phase <> 'erased' ORDER BY s.last_human_ms DESC, s.num DESC LIMIT ?"
+    f" WHERE s.owner = ? AND s.phase <> 'erased' AND {_SPOKEN} ORDER BY s.last_human_ms DESC, s.num DESC LIMIT ?"
 )
-_SETTLED = "SELECT EXISTS (SELECT 1 FROM session WHERE owner = ? AND phase <> 'erased')"
+_SETTLED = f"SELECT EXISTS (SELECT 1 FROM session AS s WHERE owner = ? AND phase <> 'erased' AND {_SPOKEN})"
 _SESSION = f"{SESSION.select} WHERE id = ?"
 _BOUND = (
     "SELECT b.key, b.session_id FROM binding AS b JOIN session AS s ON s.id = b.session_id"

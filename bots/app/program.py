@@ -235,7 +235,8 @@ class App:
         return told
 
     async def _ready(self) -> str:
-        return self._refusing or (self._room.shortage() if self._room is not None else "")
+        short = self._room.shortage() if self._room is not None else ""
+        return self._refusing or short or " ".join(filter(None, (each.trouble() for each in self._served.values())))
 
     async def _ring(self) -> None:
         if self._engine is not None:

@@ -85,7 +85,23 @@ class Acting:
         if isinstance(act, Command) and act.kind is Kind.COMPLETION:
             await self._replying.complete(act, await self._suggestions(act))
             return
-        await self._replying.answer(act, self._decide(act))
+        if not (isinstance(act, Command) and act.name in (commands.ASK, commands.TASK)):
+            await self._replying.answer(act, self._decide(act))
+            return
+        waits = await self._replying.waits(act)
+        if waits is not False or await self._begun(act):
+            await self._replying.answer(act, self._decide(act), deferred=waits is True)
+        else:  # the person was told that nothing came of it, and has typed it anew: nobody wants it twice
+            log.info("discord_too_late", command=act.name)
+
+    async def _begun(self, act: Command) -> bool:
+        """Whether something of it stands already: a process before us died over it, and it is waited for."""
+        text = f"> {_typed_text(act)}"
+        try:
+            found = await self._sender.find(act.room.id, ids.interaction_key(act.id), ids.made_ms(act.id), content=text)
+        except OutsideError:
+            return False
+        return found is not None and int(found.id) > int(act.id)
 
     async def _suggestions(self, act: Command) -> list[tuple[str, str]]:
         if self.suggests is None or act.focused != commands.CODE:
@@ -123,7 +139,7 @@ class Acting:
     # ---------------------------------------------------------------------------------- what it is
 
     async def _command(self, act: Command) -> Reply:
-        rest = act.options.get(commands.option_name(act.name), "").strip()
+        rest = _typed_text(act)
         if act.name == commands.ASK:
             return await self._begin(act, rest, lambda there, audience: asked(act, rest, there, audience))
         if act.name == commands.TASK:
@@ -289,6 +305,11 @@ class Acting:
         field = FormField(id=commands.CODE, label=say(language, "code_field"), max_chars=_CODE_CHARS)
         submit = Button(id=str(CODE_BUTTON), label=say(language, "done"))
         return Form(title=say(language, "code_title"), submit=submit, fields=(field,))
+
+
+def _typed_text(act: Command) -> str:
+    """What was typed behind the command."""
+    return act.options.get(commands.option_name(act.name), "").strip()
 
 
 def _came_here(accepted: Accepted, place: Place) -> bool:

@@ -4,7 +4,8 @@ Knows: which part does what. Must not know: the gateway's events (see `inbox`), 
 bot's own token, never as an interaction's follow-up: those have no nonce and die after 15 minutes.
 
 An answer is opened by a post under its key, then edited at the editor's rhythm. `write_answer` of a growing piece hands
-the text over and returns; of a final piece it returns when the text stands. A message that Discord lets nobody edit any
+the text over and returns; of a final piece it returns when the text stands, with its files in the same message, so that
+a repeat brings none a second time. A message that Discord lets nobody edit any
 more (30046) is followed by a new one.
 """
 
@@ -93,11 +94,12 @@ class DiscordPlatform:
             self.editor.write(channel, message, body)
             return ref
         try:
-            await self.editor.settle(channel, message, body)
+            await self.editor.settle(channel, message, body, piece.files)
         except Denied as no:
             if no.number != faults.OLD_EDITS:
                 raise
-            standing = await self._sender.post(channel, f"{key}:after:{message}", body, reply_to=message)
+            name = f"{key}:after:{message}"
+            standing = await self._sender.post(channel, name, body, reply_to=message, files=piece.files)
             return ids.ref(standing.channel, standing.id)
         return ref
 

@@ -1,7 +1,8 @@
 """Being connected: log in, keep the shards up, go on with the sessions of the process before, save ours.
 
-Knows: which end of a connection is final (a token that is not accepted), which one means another intent, and that every
-other one is tried again. Must not know: what an event means.
+Knows: which end of a connection means another intent, and that every other one is tried again: soon, or slowly where
+the token is not accepted, for whoever took it away may give it back. Only a start that somebody watches ends with it.
+Must not know: what an event means.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ SAVE_FIRST_S = 1.0  # a disk that is slower than this is no reason to let people
 SAVE_S = 0.5  # a crash makes Discord repeat so much; the inbox drops what it has
 BEAT_S = 60.0  # how often the time of a quiet connection is saved
 RETRY_MAX_S = 60.0
+REFUSED_S = (60.0, 120.0, 300.0, 900.0)  # 10,000 refusals in 10 minutes ban the address, and a session start is dear
+BAD_TOKEN = "discord_token"  # noqa: S105 -- the code of an error
 BAD_TOKEN_CLOSE = 4004  # docs: gateway close event codes
 SHARDS_MAX = 1_000
 GATEWAY = "wss://gateway.discord.gg/"  # where Discord does not say
@@ -55,7 +58,8 @@ class Connection:
     ) -> None:
         self.content = True  # the message content intent is granted
         self._contentless = False  # Discord has said that it is not
-        self.failure: Refused | None = None
+        self.failure: Refused | None = None  # the token is not accepted at present
+        self.patient = False  # nobody watches the start any more: who is refused waits
         self.app = ""
         self.progress: dict[int, Progress] = {}
         self.heard_all_until_ms: Callable[[], int] = clock.now_ms
@@ -78,6 +82,7 @@ class Connection:
         self._fresh = False
         self._unsaved: dict[int, asyncio.Event] = {}  # shards that began anew, until that is saved
         self.ended = asyncio.Event()  # there will be no connection: `failure` says why
+        self._refusals = 0  # in a row
 
     @property
     def alive_ms(self) -> int:
@@ -152,16 +157,24 @@ class Connection:
                 log.exception("discord_connection_failed")
             self._saved = self._sessions() or self._saved
             self._client, brake_ms = None, 0
-            if self.failure is not None:
+            if self.failure is not None and not self.patient:
                 break
             pause_s = 1.0 if self._clock.monotonic() - start > RETRY_MAX_S else min(pause_s * 2, RETRY_MAX_S)
-            await self._clock.sleep(pause_s)
+            await self._clock.sleep(pause_s if self.failure is None else self._refused_pause_s())
         self.ended.set()
 
     def _fail(self, error: Exception) -> None:
-        detail = "Discord does not accept DISCORD_TOKEN; make a new one in the developer portal, under Bot"
-        self.failure = error if isinstance(error, Refused) else Refused(code="discord_token", detail=detail)
+        if isinstance(error, Refused) and error.code != BAD_TOKEN:
+            self.failure = error
+        else:
+            detail = "Discord does not accept DISCORD_TOKEN; make a new one in the developer portal, under Bot"
+            self.failure = Refused(code=BAD_TOKEN, detail=detail)
         log.error("discord_refused", code=self.failure.code, detail=self.failure.detail)
+
+    def _refused_pause_s(self) -> float:
+        pause_s = REFUSED_S[min(self._refusals, len(REFUSED_S) - 1)]
+        self._refusals += 1
+        return pause_s
 
     async def _once(self, brake_ms: int) -> None:
         """One client, from the log-in to its end."""
@@ -212,6 +225,7 @@ class Connection:
             self._saved.pop(shard, None)
             self._fresh = True
         if event in ("READY", "RESUMED"):
+            self.failure, self._refusals = None, 0
             self._live.add(shard)
             if not self._fresh and len(self._live) >= self.shards:
                 self.lost_ms = None

@@ -10,6 +10,7 @@ answer is.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -17,6 +18,7 @@ import structlog
 from bots.discord.render import Body
 from bots.discord.sender import Sender, Standing
 from core.domain.errors import NotSent, OutsideError
+from core.domain.files import AnswerFile
 from core.engine.ports import Clock
 
 RHYTHM_S = 1.25
@@ -73,14 +75,14 @@ class Editor:
         desk = self._desks.setdefault(channel, _Desk())
         desk.drafts[message] = _Draft(shown=body, touched=self._clock.monotonic())
 
-    async def settle(self, channel: str, message: str, body: Body) -> Standing:
-        """Return when the message reads so; nothing older comes after. Raises what an edit raises."""
+    async def settle(self, channel: str, message: str, body: Body, files: Sequence[AnswerFile] = ()) -> Standing:
+        """Return when the message reads so and has these files; nothing older comes after. Raises what an edit does."""
         desk = self._desks.get(channel)
         draft = desk.drafts.get(message, _Draft()) if desk else _Draft()
         draft.wanted = None
         async with draft.writing:
             try:
-                return await self._sender.edit(channel, message, body)
+                return await self._sender.edit(channel, message, body, files)
             finally:
                 if desk is not None:
                     desk.drafts.pop(message, None)

@@ -15,6 +15,7 @@ from bots.discord.words import say
 from core.codec import Json
 from core.domain.decision import Choices, Form, Private
 from core.domain.entities import Button, ButtonStyle
+from core.domain.files import AnswerFile
 from core.domain.keys import ButtonId
 
 CONTENT_MAX_CHARS = 1_980  # of Discord's 2,000; the rest is for a mark that nobody sees
@@ -53,6 +54,13 @@ def body(text: str, buttons: Sequence[Button], *, key: str = "", language: str =
         "allowed_mentions": dict(NO_PING),
         "flags": SUPPRESS_EMBEDS,
     }
+
+
+def with_files(body: Body, files: Sequence[AnswerFile]) -> Body:
+    """The body of a message that has these files and no others; what an edit does not name is taken away."""
+    if not files:
+        return body
+    return {**body, "attachments": [{"id": str(n), "filename": each.name} for n, each in enumerate(files)]}
 
 
 def components(buttons: Sequence[Button], *, key: str = "", language: str = "en") -> list[Json]:

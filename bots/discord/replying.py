@@ -13,7 +13,8 @@ from typing import assert_never
 
 import structlog
 
-from bots.discord import render
+from bots.discord import ids, render
+from bots.discord.faults import UNKNOWN_INTERACTION, Denied
 from bots.discord.render import Body
 from bots.discord.rest import Rest
 from bots.discord.wire_acts import Act, Kind
@@ -24,6 +25,7 @@ from core.engine.ports import Clock
 
 DEFER_S = 1.0
 ANSWER_S = 2.0  # a callback that takes longer comes too late
+WAITS_MS = 3_000  # so long Discord waits for it, then it tells the person that nothing came (docs: interactions)
 _MESSAGE, _DEFERRED, _DEFERRED_UPDATE, _CHOICES, _MODAL = 4, 5, 6, 8, 9
 
 log = structlog.get_logger("rejoinder.discord")
@@ -38,8 +40,30 @@ class Replying:
         self._reveal = reveal
         self._language = language
 
-    async def answer(self, act: Act, deciding: Awaitable[Reply]) -> None:
-        """Answer with what is decided; defers when the decision takes longer than a second."""
+    async def waits(self, act: Act) -> bool | None:
+        """Whether somebody still waits for the answer to an act that comes late; None: it does not come late.
+
+        A replay tells again what was done while we were away. Only Discord knows: its clock and ours differ. Who waits
+        sees that it is worked on from here on.
+        """
+        if self._clock.now_ms() - ids.made_ms(act.id) < WAITS_MS:
+            return None
+        try:
+            await self._defer(act)
+        except Denied as no:
+            return no.number != UNKNOWN_INTERACTION
+        except OutsideError as error:
+            log.info("discord_not_answered", code=error.code, kind=act.kind.value)
+        return True
+
+    async def answer(self, act: Act, deciding: Awaitable[Reply], *, deferred: bool = False) -> None:
+        """Answer with what is decided; defers when the decision takes longer than a second, and was not yet."""
+        if deferred:
+            try:
+                await self._later(act, await deciding)
+            except OutsideError as error:
+                log.info("discord_not_answered", code=error.code, kind=act.kind.value)
+            return
         task = asyncio.ensure_future(deciding)
         waiting = asyncio.create_task(self._clock.sleep(DEFER_S))
         try:

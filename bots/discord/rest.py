@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Literal
+from typing import Literal, TypedDict
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -25,6 +25,7 @@ from bots.discord.buckets import EXEMPT, Buckets
 from bots.discord.faults import OLD_EDITS, Denied
 from core.codec import Json
 from core.domain.errors import Ambiguous, NotSent, OutsideError, Refused
+from core.domain.files import AnswerFile
 from core.engine.ports import Clock
 
 VERSION_PATH = "/api/v10"
@@ -76,17 +77,21 @@ class Rest:
         body: Json = None,
         *,
         query: Mapping[str, str] | None = None,
+        files: Sequence[AnswerFile] = (),
         spare: int = 0,
         patience_s: float = PATIENCE_S,
     ) -> Json:
-        """One request; waits up to `patience_s` for its turn and repeats only what Discord has put off by 429."""
+        """One request; waits up to `patience_s` for its turn and repeats only what Discord has put off by 429.
+
+        `files` go with the body, which names them by their numbers in its `attachments`.
+        """
         self._may_ask(path)
         await self._find_base()
         route, major = _route(method, path)
         start = self._clock.monotonic()
         while True:
             await self._turn(route, major, start + patience_s, spare)
-            answer = await self._send(method, path, route, major, body, query)
+            answer = await self._send(method, path, route, major, _payload(body, files), query)
             if isinstance(answer, _Later):
                 self.buckets.refused(
                     route, major, answer.seconds, self._clock.monotonic(), everywhere=answer.everywhere
@@ -94,19 +99,19 @@ class Rest:
                 continue
             return answer.json
 
-    async def surely(self, method: Method, path: str, body: Json = None) -> Json:
+    async def surely(self, method: Method, path: str, body: Json = None, *, files: Sequence[AnswerFile] = ()) -> Json:
         """A request that may be made twice without harm: repeated while it may have happened, then put off.
 
         Whoever tries it again later looks first, so to wait is safer than to count this as a try.
         """
         for pause_s in AGAIN_S:
             try:
-                return await self.call(method, path, body)
+                return await self.call(method, path, body, files=files)
             except Ambiguous as error:
                 log.info("discord_again", code=error.code, detail=error.detail)
                 await self._clock.sleep(pause_s)
         try:
-            return await self.call(method, path, body)
+            return await self.call(method, path, body, files=files)
         except Ambiguous as error:
             retry_ms = self._clock.now_ms() + LATER_MS
             raise NotSent(code=error.code, detail=error.detail, retry_ms=retry_ms) from error
@@ -186,13 +191,13 @@ class Rest:
             await self._clock.sleep(wait_s)
 
     async def _send(
-        self, method: str, path: str, route: str, major: str, body: Json, query: Mapping[str, str] | None
+        self, method: str, path: str, route: str, major: str, payload: _Payload, query: Mapping[str, str] | None
     ) -> _Answer | _Later:
         headers = {} if path.startswith(_TOKENLESS) else {"Authorization": f"Bot {self._token}"}
         answered = False
         try:
             async with self._open_session().request(
-                method, self.api + path, json=body, params=query, headers=headers
+                method, self.api + path, **payload, params=query, headers=headers
             ) as response:
                 text = await response.text("utf-8", "replace")
                 self.buckets.answered(route, major, response.headers, self._clock.monotonic())
@@ -228,6 +233,24 @@ class Rest:
         if text and not isinstance(parsed, dict | list):
             raise Ambiguous(code="discord_garbage", detail="the answer is not JSON")
         return _Answer(parsed)
+
+
+class _Payload(TypedDict, total=False):
+    """A request's content, in one of the two ways."""
+
+    json: Json
+    data: aiohttp.FormData
+
+
+def _payload(body: Json, files: Sequence[AnswerFile]) -> _Payload:
+    """JSON, or with files a form that has it as a field; a form is sent once (docs: reference, uploading files)."""
+    if not files:
+        return {"json": body}
+    form = aiohttp.FormData()
+    form.add_field("payload_json", json.dumps(body), content_type="application/json")
+    for n, each in enumerate(files):
+        form.add_field(f"files[{n}]", each.data, filename=each.name, content_type=each.media_type)
+    return {"data": form}
 
 
 class _Answer:

@@ -12,16 +12,17 @@ So nothing is ever posted twice, and no table of what was posted is kept.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from bots.discord import faults, ids
 from bots.discord.faults import Denied
 from bots.discord.fields import inside, items, snowflake, text
-from bots.discord.render import SUPPRESS_NOTIFICATIONS, Body
+from bots.discord.render import SUPPRESS_NOTIFICATIONS, Body, with_files
 from bots.discord.rest import Rest
 from core.codec import Json
 from core.domain.errors import Ambiguous, BadInput, OutsideError
+from core.domain.files import AnswerFile
 
 NONCE_SURE_S = 60.0  # "the past few minutes": a post that may be older than this is looked for first
 PAGE = 100
@@ -46,26 +47,39 @@ class Sender:
         self.me = ""
         self._rest = rest
 
-    async def post(self, channel: str, key: str, body: Body, *, reply_to: str = "", silent: bool = False) -> Standing:
+    async def post(
+        self,
+        channel: str,
+        key: str,
+        body: Body,
+        *,
+        reply_to: str = "",
+        silent: bool = False,
+        files: Sequence[AnswerFile] = (),
+    ) -> Standing:
         """Post under `key`, or give back what was posted under it."""
-        sent: Body = {**body, "nonce": ids.nonce(key), "enforce_nonce": True}
+        sent: Body = {**with_files(body, files), "nonce": ids.nonce(key), "enforce_nonce": True}
         if silent:
             flags = body.get("flags")
             sent["flags"] = (flags if isinstance(flags, int) else 0) | SUPPRESS_NOTIFICATIONS
         if reply_to:
             sent["message_reference"] = {"message_id": reply_to, "fail_if_not_exists": False}
-        return _standing(await self._rest.surely("POST", f"/channels/{channel}/messages", sent), channel)
+        path = f"/channels/{channel}/messages"
+        return _standing(await self._rest.surely("POST", path, sent, files=files), channel)
 
-    async def edit(self, channel: str, message: str, body: Body) -> Standing:
-        """Change a message of ours; an archived thread is woken for it. Raises `Denied` 30046 when it is too old."""
-        path = f"/channels/{channel}/messages/{message}"
+    async def edit(self, channel: str, message: str, body: Body, files: Sequence[AnswerFile] = ()) -> Standing:
+        """Change a message of ours; an archived thread is woken for it. Raises `Denied` 30046 when it is too old.
+
+        The `files` take the place of those that it has, so a repeat changes nothing; none leaves them alone.
+        """
+        body, path = with_files(body, files), f"/channels/{channel}/messages/{message}"
         try:
-            return _standing(await self._rest.surely("PATCH", path, body), channel)
+            return _standing(await self._rest.surely("PATCH", path, body, files=files), channel)
         except Denied as no:
             if no.number != faults.THREAD_ARCHIVED:
                 raise
         await self._rest.surely("PATCH", f"/channels/{channel}", {"archived": False})
-        return _standing(await self._rest.surely("PATCH", path, body), channel)
+        return _standing(await self._rest.surely("PATCH", path, body, files=files), channel)
 
     async def draft(self, channel: str, message: str, body: Body) -> None:
         """Change a message if that can be done now without taking the last token: a final text may need it.

@@ -145,6 +145,11 @@ class DiscordServed:
         """Nothing: we connect outwards."""
         return ()
 
+    def trouble(self) -> str:
+        """See `Served`."""
+        failure = self._connection.failure
+        return "" if failure is None else failure.detail or failure.code
+
     def end_streams(self) -> None:
         """Nothing is served."""
 
@@ -197,7 +202,8 @@ class DiscordServed:
         finally:
             here.cancel()
             ended.cancel()
-        if self._connection.failure is not None:
+        self._connection.patient = True
+        if self._connection.ended.is_set() and self._connection.failure is not None:
             raise self._connection.failure
         return self._inbox.arrived.is_set()
 

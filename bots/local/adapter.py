@@ -22,7 +22,7 @@ from dataclasses import replace
 
 import structlog
 
-from bots.local import ids, render, wire
+from bots.local import attached, ids, render, wire
 from bots.local.hub import Hub
 from bots.local.rooms import THREAD_LIMIT, Rooms, audience
 from bots.local.whispers import Whisper, Whispers
@@ -321,9 +321,10 @@ class LocalPlatform:
     async def _write(self, stands: Post, piece: Piece, *, stored: bool = False) -> str:
         """Bring a post of ours up to date; durably, unless it is `stored` like this or still being written."""
         post = replace(stands, text=piece.text, state=piece.state.value, buttons=piece.buttons)
+        post = replace(post, files=attached.refs(post.id, piece.files))
         streaming = piece.state is AnswerState.STREAMING
         if not stored and (not streaming or stands.state != piece.state.value):
-            await self._board.edit(post)
+            await self._board.edit(post, attached.copies(post.id, piece.files))
         if streaming:
             self._live[post.id] = post
         else:

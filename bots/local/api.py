@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -29,6 +30,7 @@ BIG_BODY_BYTES = 262_144  # read outside the loop's thread from here on
 _STATUS = {
     "unknown_thread": 404,
     "unknown_message": 404,
+    "unknown_file": 404,
     "gone": 410,
     "forgotten": 410,
     "body_too_large": 413,
@@ -113,6 +115,7 @@ class LocalApi:
             web.get("/api/stream", plainly(self._get_stream), allow_head=False),
             web.get("/api/about", plainly(self._get_about), allow_head=False),
             web.get("/api/export/{token}", plainly(self._get_export), allow_head=False),
+            web.get("/api/files/{message}/{index}", plainly(self._get_file), allow_head=False),
             web.post("/api/time", plainly(self._post_time)),
         ]
 
@@ -146,11 +149,12 @@ class LocalApi:
             raise bad("gone", "This link was used, or is older than 10 minutes. /export gives a new one.")
         identity, name = taken
         file = next(each for each in await self._export(identity) if each.name == name)
-        headers = {
-            "Content-Disposition": f'attachment; filename="{file.name}"',
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-        }
-        return web.Response(body=file.body, content_type=file.media_type, charset="utf-8", headers=headers)
+        return _download(file.name, file.media_type, file.body)
+
+    async def _get_file(self, request: web.Request) -> web.StreamResponse:
+        """A file of an answer, for whoever can read the answer."""
+        names = request.match_info
+        return _download(*await self._chat.file(names["message"], names["index"], _person(request)))
 
     async def _post_time(self, request: web.Request) -> web.StreamResponse:
         more_ms = wire.parse_time(await request.read())
@@ -177,6 +181,16 @@ class LocalApi:
             except ConnectionError:
                 pass  # the page was closed
             return response
+
+
+def _download(name: str, media_type: str, data: bytes) -> web.Response:
+    """Untrusted text, to be stored and never shown: it is not a page of ours."""
+    called = f'filename="{name}"' if name.isascii() else f"filename*=UTF-8''{quote(name, safe='')}"
+    headers = {
+        "Content-Disposition": f"attachment; {called}",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+    }
+    return web.Response(body=data, content_type=media_type, charset="utf-8", headers=headers)
 
 
 def _person(request: web.Request) -> str:

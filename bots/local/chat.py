@@ -22,6 +22,7 @@ from bots.local.whispers import WHISPER_PREFIX, Whisper
 from bots.local.wire import Pressing, Saying
 from core.domain.decision import Nothing, Private, Reply
 from core.domain.entities import Button, FileCopy, FileRef
+from core.domain.errors import Refused
 from core.domain.keys import PersonKey, Place
 from core.domain.words import say
 from core.engine.ports import Accepted, AnswerState, Intake, Post
@@ -93,6 +94,20 @@ class LocalChat:
             "channel": ids.shown_channel(place),
             "messages": render.in_order(posts, lines, person),
         }
+
+    async def file(self, message: str, index: str, person: str) -> tuple[str, str, bytes]:
+        """A file of an answer: name, media type, bytes. Raises `BadInput` when this person can read none there."""
+        post = await self.platform.post(body.storable(message, "message"))
+        number = int(index) if index.isascii() and index.isdigit() and len(index) == 1 else -1
+        if post is None or post.author or not 0 <= number < len(post.files):
+            raise _unknown_file()
+        if not (await self.platform.rooms.readable_by(post.place))(person):
+            raise _unknown_file()
+        ref = post.files[number]
+        try:
+            return ref.name, ref.media_type, await self.platform.fetch_file(ref.handle, wire.FILE_MAX_BYTES)
+        except Refused as error:  # it was forgotten a moment ago
+            raise _unknown_file() from error
 
     # --------------------------------------------------------------------------------- messages
 
@@ -242,6 +257,10 @@ class LocalChat:
     async def _newest(self, place: Place) -> int:
         posts = await self.platform.posts(place, limit=1)
         return posts[-1].n if posts else 0
+
+
+def _unknown_file() -> Exception:
+    return bad("unknown_file", "There is no such file, or you cannot see it.")
 
 
 def _unknown_thread() -> Exception:

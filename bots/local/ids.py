@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from urllib.parse import urlencode
 
 from core.domain.keys import PersonKey, Place
 
@@ -51,6 +52,11 @@ def derived_id(key: str) -> str:
     """24 lower-case base32 characters of the SHA-256 of `key`."""
     digest = hashlib.sha256(key.encode("utf-8")).digest()[:_ID_BYTES]
     return base64.b32encode(digest).decode("ascii").lower()
+
+
+def file_url(post_id: str, index: int, person: str) -> str:
+    """Where `person` gets the file number `index` of a post of ours."""
+    return f"/api/files/{post_id}/{index}?{urlencode({'person': person})}"
 
 
 def file_id(post_id: str, index: int) -> str:

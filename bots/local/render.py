@@ -98,9 +98,16 @@ def message(post: Post, person: str) -> Shown:
     if not post.taken:
         shown["unsent"] = True
     if post.files:
-        shown["files"] = [
-            {"name": each.name, "media_type": each.media_type, "size_bytes": each.size_bytes} for each in post.files
-        ]
+        shown["files"] = [_file(post, index, person) for index in range(len(post.files))]
+    return shown
+
+
+def _file(post: Post, index: int, person: str) -> Shown:
+    """A file that came with a post; one of ours can be had."""
+    file = post.files[index]
+    shown: Shown = {"name": file.name, "media_type": file.media_type, "size_bytes": file.size_bytes}
+    if not post.author:
+        shown["url"] = ids.file_url(post.id, index, person)
     return shown
 
 

@@ -23,6 +23,7 @@ from bots.slack.posts import SKEW_MS, Posts
 from bots.slack.render import Blocks
 from bots.slack.sender import Sender
 from bots.slack.sessions import Sessions
+from bots.slack.uploads import Uploads
 from bots.slack.words import spelled
 from bots.slack.words_in import decoded, storable
 from bots.slack.writing import Kit, Reader
@@ -66,6 +67,7 @@ class SlackPlatform:
         self.directory = Directory(self.sender, clock)
         self.sessions = Sessions(self.sender, clock)
         self.posts = Posts(self.sender, self.identity, clock)
+        self.uploads = Uploads(self.sender, self.posts, self.identity, clock)
         self.plans = Plans()
         self.lost = LostPlaces(self.sender, self.directory, language)
         self.stopped: Callable[[str, Reader, Ref], None] = stopped or (lambda _turn, _reader, _ref: None)
@@ -102,6 +104,8 @@ class SlackPlatform:
         stands = _parsed(ref)
         place = await self._place(stands)
         reader = self._reader(place, piece)
+        for file in piece.files:
+            await self.uploads.put(place, stands, file)
         async with self._repeatable(place, reader.user):
             return str(await self.answers.write(place, stands, piece, reader))
 

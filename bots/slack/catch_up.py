@@ -2,7 +2,9 @@
 
 Knows: Slack brings unacknowledged events again for a while, not for a night; the history has roots, replies have to be
 asked for thread by thread; reading is dear (50 calls a minute), so conversations that are alive come first and the
-whole takes seconds, not minutes. What was heard live as well is sorted out by its source key.
+whole takes seconds, not minutes. What was heard live as well is sorted out by its source key. Threads are read a day
+further back, which costs no more calls: what people changed there meanwhile is followed, and what they took back as far
+as Slack leaves a sign of it (a tombstone, where there are replies).
 A thread that Slack does not let us read, or that time did not suffice for, is a gap; where somebody talks with us, that
 is said there. Must not know: what becomes of a message.
 """
@@ -17,9 +19,10 @@ import structlog
 from bots.slack import ids, render, wire
 from bots.slack.adapter import SlackPlatform
 from bots.slack.directory import Hint
-from bots.slack.heard import Arrived
+from bots.slack.heard import Arrived, Deleted, Edited
 from bots.slack.intake import Receiver
 from bots.slack.payload import Payload, listed, text_at
+from bots.slack.posts import PAGE, PAGES_MAX
 from bots.slack.words import own
 from bots.slack.words_in import mentioned
 from core.domain.errors import NotSent, OutsideError
@@ -37,6 +40,7 @@ MESSAGES_MAX = 1_000
 GAPS_TOLD_MAX = 10
 SHORT_AWAY_MS = 120_000  # Slack brings what happened in so short a time by itself
 MARGIN_MS = 60_000
+CHANGES_BACK_MS = 86_400_000  # so far back changes of older messages are looked for
 _TYPES = "im,mpim,private_channel,public_channel"
 
 log = structlog.get_logger("rejoinder.slack")
@@ -81,11 +85,15 @@ class CatchUp:
                     thread = ids.place(me.team, channel, text_at(message, "ts"))
                     threads.setdefault((channel, thread.thread), thread)
         for place in list(threads.values())[:THREADS_MAX]:
-            for message in await self._read(place, since, told=place in homes):
+            for message in await self._read_back(place, since, told=place in homes):
                 found[place.channel, text_at(message, "ts")] = message
         in_order = sorted(found.items(), key=lambda item: float(item[0][1]))
-        for (channel, _), message in in_order[-MESSAGES_MAX:]:
+        fresh = [(channel, each) for (channel, ts), each in in_order if float(ts) >= float(since)]
+        for channel, message in fresh[-MESSAGES_MAX:]:
             await self._hand_over(channel, message)
+        for (channel, _), message in in_order:
+            if _changed_since(message, since):
+                await self._follow(channel, message)
         if now_ms - since_ms > SHORT_AWAY_MS:
             await self._tell_gaps()
         log.info("caught up", messages=self._report.taken, gaps=len(self._report.gaps))
@@ -111,6 +119,14 @@ class CatchUp:
             if not cursor:
                 break
         return list(dict.fromkeys([*alive, *direct, *others]))[:CHANNELS_MAX]
+
+    async def _read_back(self, thread: Place, since: str, *, told: bool) -> Sequence[Payload]:
+        """What stands in a thread since then, and what may have been changed since then."""
+        back = ids.ts_of(max(int(float(since) * 1000) - CHANGES_BACK_MS, 0))
+        found = await self._read(thread, back, told=told)
+        if len(found) < PAGE * PAGES_MAX:
+            return found
+        return (*found, *await self._read(thread, since, told=told))  # a busy day: what is new was not among it
 
     async def _read(self, place: Place, since: str, *, told: bool) -> Sequence[Payload]:
         """What stands there since; nothing where that cannot be had, which is a gap if somebody talks with us there."""
@@ -149,6 +165,15 @@ class CatchUp:
             await self._receiver.arrived(heard)
             self._report.taken += 1
 
+    async def _follow(self, channel: str, message: Payload) -> None:
+        """A message that we may hold was changed or taken back."""
+        directory = self._platform.directory
+        await directory.know(mentioned(text_at(message, "text")))
+        me = await self._platform.identity.get()
+        heard = wire.changed_late(message, channel, me, directory.names)
+        if isinstance(heard, Edited | Deleted):
+            await self._receiver.changed(heard)
+
     async def _tell_gaps(self) -> None:
         for place in self._report.gaps[:GAPS_TOLD_MAX]:
             text = own(self._language, "gap")
@@ -156,3 +181,11 @@ class CatchUp:
                 await self._platform.posts.post(place, f"gap:{place}", text, render.answer(text, ()))
             except OutsideError as error:
                 log.info("a gap was not told", code=error.code)
+
+
+def _changed_since(message: Payload, since: str) -> bool:
+    """Whether it was edited since then, or is not there any more; since when, nothing says."""
+    edited = text_at(message, "edited", "ts")
+    if text_at(message, "subtype") == wire.TOMBSTONE:
+        return True
+    return ids.is_ts(edited) and float(edited) >= float(since)

@@ -75,20 +75,36 @@ async def _download(session: aiohttp.ClientSession, address: str, token: str, ca
         return bytes(found)
 
 
-async def hand_over(sender: Sender, channel: str, thread: str, name: str, data: bytes, comment: str) -> None:
-    """Upload a file into a conversation. Raises as every platform call."""
-    asked = await sender.call("files.getUploadURLExternal", filename=name, length=str(len(data)))
-    address, file_id = text_at(asked, "upload_url"), text_at(asked, "file_id")
+async def upload(sender: Sender, name: str, data: bytes) -> str:
+    """Bring a file to Slack, where nobody sees it yet; returns its id. Raises `Refused` and `NotSent`."""
     try:
-        async with sender.session.post(address, data=data) as response:
+        asked = await sender.call("files.getUploadURLExternal", filename=name, length=str(len(data)))
+    except Ambiguous as error:  # another address does no harm
+        raise NotSent(code=error.code, detail=error.detail) from error
+    address, file_id = text_at(asked, "upload_url"), text_at(asked, "file_id")
+    if not _is_slacks(address, sender.api_url) or not ids.is_id(file_id):
+        raise Refused(code="file_elsewhere", detail="the address for an upload is not on Slack's file host")
+    try:
+        async with sender.session.post(address, data=data, allow_redirects=False) as response:
+            if response.status in _BUSY:
+                raise NotSent(code="slack_busy", detail=f"upload: status {response.status}")
             if response.status != _OK:
-                raise NotSent(code="slack_upload", detail=f"status {response.status}")
+                raise Refused(code="file_refused", detail=f"upload: status {response.status}")
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise NotSent(code="slack_unreachable", detail=type(error).__name__) from error
+        raise NotSent(code="slack_unreachable", detail=f"upload: {type(error).__name__}") from error
+    return file_id
+
+
+async def complete(sender: Sender, channel: str, thread: str, file_id: str, name: str) -> None:
+    """Show an uploaded file in a conversation. Raises as every platform call; a yes means "soon"."""
     await sender.call(
         "files.completeUploadExternal",
         files=[{"id": file_id, "title": name}],
         channel_id=channel,
         thread_ts=thread,
-        initial_comment=comment,
     )
+
+
+async def hand_over(sender: Sender, channel: str, thread: str, name: str, data: bytes) -> None:
+    """Upload a file into a conversation, and look no further. Raises as every platform call."""
+    await complete(sender, channel, thread, await upload(sender, name, data), name)

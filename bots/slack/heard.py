@@ -61,11 +61,12 @@ class StopPressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """A person changed their message."""
+    """A person changed their message. `at`: when, as Slack writes it."""
 
     place: Place
     ref: str
     text: str
+    at: str
     source_keys: tuple[str, ...]
     author: Author
 

@@ -7,6 +7,8 @@ Must not know: Bolt, sockets, HTTP.
 
 from __future__ import annotations
 
+import math
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -37,11 +39,12 @@ from core.domain.decision import Decision, Private
 from core.domain.entities import Session
 from core.domain.errors import Closing, StoreError
 from core.domain.events import Author, ButtonPressed, CommandIssued, Event, MessageChanged, MessageReceived
-from core.domain.keys import Audience, ButtonId, Place
+from core.domain.keys import Audience, ButtonId
 from core.domain.rules.titles import title_of
 from core.domain.words import say
 from core.engine.ports import Intake
 
+_CHANGES_KEPT = 2_000
 _NAMES_MAX = 12  # people asked for by one payload
 
 log = structlog.get_logger("rejoinder.slack")
@@ -56,6 +59,7 @@ class Receiver:
         self._replies = replies
         self._roots = Roots(platform, language)
         self._lanes = Lanes()
+        self._changes: OrderedDict[str, float] = OrderedDict()  # when messages were changed last, as far as we heard
         self._language = language
         platform.stopped = self._stream_stopped
 
@@ -75,10 +79,8 @@ class Receiver:
                     await self._home(heard, me)
                 case StopPressed():
                     await self._stop(heard)
-                case Edited():
-                    await self._changed(heard.place, heard.ref, heard.text)
-                case Deleted():
-                    await self._changed(heard.place, heard.ref, "")
+                case Edited() | Deleted():
+                    await self._changed(heard)
                 case Revoked():
                     log.error("the workspace has thrown us out; everything is kept", code=heard.reason)
                     self._platform.sender.dead = heard.reason
@@ -114,9 +116,21 @@ class Receiver:
         self._name_threads(accepted.decision)
         return self._replies.give(self._helping(event, accepted.decision), desk)
 
-    async def _changed(self, place: Place, ref: str, text: str) -> None:
-        """A message reads otherwise now; perhaps what it gave its name to does, too."""
-        accepted = await self._intake.accept(MessageChanged(place=place, ref=ref, text=text))
+    async def changed(self, heard: Edited | Deleted) -> None:
+        """The same for what was changed while we were away. Raises `StoreError`, `Closing`."""
+        async with self._lanes.enter(heard.place.channel):
+            await self._changed(heard)
+
+    async def _changed(self, heard: Edited | Deleted) -> None:
+        """A message reads otherwise now; perhaps what it gave its name to does, too. What is older comes too late."""
+        at_s = float(heard.at) if isinstance(heard, Edited) else math.inf
+        if at_s < self._changes.get(heard.ref, 0.0):
+            return
+        text = heard.text if isinstance(heard, Edited) else ""
+        accepted = await self._intake.accept(MessageChanged(place=heard.place, ref=heard.ref, text=text))
+        self._changes[heard.ref] = at_s
+        if len(self._changes) > _CHANGES_KEPT:
+            self._changes.popitem(last=False)
         self._name_threads(accepted.decision)
 
     def _name_threads(self, decision: Decision) -> None:
@@ -161,19 +175,22 @@ class Receiver:
             place=ids.place(me.team, heard.channel),
             name="sessions",
             audience=Audience.DM,
+            unasked=True,
         )
         try:
             accepted = await self._intake.accept(event)
         except (StoreError, Closing) as error:
             log.warning("a Home was not shown", code=error.code)
             return
-        reply = accepted.decision.reply
-        if not accepted.duplicate and isinstance(reply, Private):
-            origin = Origin(channel=heard.channel)
-            view = render.home(
-                own(self._language, "home"), spelled(self._platform.reveal(reply.text)), reply.buttons, origin
-            )
-            self._replies.run(self._publish(heard.author.key.user, view))
+        if accepted.duplicate:
+            return
+        reply, origin = accepted.decision.reply, Origin(channel=heard.channel)
+        if isinstance(reply, Private):
+            text = spelled(self._platform.reveal(reply.text))
+            view = render.home(own(self._language, "home"), text, reply.buttons, origin)
+        else:
+            view = render.home(own(self._language, "outside"), "", (), origin)
+        self._replies.run(self._publish(heard.author.key.user, view))
 
     async def _publish(self, user: str, view: render.View) -> None:
         await self._platform.sender.attempt("views.publish", user_id=user, view=view)

@@ -16,7 +16,7 @@ from bots.slack.directory import Directory
 from bots.slack.sender import Sender
 from bots.slack.words import own
 from bots.slack.writing import LOST_PLACE, Reader
-from core.domain.errors import OutsideError, Refused
+from core.domain.errors import Ambiguous, OutsideError, Refused
 from core.domain.keys import Place
 
 _KEPT = 20_000
@@ -56,7 +56,7 @@ class LostPlaces:
         if len(self._told) > _KEPT:
             self._told.popitem(last=False)
         log.warning("a place is lost; its conversations are kept", code=error.code)
-        task = asyncio.create_task(self._tell(place.channel, user, error.code))
+        task = asyncio.create_task(self._tell(name, place.channel, user, error.code))
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
 
@@ -76,10 +76,13 @@ class LostPlaces:
             task.cancel()
         await asyncio.gather(*telling, return_exceptions=True)
 
-    async def _tell(self, channel: str, user: str, code: str) -> None:
+    async def _tell(self, name: str, channel: str, user: str, code: str) -> None:
+        text = own(self._language, "lost", channel=channel, code=code)
+        direct = ""
         try:
             direct = await self._directory.direct(user)
-        except OutsideError:
-            return
-        text = own(self._language, "lost", channel=channel, code=code)
-        await self._sender.attempt("chat.postMessage", channel=direct, text=text, unfurl_links=False)
+            await self._sender.call("chat.postMessage", channel=direct, text=text, unfurl_links=False)
+        except OutsideError as error:
+            log.info("somebody was not told that a place is lost", code=error.code)
+            if not direct or not isinstance(error, Ambiguous):  # else it may stand there, and twice would be worse
+                self._told.pop(name, None)

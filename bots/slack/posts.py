@@ -140,13 +140,13 @@ class Posts:
         return keyless[-1].ref if keyless else None
 
     async def ours(self, place: Place, since: str, *, inclusive: bool = False) -> list[Standing] | Unreadable:
-        """Our messages in a place from `since` (ts) on, oldest first."""
+        """Our messages in a place from `since` (ts) on, oldest first; a file of ours is none: see `uploads`."""
         me = await self._identity.get()
         found = await self.read(place, since, inclusive=inclusive)
         if isinstance(found, Unreadable):
             return found
         own = [each for each in found if text_at(each, "bot_id") == me.bot or text_at(each, "user") == me.user]
-        return [_standing(each, place) for each in own]
+        return [_standing(each, place) for each in own if not listed(each, "files")]
 
     async def read(
         self, place: Place, since: str, *, inclusive: bool = False, pages: int = PAGES_MAX

@@ -203,7 +203,8 @@ def _modal(title: str, blocks: Blocks, origin: Origin) -> View:
 
 def home(greeting: str, text: str, buttons: Sequence[Button], origin: Origin) -> View:
     """A person's Home: their conversations, each with its button."""
-    blocks: Blocks = [*sections(greeting), {"type": "divider"}, *sections(text), *rows(buttons, in_message=False)]
+    told: Blocks = [{"type": "divider"}, *sections(text)] if text else []
+    blocks: Blocks = [*sections(greeting), *told, *rows(buttons, in_message=False)]
     return {"type": "home", "blocks": blocks[: limits.VIEW_BLOCKS_MAX], "private_metadata": str(origin)}
 
 

@@ -165,7 +165,7 @@ class Replies:
             return
         try:
             for each in await self._export(given.export):
-                await files.hand_over(self._platform.sender, channel, thread, each.name, each.body, "")
+                await files.hand_over(self._platform.sender, channel, thread, each.name, each.body)
         except OutsideError as error:
             log.warning("an export was not handed over", code=error.code)
 

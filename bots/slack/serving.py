@@ -163,6 +163,11 @@ class Slack:
         if self.sockets is not None:
             await self.sockets.close()
 
+    def trouble(self) -> str:
+        """See `Served`."""
+        code = self.platform.sender.dead or (self.sockets.refused if self.sockets is not None else "")
+        return f"Slack does not accept our token ({code}); `rejoinder doctor` says what to do." if code else ""
+
     def end_streams(self) -> None:
         """Nothing of ours is an endless response."""
 

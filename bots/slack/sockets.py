@@ -1,8 +1,9 @@
 """Socket Mode: two connections, so that one may be exchanged while the other hears; and a watchdog.
 
-Knows: the SDK's client, that it retries a refused connection for ever and without a pause (ours pauses, and gives up
-when the token is dead), that closing may hang, and that a connection can be open and deaf: Slack tells us of our own
-messages, too, so hearing nothing at all after a post of ours means that nobody hears.
+Knows: the SDK's client, that it retries a refused connection for ever and without a pause (ours pauses, longer for a
+token that is not accepted: whoever took it away may give it back), that closing may hang, and that a connection can be
+open and deaf: Slack tells us of our own messages, too, so hearing nothing at all after a post of ours means that nobody
+hears.
 Must not know: what a payload says.
 """
 
@@ -36,6 +37,7 @@ LOOK_S = 15.0
 DEAF_S = 90.0  # nothing was heard for this long after a post of ours
 AGAIN_S = 300.0
 _DEAD = frozenset({"invalid_auth", "not_authed", "token_revoked", "account_inactive", "not_allowed_token_type"})
+DEAD_S = 60.0  # between two tries of a token that is not accepted
 
 log = structlog.get_logger("rejoinder.slack")
 _sdk_log = logging.getLogger("slack_sdk.socket_mode")
@@ -45,24 +47,31 @@ class _Client(SocketModeClient):
     """The SDK's client, with pauses between attempts."""
 
     failures = 0
+    refused = ""  # the code with which the app token is refused, "" while it is accepted
+    clock: Clock
 
     async def issue_new_wss_url(self) -> str:
-        """A new address to connect to; gives up only when the token is dead."""
+        """A new address to connect to; never gives up."""
         while True:
             try:
                 answer = await self.web_client.apps_connections_open(app_token=self.app_token)
             except SlackApiError as error:
                 code = error.response.get("error") if hasattr(error.response, "get") else ""
                 if code in _DEAD:
-                    self.closed = True
-                    log.error("Slack does not accept the app token any more", code=code)  # noqa: TRY400
-                    raise
-                await self._pause(str(code))
+                    await self._rest(str(code))
+                else:
+                    await self._pause(str(code))
             except Exception as error:  # noqa: BLE001  (whatever the network does, we come again)
                 await self._pause(type(error).__name__)
             else:
-                self.failures = 0
+                self.failures, self.refused = 0, ""
                 return str(answer["url"])
+
+    async def _rest(self, code: str) -> None:
+        if not self.refused:
+            log.error("Slack does not accept the app token any more; asking once a minute", code=code)
+        self.refused = code
+        await self.clock.sleep(DEAD_S)
 
     async def _pause(self, why: str) -> None:
         pause_s = PAUSES_S[min(self.failures, len(PAUSES_S) - 1)]
@@ -95,6 +104,7 @@ class Sockets:
             web = web_client(self._sender.api_url, self._sender.session)
             client = _Client(self._app_token, logger=_sdk_log, web_client=web, ping_interval=self._ping_s)
             client.proxy = web.proxy
+            client.clock = self._clock
             client.socket_mode_request_listeners.append(self._take)
             client.message_listeners.append(self._hear)
             self._clients.append(client)
@@ -111,6 +121,11 @@ class Sockets:
     def connected(self) -> int:
         """How many connections stand."""
         return sum(each.current_session is not None and not each.current_session.closed for each in self._clients)
+
+    @property
+    def refused(self) -> str:
+        """The code with which Slack refuses the app token, "" while it accepts it."""
+        return next((each.refused for each in self._clients if each.refused), "")
 
     async def close(self) -> None:
         """Hear nothing more; what is being taken is finished by whoever takes it."""

@@ -19,7 +19,7 @@ SCOPES: Mapping[str, str] = {
     "chat:write": "answer",
     "commands": "/resume, /rejoinder and the shortcuts",
     "files:read": "read files that are sent to the bot",
-    "files:write": "hand over an export of one's own data",
+    "files:write": "give a long block of an answer, or an export of one's own data, as a file",
     "groups:history": "the same in private channels",
     "groups:read": "know that a channel is private",
     "im:history": "hear direct messages",

@@ -5,7 +5,8 @@ payload is trusted: every field is asked for with its type, ids must look like i
 be understood is `Ignored`, never an error: a payload that we cannot read must be acknowledged, or it comes for ever.
 
 Corner cases: one mention comes as `app_mention` and as `message` with the same ts; an edit comes as
-`message_changed`, also when Slack only added a preview; a press in a modal has no channel, the modal carries it.
+`message_changed`, also when Slack only added a preview, and when a message was deleted to which there are replies (a
+tombstone stands in its place then, openclaw/openclaw #22035); a press in a modal has no channel, the modal carries it.
 Must not know: Bolt, the Web API.
 """
 
@@ -36,6 +37,7 @@ from core.domain.keys import Audience
 TEXT_MAX_CHARS = 40_000  # Slack truncates a message there (chat.postMessage)
 FILES_MAX = 10  # of one message; more than a person means us to read
 _SPOKEN = ("", "file_share", "thread_broadcast", "me_message")  # subtypes that are a person's own words
+TOMBSTONE = "tombstone"  # subtype of what stands where a message with replies was deleted
 _REVOKING = ("tokens_revoked", "app_uninstalled")
 
 
@@ -52,6 +54,11 @@ def message(
     """A message out of the history; `late`: said while we were away."""
     event = {**found, "channel": channel, "type": "message"}
     return _message({"event": event}, me, names, audience, caught_up=late)
+
+
+def changed_late(found: Payload, channel: str, me: Me, names: Mapping[str, str]) -> Heard:
+    """What became meanwhile of a message out of the history."""
+    return _edited({"event": {"channel": channel, "message": found}}, me, names)
 
 
 def _event(body: Payload, me: Me, names: Mapping[str, str], audience: Audience) -> Heard:
@@ -183,6 +190,8 @@ def _edited(body: Payload, me: Me, names: Mapping[str, str]) -> Heard:
     event = at(body, "event")
     now, before = at(event, "message"), at(event, "previous_message")
     user, channel, ts = text_at(now, "user"), text_at(event, "channel"), text_at(now, "ts")
+    if text_at(now, "subtype") == TOMBSTONE:
+        return _deleted({"event": {**event, "deleted_ts": ts, "previous_message": {**now, **before}}}, me)
     if text_at(now, "bot_id") or user == me.user:
         return Ignored(why="a bot")
     if text_at(now, "text") == text_at(before, "text"):
@@ -195,9 +204,14 @@ def _edited(body: Payload, me: Me, names: Mapping[str, str]) -> Heard:
         place=ids.place(me.team, channel, thread),
         ref=str(ids.Ref(channel=channel, ts=ts, thread=thread)),
         text=decoded(typed.without_mention(said, me.user), names),
+        at=_when(text_at(now, "edited", "ts") or text_at(event, "event_ts")),
         source_keys=_more_keys(body, event) or (f"slack:x:{channel}:{ts}:{text_at(event, 'event_ts')}",),
         author=Author(key=ids.person(me.team, user), name=names.get(user, user)),
     )
+
+
+def _when(ts: str) -> str:
+    return ts if ids.is_ts(ts) else "0"
 
 
 def _deleted(body: Payload, me: Me) -> Heard:

@@ -115,6 +115,7 @@ class Session:
     asked_back: bool = False  # our last answer ended with a question
     tools: str = ""  # digest of the pinned `ToolList`, "" until the first request
     retention_told_ms: int | None = None  # when the coming deletion was announced
+    code_until_ms: int | None = None  # while its notice shows a code: when that expires
     retention_told_up_ms: int | None = None  # how long the program had been up in all, then
     language: str = ""  # of the owner, as far as it is known; "" = the installation's
 

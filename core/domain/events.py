@@ -77,6 +77,7 @@ class CommandIssued:
     name: str
     rest: str = ""
     audience: Audience = Audience.PUBLIC
+    unasked: bool = False  # nobody said it: a page that shows its answer was opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

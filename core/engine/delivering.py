@@ -3,14 +3,15 @@
 Knows: an answer is one or more parts, each a platform message that is opened once and then edited; the live text is
 followed until the turn is final. After a crash it looks first, then goes on in the same message under the same key.
 A further part is opened only when the text that makes it necessary is saved: else a crash could leave a message that
-the shorter text after it does not reach.
+the shorter text after it does not reach. What is better as a file comes with the last part, once the answer is final;
+where it cannot, it stays text.
 Must not know: which platform it is.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -20,9 +21,11 @@ from core.domain.entities import Card, EffectRow, Part, TurnState
 from core.domain.errors import Refused
 from core.domain.events import CardShown, Delivered, EffectDone, FileFetched, Outcome
 from core.domain.keys import Place
+from core.domain.rules.attaching import certain, over_chars, unsure, with_files
 from core.domain.rules.present import Shown, present
 from core.domain.rules.split import next_start, part_text
 from core.engine.live import LiveAnswer, LiveAnswers
+from core.engine.nofiles import FILE_UNSURE, NoFiles
 from core.engine.points import Point
 from core.engine.ports import AnswerState, Clock, Piece, Platform, Store, Unreadable
 
@@ -49,6 +52,27 @@ class _Standing:
     piece: Piece | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _View:
+    """An answer as it shall stand now, on a platform where a block of more than `most_chars` is a file (0: none is)."""
+
+    shown: Shown
+    most_chars: int
+    language: str
+
+    def safe(self, saved_chars: int) -> str:
+        """What a crash would leave of it."""
+        return certain(self.shown, saved_chars, self.most_chars, self.language)
+
+
+class _StaysTextError(Exception):
+    """The platform has refused the files of an answer."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class Delivering:
     """Carries visible effects out. Raises what the platform raises."""
 
@@ -68,6 +92,7 @@ class Delivering:
         self._clock = clock
         self._point = point
         self._following: dict[str, tuple[LiveAnswer, int]] = {}
+        self._no_files = NoFiles(clock)
 
     def idle(self, effect_id: str) -> bool:
         """Whether this delivery shows all there is, and waits for an answer to go on."""
@@ -86,11 +111,20 @@ class Delivering:
         live = self._live.open(found.turn, found.text)
         platform = self._platform(live.turn.place.platform)
         standing = [_Standing(part=each) for each in found.parts]
+        language = found.language or self._policy.language
+        refused = before = ""
         while True:
             version = live.version
-            shown = present(live.turn, live.text, found.language or self._policy.language)
-            await self._bring_up(platform, live, shown, standing, again=row.attempt > 1)
-            if shown.final and live.version == version:
+            view = self._view(platform, live, language, refused)
+            if standing and not view.shown.text.startswith(before[: standing[-1].part.start]):
+                _cut_anew(standing, view.shown.text, platform.limits.max_text_chars)
+            before = view.shown.text
+            try:
+                await self._bring_up(platform, live, view, standing, again=row.attempt > 1)
+            except _StaysTextError as no:
+                refused = no.code
+                continue
+            if view.shown.final and live.version == version:
                 self._live.close(effect.turn_id)
                 return Delivered(
                     turn_id=effect.turn_id, parts=tuple(replace(each.part, final=True) for each in standing)
@@ -101,11 +135,19 @@ class Delivering:
             finally:
                 del self._following[row.id]
 
+    def _view(self, platform: Platform, live: LiveAnswer, language: str, refused: str) -> _View:
+        """What shall stand now; `refused`: why the files of this answer stay text."""
+        shown = present(live.turn, live.text, language)
+        if refused or self._no_files.at(live.turn.place):
+            return _View(unsure(shown, language) if refused == FILE_UNSURE and shown.final else shown, 0, language)
+        most_chars = over_chars(platform.limits.max_text_chars)
+        return _View(with_files(shown, most_chars, language), most_chars, language)
+
     async def _bring_up(
-        self, platform: Platform, live: LiveAnswer, shown: Shown, standing: list[_Standing], *, again: bool
+        self, platform: Platform, live: LiveAnswer, view: _View, standing: list[_Standing], *, again: bool
     ) -> None:
         """Make every part read what it shall read now, opening parts that are missing."""
-        n = 0
+        n, shown = 0, view.shown
         start: int | None = standing[0].part.start if standing else 0
         most = platform.limits.max_text_chars
         live.held_back = False
@@ -114,7 +156,7 @@ class Delivering:
                 following: int | None = standing[n + 1].part.start
             else:
                 following = None if n + 1 < len(standing) else next_start(shown.text, start, most)
-                live.held_back = following is not None and next_start(_certain(live, shown), start, most) is None
+                live.held_back = following is not None and next_start(view.safe(live.saved_chars), start, most) is None
             last = following is None or live.held_back
             piece = Piece(
                 turn_id=live.turn.id,
@@ -122,6 +164,7 @@ class Delivering:
                 text=part_text(shown.text, start, following),
                 state=_STATES[shown.state] if last else AnswerState.DONE,
                 buttons=shown.buttons if last else (),
+                files=shown.files if last else (),
             )
             if n == len(standing):
                 part = Part(turn_id=live.turn.id, n=n, ref="", start=start)
@@ -140,14 +183,24 @@ class Delivering:
             return
         ref = standing.part.ref
         if not ref:
-            ref = await self._open(platform, live, piece, again=again)
+            ref = await self._open(platform, live, replace(piece, files=()), again=again)
+            standing.part = replace(standing.part, ref=ref)
             if piece.state is not AnswerState.STREAMING:
-                ref = await self._call(platform.write_answer(ref, piece))
+                ref = await self._rewrite(platform, live, ref, piece)
         else:
-            ref = await self._call(platform.write_answer(ref, piece))
+            ref = await self._rewrite(platform, live, ref, piece)
         standing.piece = piece
         standing.part = replace(standing.part, ref=ref, confirmed_chars=len(piece.text))
         self._live.part(standing.part)
+
+    async def _rewrite(self, platform: Platform, live: LiveAnswer, ref: str, piece: Piece) -> str:
+        try:
+            return await self._call(platform.write_answer(ref, piece))
+        except Refused as no:
+            if not piece.files:
+                raise
+            self._no_files.refused(live.turn.place, no)
+            raise _StaysTextError(no.code) from no
 
     async def _open(self, platform: Platform, live: LiveAnswer, piece: Piece, *, again: bool) -> str:
         key = f"{piece.turn_id}:{piece.n}"
@@ -213,6 +266,9 @@ class Delivering:
         return result
 
 
-def _certain(live: LiveAnswer, shown: Shown) -> str:
-    """As much of what is shown as a crash would leave: not a remark under it, and of the text what is saved."""
-    return shown.text if shown.final else shown.text[: live.saved_chars]
+def _cut_anew(standing: Sequence[_Standing], text: str, most_chars: int) -> None:
+    """The text is another one, not only longer: its parts begin elsewhere."""
+    start = standing[0].part.start
+    for each in standing[1:]:
+        start = next_start(text, start, most_chars) or len(text)
+        each.part = replace(each.part, start=start)

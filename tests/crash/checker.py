@@ -48,9 +48,10 @@ _LEFT = {
 
 _STUCK = (
     "SELECT k.state, c.buttons FROM task AS k JOIN card AS c ON c.key = 'task:' || k.id"
-    " WHERE (c.buttons = '[]') <> (k.state = 'done') OR k.state NOT IN ('done', 'paused')"
+    " WHERE (c.buttons = '[]') <> (k.state <> 'paused') OR k.state NOT IN ('done', 'paused', 'stopped', 'failed')"
 )
-_PAUSED = "SELECT goal FROM task WHERE state = 'paused'"
+_TASKS = "SELECT goal, state FROM task"
+_RUNNING_MAX = 2  # tasks of a person: a further one is refused
 _SHOWN = f"{TURN.select} WHERE step_id = ''"
 
 Answers = Callable[[str], tuple[str | None, bool]]  # see `talker.read_answer`
@@ -66,7 +67,7 @@ class _Found:
     posts: list[Post]
     waiting: list[tuple[str, int]]  # text, held
     cards: dict[str, tuple[str, bool]]  # ref of the post -> kind, has buttons
-    paused: set[str]  # goals of tasks that wait for a click
+    tasks: dict[str, str]  # their goals and states
     sources: set[str]
     wrong: list[str]
 
@@ -74,7 +75,7 @@ class _Found:
 async def check(stage: Stage) -> None:
     """Raise `AssertionError` with everything that is wrong at the story's end."""
     stage.fuse.disarm()  # looking is not part of the story
-    most = len(stage.lives) + stage.model.mishaps_met + stage.stops
+    most = len(stage.lives) + stage.model.mishaps_met + stage.stops + stage.anew
     wrong = [f"{text!r} was asked for {n} times" for text, n in stage.model.calls.items() if n > most]
     wrong += [f"notes were asked for {n} times" for n in stage.model.summaries.values() if n > most]
     wrong += await stage.life.store.read(lambda conn: look(conn, stage.spoken))
@@ -93,15 +94,23 @@ def _most(stage: Stage, what: str) -> int:
 def _unexplained(conn: sqlite3.Connection, stage: Stage) -> list[str]:
     """Turns that ended otherwise than answered, although nothing in the story explains it."""
     wrong = []
-    if conn.execute(_PAUSED).fetchone() and not (stage.stops or stage.model.mishaps_met):
+    poor = stage.house.policy.budget_person_day is not None
+    states = {state for _, state in conn.execute(_TASKS)}
+    if "paused" in states and not (stage.stops or stage.model.mishaps_met or poor):
         wrong.append("a task was paused by nobody")
+    if "stopped" in states and not stage.stops:
+        wrong.append("a task was stopped by nobody")
+    if "failed" in states and not (stage.model.mishaps_met or poor):
+        wrong.append("a task failed without a reason")
     for turn in map(TURN.decode, conn.execute(TURN.select)):
         if turn.state is TurnState.STOPPED and not stage.stops:
             wrong.append("stopped by nobody")
         if turn.state is TurnState.FAILED:
             died = stage.deaths > 0 and stage.deaths + stage.model.mishaps_met >= ATTEMPTS_MAX
             explained = died if turn.failure == DIED else stage.model.mishaps_met > 0
-            if not explained or turn.failure.startswith("budget"):
+            if turn.failure.startswith("budget"):
+                explained = poor
+            if not explained:
                 wrong.append(f"failed without a reason: {turn.failure}")
     return wrong
 
@@ -154,7 +163,7 @@ def _find(conn: sqlite3.Connection) -> _Found:
         parts=[PART.decode(row) for row in conn.execute(PART.select)],
         posts=[POST.decode(row[1:], n=row[0]) for row in conn.execute(_POSTS)],
         waiting=conn.execute("SELECT text, held FROM waiting ORDER BY n").fetchall(),
-        paused={row[0] for row in conn.execute(_PAUSED)},
+        tasks=dict(conn.execute(_TASKS).fetchall()),
         cards={
             ref: (key.partition(":")[0], buttons != "[]")
             for ref, key, buttons in conn.execute("SELECT ref, key, buttons FROM card")
@@ -171,7 +180,7 @@ def _check_messages(found: _Found, spoken: list[Spoken]) -> None:
     choice_open = any(kind in ("mailbag", "moved") and buttons for kind, buttons in found.cards.values())
     chosen = {kind for kind, _ in found.cards.values()} & {"mailbag", "moved"}
     by_text = {each.text: each for each in people}
-    goals = {each for each in found.paused if not stands[each]}  # they become messages when their steps are over
+    goals = _no_messages(found, spoken, stands)
     spoken = [each for each in spoken if each.say.text not in goals or each.key not in found.sources]
     for each in spoken:
         text = each.say.text
@@ -191,6 +200,14 @@ def _check_messages(found: _Found, spoken: list[Spoken]) -> None:
     unknown = stands - Counter(each.say.text for each in spoken)
     if unknown:
         found.wrong.append(f"nobody said {list(unknown)}")
+
+
+def _no_messages(found: _Found, spoken: list[Spoken], stands: Counter[str]) -> set[str]:
+    """Goals that need not stand in the history: they do when the steps are over. A third task at once is refused."""
+    goals = {each for each, state in found.tasks.items() if state != "done" and not stands[each]}
+    if len(found.tasks) >= _RUNNING_MAX:
+        goals |= {each.say.text for each in spoken if each.is_goal and each.say.text not in found.tasks}
+    return goals
 
 
 def _check_tasks(conn: sqlite3.Connection) -> list[str]:

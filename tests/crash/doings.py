@@ -47,7 +47,7 @@ async def _command(stage: Stage, act: Command, n: int) -> None:
     if "{code}" in act.text and not stage.code:
         stage.code = await _code_in(stage, "t1")
     text = act.text.replace("{code}", stage.code)
-    stage.stops += text == "/stop"
+    stage.stops += text in ("/stop", "/new")  # which pauses tasks
     if act.opens:
         await _open(stage, text, act.person, (act.thread, act.workspace), f"c{n}")
     elif act.thread in stage.rooms:

@@ -67,6 +67,7 @@ class Spoken:
     held: bool = False  # it was still on the board when a process started
     swapped: bool = False  # delivered before or after its time
     forgotten: bool = False  # its author has had it deleted
+    is_goal: bool = False  # of a task
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,6 +89,7 @@ class Stage:
     lives: list[Fuse] = field(default_factory=list)
     deaths: int = 0
     stops: int = 0
+    anew: int = 0  # how often a step of a task was begun anew
     wrong: list[str] = field(default_factory=list)
     model: Talker = field(init=False)
     rooms: dict[str, Place] = field(default_factory=dict)  # where the threads of the story stand
@@ -241,7 +243,7 @@ class Stage:
         say = Say(text=command.text.removeprefix(TASK), person=command.person, thread=command.thread)
         if all(each.say != say for each in self.spoken):
             key = ids.command_key(ids.person_key(say.workspace, say.person), key)
-            self.spoken.append(Spoken(say=say, key=key, sent=key, swapped=True))
+            self.spoken.append(Spoken(say=say, key=key, sent=key, swapped=True, is_goal=True))
 
     async def _say(self, spoken: Spoken) -> None:
         say, place = spoken.say, self.rooms[spoken.say.thread]
@@ -275,6 +277,9 @@ class Stage:
             return
         self._presses[n] = pressed
         self.stops += act.label in ("Stop", "Pause")
+        if act.label == "Retry":
+            self.anew += 1
+            self.model.anew()
         await self.chat.press(
             Pressing(person=act.person, message=pressed.message, button=pressed.button, key=pressed.key)
         )

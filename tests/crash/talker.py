@@ -28,6 +28,7 @@ WORDS = 12
 _CHUNK_WORDS = 3
 _PAUSE_S = 0.3
 _REPEATED_CHARS = 12
+_GOAL = re.compile(r"<goal>\n(.*)\n</goal>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,9 @@ def text_for(question: str) -> str:
     return f"<{head}> " + " ".join(f"word{n}" for n in range(1, WORDS + 1)) + "."
 
 
-PLAN = plan(("first", ()), ("second", ()), ("third", (1, 2)))
+def plan_for(goal: str) -> str:
+    """The plan for a goal: two steps side by side, and one that needs them. No other goal has steps of these titles."""
+    return plan((f"first of {goal}", ()), (f"second of {goal}", ()), (f"third of {goal}", (1, 2)))
 
 
 def for_task(question: str) -> str:
@@ -82,7 +85,8 @@ def for_task(question: str) -> str:
     if name == ANSWER:
         return text_for(question.partition(RESULTS_PREFIX)[0])
     if name == PLAN_CALL:
-        return PLAN
+        goal = _GOAL.search(question)
+        return plan_for(goal[1] if goal is not None else "")
     step = name_of(question)
     return "" if step == CHAT else text_for(f"step {step}")
 
@@ -161,6 +165,11 @@ class Talker:
         """These results of steps are in the store: nobody may ask for them again."""
         self._recorded |= set(results)
 
+    def anew(self) -> None:
+        """Somebody wants a step begun anew: what was saved of one may be said again."""
+        self._saved = {text: n for text, n in self._saved.items() if not text.startswith("<step ")}
+        self._seen = {text: n for text, n in self._seen.items() if not text.startswith("<step ")}
+
     async def _notes(self, request: ModelRequest) -> AsyncGenerator[Said | Finished, None]:
         """The notes on a conversation; the first words of its first message are the goal."""
         asked = text_of(request.messages[0]["content"])
@@ -183,7 +192,7 @@ class Talker:
             text = for_task(question) or text_for(question)
             if text in self._recorded:
                 self.wrong.append(f"a finished step was worked on again: {text!r}")
-            if text != PLAN:
+            if not text.startswith("{"):  # a plan is made anew
                 self._not_again(text, 0)
             return _Call(text=text, known=0, repeats=0)
         known = [text for text in self.calls if text.startswith(partial)]

@@ -11,6 +11,7 @@ import itertools
 import os
 import random
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from core.domain.decision import Policy
 from core.domain.rules.attempts import ATTEMPTS_MAX, DEATHS_MAX
+from core.domain.rules.budget import STEP_TOKENS, price_of_turn
 from core.engine.points import POINTS
 from tests.crash.acts import (
     Act,
@@ -85,6 +88,21 @@ threads = st.sampled_from(("t1", "t2"))
 leaps = st.builds(Leap, seconds=st.sampled_from((1_860.0, 1_800.0, 86_400.0)))
 presses = st.builds(Press, label=st.sampled_from(LEFT), person=people, thread=threads)
 carries = st.builds(Carry, to=st.just(""), workspace=st.sampled_from(("home", "away")), person=people, thread=threads)
+tasks = st.builds(Command, text=st.just("/task "), person=people, thread=threads)
+AGAIN = ("Resume", "Resume", "Retry", "Skip", "Stop", "Write the answer")
+moments = st.builds(Wait, seconds=st.sampled_from((0.3, 1.5, 3.0, 6.0)))
+ours = st.builds(Command, text=st.just("/task "), thread=st.just("t1"))
+again = st.builds(Press, label=st.sampled_from(AGAIN), thread=st.just("t1"))
+trouble: st.SearchStrategy[Act] = st.one_of(
+    st.builds(Press, label=st.sampled_from(("Pause", "Stop")), thread=st.just("t1")),
+    st.builds(Mishaps, of=st.lists(mishaps, min_size=1, max_size=3).map(tuple)),
+    st.builds(Arm, point=st.sampled_from((*POINTS, *WRITER_POINTS)), more=st.integers(1, 12)),
+    st.builds(Leap, seconds=st.sampled_from((1_860.0, 86_400.0))),
+)
+soon = st.builds(Wait, seconds=st.sampled_from((0.9, 2.1, 3.6)))  # a task takes five seconds
+steered = st.tuples(ours, soon, trouble, soon, again, moments)
+alone = st.one_of(ours, tasks, again, moments, acts).map(lambda act: (act,))
+working: st.SearchStrategy[tuple[Act, ...]] = st.one_of(steered, steered, alone)
 leaving: st.SearchStrategy[Act] = st.one_of(leaps, leaps, presses, presses, carries, acts, acts)
 
 
@@ -126,26 +144,54 @@ def named(story: list[Act]) -> tuple[Act, ...]:
     def clear(wobble: Wobble) -> bool:
         return wobble is Wobble.NOT_SENT or next(unclear) < ATTEMPTS_MAX
 
-    filled = (fill(act) for act in story)
-    return tuple(replace(act, to=f"w{n}") if isinstance(act, Carry) else act for n, act in enumerate(filled))
+    return tuple(_placed(fill(act), n) for n, act in enumerate(story))
+
+
+def _placed(act: Act, n: int) -> Act:
+    """A conversation goes where no other has gone, and no goal is another's."""
+    match act:
+        case Carry():
+            return replace(act, to=f"w{n}")
+        case Command(text="/task "):
+            return replace(act, text=f"/task g{n}")
+        case _:
+            return act
+
+
+def at_work(story: list[tuple[Act, ...]]) -> tuple[Act, ...]:
+    """A story in which somebody has a task from the beginning."""
+    hello = Say(text="", person="alice", thread="t1")
+    begin = Command(text="/task ", person="alice", thread="t1")
+    return named([hello, Wait(seconds=1.5), begin, *itertools.chain.from_iterable(story)])
 
 
 sizes = st.sampled_from((WHOLE, WHOLE, 100))  # characters of one message
+CALL = price_of_turn(Policy(), STEP_TOKENS)
+PURSES = (None, None, CALL + 300, CALL + 600, 2 * CALL + 300)  # what a day may cost in a story of tasks
+Stories = st.SearchStrategy[tuple[Act, ...]]
+KINDS: dict[str, Callable[[int], Stories]] = {  # stories of at most so many acts
+    "talking": lambda most: st.lists(acts, min_size=3, max_size=most).map(named),
+    "leaving": lambda most: st.lists(leaving, min_size=3, max_size=most).map(named),
+    "working": lambda most: st.lists(working, min_size=3, max_size=most).map(at_work),
+}
 
 
-def tell(template: Path, folder: Path, story: tuple[Act, ...], part_chars: int) -> None:
+def purses(kind: str) -> st.SearchStrategy[int | None]:
+    """What a day may cost."""
+    return st.sampled_from(PURSES) if kind == "working" else st.none()
+
+
+def tell(template: Path, folder: Path, story: tuple[Act, ...], part_chars: int, purse: int | None) -> None:
     """Play one story on a fresh file."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     path = Path(shutil.copyfile(template, folder / "rejoinder.db"))
     with asyncio.Runner() as runner:
-        runner.run(play(path, story, {}, House(part_chars=part_chars)))
+        runner.run(play(path, story, {}, House(part_chars=part_chars, policy=Policy(budget_person_day=purse))))
 
 
-@pytest.mark.parametrize(("of", "examples"), [(acts, 200), (leaving, 80)], ids=["talking", "leaving"])
-def test_no_story_loses_or_doubles_anything(
-    template: Path, tmp_path: Path, of: st.SearchStrategy[Act], examples: int
-) -> None:
+@pytest.mark.parametrize(("kind", "examples"), [("talking", 200), ("leaving", 80), ("working", 80)])
+def test_no_story_loses_or_doubles_anything(template: Path, tmp_path: Path, kind: str, examples: int) -> None:
     """Whatever people and platforms do, in whatever order, and wherever the process dies: answered once, in order."""
 
     @settings(
@@ -156,16 +202,16 @@ def test_no_story_loses_or_doubles_anything(
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(story=st.lists(of, min_size=3, max_size=12).map(named), part_chars=sizes)
-    def every(story: tuple[Act, ...], part_chars: int) -> None:
-        tell(template, tmp_path / "life", story, part_chars)
+    @given(story=KINDS[kind](12), part_chars=sizes, purse=purses(kind))
+    def every(story: tuple[Act, ...], part_chars: int, purse: int | None) -> None:
+        tell(template, tmp_path / "life", story, part_chars, purse)
 
     every()
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("of", [acts, leaving], ids=["talking", "leaving"])
-def test_no_story_of_many_loses_or_doubles_anything(template: Path, tmp_path: Path, of: st.SearchStrategy[Act]) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_story_of_many_loses_or_doubles_anything(template: Path, tmp_path: Path, kind: str) -> None:
     """The same with thousands of stories that were never told before."""
     first = random.SystemRandom().getrandbits(32)
     count = 0
@@ -178,11 +224,11 @@ def test_no_story_of_many_loses_or_doubles_anything(template: Path, tmp_path: Pa
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
-    @given(story=st.lists(of, min_size=3, max_size=30).map(named), part_chars=sizes)
-    def every(story: tuple[Act, ...], part_chars: int) -> None:
+    @given(story=KINDS[kind](30), part_chars=sizes, purse=purses(kind))
+    def every(story: tuple[Act, ...], part_chars: int, purse: int | None) -> None:
         nonlocal count
         count += 1
-        tell(template, tmp_path / "life", story, part_chars)
+        tell(template, tmp_path / "life", story, part_chars, purse)
 
     try:
         every()

@@ -25,6 +25,7 @@ class Mortal:
         self, http: aiohttp.ClientSession, folder: Path, environment: Mapping[str, str], spots: Sequence[Spot] = ()
     ) -> None:
         self.deaths = 0
+        self.alive = False  # it takes work
         self.wrong: list[str] = []
         self._http = http
         self._folder = folder
@@ -84,10 +85,12 @@ class Mortal:
         except EndedEarly:
             await self._died()
             return False
+        self.alive = True
         return True
 
     async def _died(self) -> None:
         code = await self.bot.gone()
+        self.alive = False
         self.deaths += 1
         if code != KILLED:
             self.wrong.append(f"it ended by itself with {code}:\n{self.bot.said[-2000:]}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.deaths.seats import ACK_S, Act
@@ -17,12 +17,13 @@ class DiscordAct:
     """A click or a command."""
 
     one: Interaction
+    stands: Callable[[], bool] = lambda: False
     made: float = field(default_factory=time.monotonic)
 
     @property
     def kept(self) -> bool:
-        """See `Act`: whoever did not get an answer reads that the application did not respond."""
-        return False
+        """See `Act`: whoever reads that the application did not respond types it anew, but not what stands there."""
+        return self.stands()
 
     @property
     def failed(self) -> bool:
@@ -81,8 +82,10 @@ class OnDiscord:
         return None
 
     def task(self, who: str, goal: str) -> Act:
-        """See `Seat`."""
-        return self.command(who, "task", goal=goal)
+        """See `Seat`: the goal is quoted in the channel, and its thread hangs on that."""
+        channel = self._server.people.channel("general")
+        one = self._server.people.slash(who, channel, "task", goal=goal)
+        return DiscordAct(one, lambda: f"> {goal}" in self._server.texts(channel))
 
     def command(self, who: str, name: str, **options: str) -> Act:
         """See `Seat`."""

@@ -33,6 +33,11 @@ AGAIN_S = 6.0  # after a death a person looks so long for what they were promise
 OPEN = "SELECT count(*) FROM effect WHERE state IN ('pending', 'started') AND kind <> 'Mark'"
 
 
+def plain(text: str) -> str:
+    """A text without the stars of a heading that is bold here and a block's title there."""
+    return text.lstrip("*")
+
+
 @dataclass(slots=True, kw_only=True)
 class Stage:
     """What a story is told with."""
@@ -75,7 +80,9 @@ class Stage:
 
     def begins(self, text: str) -> list[str]:
         """The threads in which a message of the bot begins like this."""
-        return [each for each in self.seat.threads() if any(said.startswith(text) for said in self.seat.texts(each))]
+        return [
+            each for each in self.seat.threads() if any(plain(said).startswith(text) for said in self.seat.texts(each))
+        ]
 
     def one(self, sql: str, *values: str) -> int:
         """A number from the program's database; 0 while that is not there yet."""
@@ -111,7 +118,7 @@ class Stage:
         """Wait until nothing is left to do, and end the program calmly."""
         quiet = 0
         for _ in range(round(PATIENCE_S / 0.1)):
-            quiet = 0 if self.one(OPEN) else quiet + 1
+            quiet = quiet + 1 if self.mortal.alive and not self.one(OPEN) else 0
             if quiet > QUIET_LOOKS:
                 break
             await asyncio.sleep(0.1)

@@ -49,7 +49,7 @@ async def told(name: str, story: str, folder: Path, spots: Sequence[Spot] = ()) 
         mortal = stage.mortal
         passed = mortal.passed
     check(mortal.bot.database)
-    return [f"{story} {' '.join(map(str, spots))}: {each}" for each in wrong], mortal.deaths, passed
+    return [f"{name} {story} {' '.join(map(str, spots))}: {each}" for each in wrong], mortal.deaths, passed
 
 
 @pytest.fixture(scope="module")

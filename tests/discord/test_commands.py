@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from bots.discord import commands
 from core.domain.codes import code_of, grouped
 from core.domain.rules.commands import COMMANDS
+from core.engine.points import nowhere
 from storage.rows import TICKET
+from tests.crash.fuse import Fuse, Spot
 from tests.kit.discord_house import House
 from tests.kit.discord_interactions import Interaction
 from tests.kit.discord_oracle import OpenApi
+from tests.kit.discord_server import DiscordServer
 from tests.kit.discord_world import Channel
 from tests.kit.world import KEYS
 
@@ -233,3 +237,53 @@ async def test_no_code_is_on_the_disk(house: House) -> None:
         data = file.read_bytes()
         assert code.encode() not in data
         assert code.replace("-", "").encode() not in data
+
+
+async def down_for_a_while(house: House) -> None:
+    """The process is dead, and Discord tells whoever has typed something that the application did not respond."""
+    house.discord.time.advance(4.0)
+    house.clock.advance(4_000)
+    await house.start()
+
+
+async def test_what_was_typed_anew_is_done_once(house: House) -> None:
+    """The bot was away; whoever was told that nothing came of it typed it anew, and gets it answered twice."""
+    discord = house.discord
+    channel = discord.people.channel("general")
+    model = house.script(["Once."], ["Twice."])
+    await house.crash()
+    discord.people.slash("alice", channel, "ask", text="what is it?")
+    await down_for_a_while(house)
+    await told(house, discord.people.slash("alice", channel, "ask", text="what is it?"))
+    (starter,) = await discord.until(lambda: discord.ours(channel))
+    await house.answered(starter["id"], "Once.")
+    assert len(model.requests) == 1
+
+
+async def test_what_had_begun_when_it_died_goes_on(discord: DiscordServer, tmp_path: Path) -> None:
+    """The question stands there quoted, and whoever waits for it waits for ever."""
+    house = House(tmp_path / "begun.db", discord)
+    house.script(["Once."])
+    fuse = Fuse(Spot(point="accept.before_commit", hit=1))
+    house.point = fuse.point
+    await house.start()
+    channel = discord.people.channel("general")
+    discord.people.slash("alice", channel, "ask", text="what is it?")
+    (starter,) = await discord.until(lambda: discord.ours(channel))
+    await discord.until(lambda: fuse.dead)
+    await house.crash()
+    house.point = nowhere
+    await down_for_a_while(house)
+    await house.answered(starter["id"], "Once.")
+    await house.stop()
+
+
+async def test_a_clock_that_is_ahead_changes_nothing(house: House) -> None:
+    """The machine's clock is a minute ahead of Discord's: every question seems to come too late, and none is taken."""
+    discord = house.discord
+    house.clock.advance(60_000)
+    channel = discord.people.channel("general")
+    house.script(["Once."])
+    discord.people.slash("alice", channel, "ask", text="what is it?")
+    (starter,) = await discord.until(lambda: discord.ours(channel))
+    await house.answered(starter["id"], "Once.")

@@ -37,6 +37,15 @@ class DiscordStage:
         ref = f"{channel.id}/{said['id']}"
         return place, ref, f"{ref}/{said['attachments'][0]['id']}" if file is not None else ""
 
+    async def write(self, ref: str, piece: Piece) -> str:
+        """See `Stage`."""
+        return await self.platform.write_answer(ref, piece)
+
+    async def files(self, place: Place) -> list[tuple[str, bytes]]:
+        """See `Stage`."""
+        shown = [file for each in self.discord.ours(place.thread or place.channel) for file in each["attachments"]]
+        return [(each["filename"], self.discord.world.files[each["id"]]) for each in shown]
+
     async def seen(self, place: Place) -> list[Seen]:
         """See `Stage`."""
         return [

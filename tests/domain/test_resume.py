@@ -80,13 +80,30 @@ def test_every_way_to_be_refused_is_one_decision(language: str) -> None:
         view(BOB),
         view(BOB, ticket=replace(TICKET, private=True)),
         view(BOB, guesses=full),
-        view(ticket=replace(TICKET, state=TicketState.USED)),
-        view(ticket=replace(TICKET, state=TicketState.REVOKED)),
-        view(ticket=replace(TICKET, expires_ms=NOW)),
+        view(BOB, ticket=replace(TICKET, state=TicketState.USED)),
+        view(BOB, ticket=replace(TICKET, state=TicketState.REVOKED)),
+        view(BOB, ticket=replace(TICKET, expires_ms=NOW)),
         view(session=replace(SESSION, phase=Phase.ERASED)),
     ]
     replies = {decide(replace(each, policy=policy), asked(), STAMP).reply for each in views}
     assert replies == {Private(text=LANGUAGES[language]["resume.refused"])}
+
+
+@pytest.mark.parametrize(
+    ("ticket", "words"),
+    [
+        (replace(TICKET, expires_ms=NOW), "resume.expired"),
+        (replace(TICKET, state=TicketState.USED), "resume.spent"),
+        (replace(TICKET, state=TicketState.REVOKED), "resume.spent"),
+        (replace(TICKET, state=TicketState.REPLACED), "resume.spent"),
+    ],
+)
+def test_the_owner_is_told_what_became_of_a_code(ticket: Ticket, words: str) -> None:
+    """Somebody types the code on their own notice, and is treated like a thief."""
+    reply = decide(view(ticket=ticket), asked(), STAMP).reply
+    assert isinstance(reply, Private)
+    assert reply.text == LANGUAGES["en"][words]
+    assert [ButtonId.parse(each.id).verb for each in reply.buttons] == ["resume"]
 
 
 def test_a_refusal_tells_nothing_to_the_store_but_the_count() -> None:

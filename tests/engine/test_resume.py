@@ -77,7 +77,7 @@ async def test_a_code_can_be_typed_as_a_message(world: World) -> None:
 
 
 async def test_one_text_for_every_code_that_opens_nothing(world: World) -> None:
-    """Unknown, malformed, used, revoked, expired or somebody else's: the answer is the same, byte by byte."""
+    """Unknown, malformed, used, revoked, expired, not theirs: who does not own it gets one answer, byte by byte."""
     code = await noticed(world)
     first = await carried(world)
     second = await carried(world)
@@ -87,17 +87,49 @@ async def test_one_text_for_every_code_that_opens_nothing(world: World) -> None:
         said(await resume(world, "bob", "ABCD-EFGH-JKMN-PQRS", thread="t5")),  # unknown
         said(await resume(world, "bob", "what?", thread="t5")),  # no code at all
     ]
-    revoked = said(await resume(world, "alice", first, thread="t3"))
     await resume(world, "alice", second, thread="t3")
-    used = said(await resume(world, "alice", second, thread="t4"))
+    revoked = said(await resume(world, "carol", first, thread="t3"))
+    used = said(await resume(world, "carol", second, thread="t4"))
     await pass_time(world, 48 * HOUR)
-    expired = said(await resume(world, "alice", code, thread="t4"))
-    expired_message = said(await world.say("alice", f"resume {code}", thread="t4"))
+    expired = said(await resume(world, "carol", code, thread="t4"))
+    expired_message = said(await world.say("carol", f"resume {code}", thread="t4"))
     by_id = said(await resume(world, "bob", (await session(world)).id, thread="t5"))
     locked = [said(await resume(world, "eve", f"ABCD-EFGH-JKMN-PQR{n}", thread="t6")) for n in range(8)]
     everything = {*said_to_bob, revoked, used, expired, expired_message, by_id, *locked}
     assert {each.encode() for each in everything} == {REFUSED.encode()}
     assert (await session(world)).home.thread == "t3"
+
+
+async def test_an_owner_is_told_what_became_of_their_code(world: World) -> None:
+    """Somebody types the code from their own notice and is told nothing, or is left without a way on."""
+    code = await noticed(world)
+    await pass_time(world, 25 * HOUR)
+    await pass_time(world, 23 * HOUR)
+    (notice,) = [each for each in await world.posts() if ":idle:" in each.key]
+    assert "The code that stood here has expired." in notice.text
+    assert "/resume" not in notice.text
+    assert next(each.label for each in notice.buttons) == "Resume"
+    accepted = await resume(world, "alice", code, thread="t3")
+    assert said(accepted).startswith("That code has expired; your conversation has not.")
+    await choose(world, "alice", accepted, "Resume", thread="t3")
+    assert (await session(world)).home.thread == "t3"
+    along = await carried(world, thread="t3")
+    await resume(world, "alice", along, thread="t4")
+    assert said(await resume(world, "alice", along, thread="t5")).startswith("That code was used")
+
+
+async def test_a_notice_keeps_its_code_until_it_expires_and_no_longer(world: World) -> None:
+    """The notice shows a dead code until the next step, or drops a live one; a return takes the look back."""
+    code = await noticed(world)
+    (ticket,) = await tickets(world)
+    await pass_time(world, 25 * HOUR)
+    assert code in (await world.posts())[-1].text
+    assert (await session(world)).due_ms == ticket.expires_ms
+    await press(world, "alice", "Resume")
+    assert (await session(world)).code_until_ms is None
+    await pass_time(world, 48 * HOUR)
+    first = next(each for each in await world.posts() if ":idle:" in each.key)
+    assert "expired" not in first.text
 
 
 async def test_a_code_lives_for_48_hours_to_the_millisecond(world: World) -> None:
@@ -106,9 +138,9 @@ async def test_a_code_lives_for_48_hours_to_the_millisecond(world: World) -> Non
     (ticket,) = await tickets(world)
     assert ticket.expires_ms - ticket.issued_ms == 48 * 3_600_000
     world.clock.step_wall(ticket.expires_ms - world.clock.now_ms())
-    assert said(await world.command("alice", f"resume {code}", thread="t2")) == REFUSED
+    assert said(await world.command("alice", f"resume {code}", thread="t2")).startswith("That code has expired")
     world.clock.step_wall(-1)
-    assert said(await world.command("alice", f"resume {code}", thread="t2")) != REFUSED
+    assert said(await world.command("alice", f"resume {code}", thread="t2")).startswith("It goes on here")
 
 
 async def test_a_new_code_revokes_the_older_one_of_its_kind(world: World) -> None:
@@ -119,7 +151,7 @@ async def test_a_new_code_revokes_the_older_one_of_its_kind(world: World) -> Non
     second = await code_in(world)
     along = await carried(world)
     assert first != second
-    assert said(await resume(world, "alice", first, thread="t2")) == REFUSED
+    assert said(await resume(world, "alice", first, thread="t2")).startswith("That code was used")
     assert sorted(each.state for each in await tickets(world)) == ["live", "live", "replaced"]
     assert said(await resume(world, "alice", second, thread="t2")) != REFUSED
     assert said(await resume(world, "alice", along, thread="t3")) != REFUSED
@@ -255,7 +287,8 @@ async def bring_all(world: World, count: int, times: int, kind: str) -> None:
 
     async def bring(code: str, n: int) -> bool:
         who, where = ("alice", f"w{n}") if kind == "owner" else (f"x{n}-{code[:4].lower()}", f"away/general/w{n}")
-        return said(await world.command(who, f"resume {code}", thread=where)) != REFUSED
+        told = said(await world.command(who, f"resume {code}", thread=where))
+        return told != REFUSED and not told.startswith("That code was used")
 
     results = await asyncio.gather(*(bring(code, n) for n in range(times) for code in codes))
     await world.settle()

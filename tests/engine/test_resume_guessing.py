@@ -125,7 +125,7 @@ async def test_ones_own_old_code_is_not_a_guess(world: World) -> None:
     code = await noticed(world)
     await resume(world, "alice", code, thread="t2")
     for _ in range(8):
-        assert said(await resume(world, "alice", code, thread="t3")) == REFUSED
+        assert said(await resume(world, "alice", code, thread="t3")).startswith("That code was used")
     assert await guesses(world) == {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from core.domain.events import Address, MessageReceived
 from core.domain.keys import Audience
 from core.domain.leaving import TicketState
 from tests.engine.resuming import (
@@ -30,7 +31,7 @@ from tests.engine.resuming import (
     tickets,
 )
 from tests.kit.scripted import ScriptedModel
-from tests.kit.world import World
+from tests.kit.world import World, author_at, place_of
 
 ASKED = "I asked the person whose conversation this is, in its thread."
 
@@ -132,8 +133,33 @@ async def test_that_was_not_me_undoes_all_of_it(world: World) -> None:
     assert await identity(world, "ally", "away") != back.owner
     assert said(await resume(world, "ally", stolen_second, thread=AWAY)) == REFUSED
     assert (await world.answers(HERE))[-1].startswith("That is undone: it is back here")
-    assert (await world.answers(AWAY))[-1] == "This conversation has gone back to where it came from."
+    assert (await world.answers(AWAY))[-1].startswith("This conversation has gone back to where it came from.")
     await talk(world, "what is the app called?", person="ally", thread=AWAY)
+    assert isinstance(world.model, ScriptedModel)
+    assert "Lumen" not in str(world.model.requests[-1].messages)
+    await talk(world, "what is my app called?")
+    assert "Lumen" in str(world.model.requests[-1].messages)
+
+
+async def test_whoever_is_unlinked_is_answered_where_they_were(world: World) -> None:
+    """A plain word of theirs in that thread meets silence, or opens what was taken from them."""
+    await talk(world, "My app is called Lumen.")
+    await resume(world, "ally", await carried(world), thread=AWAY)
+    await press(world, "alice", "That wasn't me")
+    mine = said(await world.command("ally", "sessions", thread=AWAY))
+    assert "no words" not in mine
+    place = place_of(AWAY)
+    event = MessageReceived(
+        source_keys=("local:plain",),
+        author=author_at("ally", place),
+        place=place,
+        text="are you there?",
+        ref="plain",
+        address=Address.PLAIN,
+    )
+    await world.engine.accept(event)
+    await world.settle()
+    assert (await world.answers(AWAY))[-1] == "Hello."
     assert isinstance(world.model, ScriptedModel)
     assert "Lumen" not in str(world.model.requests[-1].messages)
     await talk(world, "what is my app called?")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from core.domain.decision import Policy
 from core.domain.tasking import TaskState
-from tests.engine.test_tasks import CUT, begin, card, poisoned, reply, work
+from tests.engine.test_tasks import CUT, begin, card, labels, poisoned, reply, work
 from tests.kit.planner import ANSWER, PLAN, plan
 
 
@@ -77,4 +79,29 @@ async def test_a_card_is_edited_at_a_readers_pace_and_ends_right(tmp_path: Path)
     assert len(edits) <= 4
     await world.settle()
     assert "Done." in (await card(world)).text
+    await world.close()
+
+
+@pytest.mark.parametrize("another", [True, False])
+async def test_a_task_of_an_ended_conversation_goes_on(tmp_path: Path, *, another: bool) -> None:
+    """Resume on an old card wakes a conversation that nobody reaches, beside the one that lives there now."""
+    world, model = await begin(tmp_path)
+    await world.command("alice", "task compare three apples")
+    await world.run(3.0)
+    await world.command("alice", "new")
+    await world.settle()
+    if another:
+        await world.say("alice", "something else")
+        await world.settle()
+    label = labels(await card(world))[0]
+    await world.press("alice", label)
+    await world.settle()
+    assert (await work(world)).task.state is TaskState.DONE
+    assert model.calls[ANSWER] == 1
+    sql = "SELECT s.phase, EXISTS (SELECT 1 FROM binding AS b WHERE b.session_id = s.id) FROM session AS s ORDER BY num"
+    found = await world.store.read(lambda conn: [tuple(row) for row in conn.execute(sql)])
+    assert found == ([("closed", 0), ("active", 1)] if another else [("active", 1)])
+    await world.say("alice", "who hears this?")
+    await world.settle()
+    assert ("something else" in str(model.requests[-1].messages)) is another
     await world.close()

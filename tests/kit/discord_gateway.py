@@ -162,6 +162,10 @@ class Gateway:
         for each in list(self.sockets):
             each.reset()
 
+    def accept(self, token: str) -> None:
+        """From now on this is the bot's token; another is refused."""
+        self._token = token
+
     def close_sockets(self, code: int) -> None:
         """Close every connection with a code of Discord's."""
         for each in list(self.sockets):

@@ -9,9 +9,12 @@ import re
 from collections.abc import Callable
 from copy import deepcopy
 
-from tests.kit.discord_checks import ApiError, check_message, invalid, numbered, unknown
-from tests.kit.discord_world import DM, HISTORY, SEND, SEND_IN_THREADS, Channel, Payload, Person, World
+from tests.kit.discord_checks import ApiError, check_message, invalid, need, numbered, unknown
+from tests.kit.discord_world import ATTACH_FILES, DM, HISTORY, SEND, SEND_IN_THREADS, Channel, Payload, Person, World
 
+Files = dict[str, tuple[str, bytes]]  # of one request: number -> media type and bytes
+
+UPLOAD_MAX_BYTES = 10 * 1024 * 1024  # docs: reference, uploading files
 NONCE_WINDOW_S = 180.0  # "the past few minutes"
 OLD_EDIT_S = 3600.0
 EPHEMERAL = 1 << 6
@@ -29,16 +32,18 @@ class Messages:
         self.old_edits = 3  # edits of a message older than an hour that are allowed before 30046
         self.history_keeps_nonce = False  # nobody knows whether the real one does
         self.content_allowed = True  # the message content switch of the developer portal
+        self.cdn = ""  # set by the server when it listens
         self._nonces: dict[str, tuple[float, Payload]] = {}
         self._old: dict[str, int] = {}
 
     # -------------------------------------------------------------------------------------- writing
 
-    def post(self, channel: Channel, author: Person, data: Payload) -> Payload:
+    def post(self, channel: Channel, author: Person, data: Payload, files: Files | None = None) -> Payload:
         """A new message, or the one that has the same nonce."""
         check_message(data, is_new=True)
         if author is self.world.bot:
             self._may_post(channel)
+            data = data | {"attachments": self._attached(channel, data.get("attachments") or [], files or {}, [])}
         known = self._by_nonce(author, data)
         if known is not None:
             return known
@@ -62,8 +67,16 @@ class Messages:
             channel.archived = False
             self.tell("THREAD_UPDATE", self.world.channel_payload(channel), channel)
 
-    def edit(self, channel: Channel, message_id: str, data: Payload, *, by: Person | None = None) -> Payload:
-        """Change a message."""
+    def edit(
+        self,
+        channel: Channel,
+        message_id: str,
+        data: Payload,
+        *,
+        by: Person | None = None,
+        files: Files | None = None,
+    ) -> Payload:
+        """Change a message; where `attachments` are told, they are all that it has then."""
         check_message(data, is_new=False)
         message = self.get(channel, message_id)
         if by is self.world.bot:
@@ -71,11 +84,14 @@ class Messages:
         changed = {key: deepcopy(data[key]) for key in ("content", "flags") if data.get(key) is not None}
         if data.get("components") is not None:
             changed["components"] = numbered(deepcopy(data["components"]))
+        if data.get("attachments") is not None or files:
+            stands = message["attachments"]
+            changed["attachments"] = self._attached(channel, data.get("attachments") or stands, files or {}, stands)
         if "content" in changed:
             changed["content"] = changed["content"].strip()
             changed |= self._mentions(changed["content"])
         message |= changed | {"edited_timestamp": self.world.time.stamp()}
-        if not message["content"].strip() and not message["components"]:
+        if not message["content"].strip() and not message["components"] and not message["attachments"]:
             raise ApiError(400, 50006, "Cannot send an empty message")
         self.tell("MESSAGE_UPDATE", message, channel)
         return message
@@ -159,6 +175,29 @@ class Messages:
         if reference:
             message |= self._reply(channel, reference, data, message)
         return message
+
+    def attach(self, name: str, media_type: str, data: bytes) -> Payload:
+        """A file as a message shows it."""
+        file_id = self.world.snowflake()
+        self.world.files[file_id] = data
+        url = f"{self.cdn}/attachments/{file_id}/{name}?ex=1&is=1&hm=1"
+        shown: Payload = {"id": file_id, "filename": name, "size": len(data), "url": url, "proxy_url": url}
+        return shown | {"content_type": media_type}
+
+    def _attached(self, channel: Channel, told: list[Payload], files: Files, stands: list[Payload]) -> list[Payload]:
+        """The attachments that are told: files of this request by their numbers, those that stand by their ids."""
+        if files and not self.world.rights(channel) & ATTACH_FILES:
+            raise ApiError(403, 50013, "Missing Permissions")
+        if sum(len(data) for _, data in files.values()) > UPLOAD_MAX_BYTES:
+            raise ApiError(413, 40005, "Request entity too large")
+        need(files.keys() <= {str(each["id"]) for each in told}, "attachments", "a file is not told")
+        known = {each["id"]: each for each in stands}
+        found = []
+        for each in told:
+            name = str(each["id"])
+            need(name in files or name in known, "attachments", "an attachment is unknown")
+            found.append(self.attach(each["filename"], *files[name]) if name in files else known[name])
+        return found
 
     def _mentions(self, content: str) -> Payload:
         named = dict.fromkeys(_MENTION.findall(content))

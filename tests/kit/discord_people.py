@@ -25,7 +25,6 @@ class People:
     def __init__(self, world: World, messages: Messages, interactions: Interactions, gateway: Gateway) -> None:
         self.world = world
         self.locale = "en-US"
-        self.cdn = ""  # set by the server when it listens
         self._messages = messages
         self._interactions = interactions
         self._gateway = gateway
@@ -96,7 +95,7 @@ class People:
         if reply_to:
             data |= {"message_reference": {"message_id": reply_to}, "no_ping": not ping}
         if files:
-            data["attachments"] = [self._attach(*each) for each in files]
+            data["attachments"] = [self._messages.attach(*each) for each in files]
             data["embeds"] = [{}]  # a message of files alone is not empty
         return self._messages.post(channel, self.world.person(who), data)
 
@@ -117,13 +116,6 @@ class People:
         for each in self.world.people.values():
             text = text.replace(f"@{each.name}", f"<@{each.id}>")
         return text
-
-    def _attach(self, name: str, media_type: str, data: bytes) -> Payload:
-        file_id = self.world.snowflake()
-        self.world.files[file_id] = data
-        url = f"{self.cdn}/attachments/{file_id}/{name}?ex=1&is=1&hm=1"
-        shown: Payload = {"id": file_id, "filename": name, "size": len(data), "url": url, "proxy_url": url}
-        return shown | {"content_type": media_type}
 
     # -------------------------------------------------------------------------------- interactions
 

@@ -21,7 +21,7 @@ from tests.kit.discord_faults import Fault, Faults, Kind
 from tests.kit.discord_gateway import Gateway
 from tests.kit.discord_interactions import Interactions
 from tests.kit.discord_limits import Limits, refusal_body, refusal_headers
-from tests.kit.discord_messages import HAS_THREAD, SYSTEM_STARTER, Messages
+from tests.kit.discord_messages import HAS_THREAD, SYSTEM_STARTER, Files, Messages
 from tests.kit.discord_world import DM, PUBLIC_THREADS, Channel, Payload, World
 
 API = "/api/v10"
@@ -31,6 +31,22 @@ _PAGE = "<html><body>This is not the page you are looking for.</body></html>"
 Handler = Callable[["Asked"], object]
 
 
+async def _read(request: web.Request) -> tuple[Payload | None, Files]:
+    """JSON, or a form that has it as a field beside files."""
+    if request.content_type != "multipart/form-data":
+        raw = await request.read()
+        return json.loads(raw) if raw else None, {}
+    form = await request.post()
+    files: Files = {}
+    for name, each in form.items():
+        if isinstance(each, web.FileField) and (found := re.fullmatch(r"files\[(\d+)\]", name)):
+            files[found[1]] = (each.content_type, each.file.read())
+            each.file.close()
+    payload = form["payload_json"]
+    assert not isinstance(payload, web.FileField)
+    return json.loads(payload), files
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """A request as a handler sees it."""
@@ -38,6 +54,7 @@ class Asked:
     names: Mapping[str, str]
     query: dict[str, str]
     body: Payload
+    files: Files
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,6 +65,7 @@ class Seen:
     path: str
     body: Payload | None
     query: dict[str, str]
+    files: Files = field(default_factory=dict)
     status: int = 0
     fault: str = ""
     at: float = field(default_factory=time.monotonic)
@@ -147,9 +165,8 @@ class Rest:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One request, from its fault to its answer."""
         path = request.path.removeprefix(API)
-        raw = await request.read()
-        body = json.loads(raw) if raw else None
-        seen = Seen(method=request.method, path=path, body=body, query=dict(request.query))
+        body, files = await _read(request)
+        seen = Seen(method=request.method, path=path, body=body, query=dict(request.query), files=files)
         self.log.append(seen)
         self._note()
         fault = self._faults.take(request.method, path)
@@ -213,7 +230,7 @@ class Rest:
             if self._oracle is not None:
                 self._oracle.request(seen.method, seen.path, seen.body)
             handler, names = found
-            asked = Asked(names=names, query=seen.query, body=seen.body or {})
+            asked = Asked(names=names, query=seen.query, body=seen.body or {}, files=seen.files)
             body, status = handler(asked), 200
         except ApiError as error:
             body, status = error.body(), error.status
@@ -334,14 +351,15 @@ class Rest:
         channel = self._channel(asked)
         if channel.type == DM and channel.recipients[0] in self.closed_dms:
             raise ApiError(403, 50007, "Cannot send messages to this user")
-        return self._messages.post(channel, self._world.bot, asked.body)
+        return self._messages.post(channel, self._world.bot, asked.body, asked.files)
 
     def _get(self, asked: Asked) -> Payload:
         channel = self._channel(asked)
         return self._messages.shown(self._messages.get(channel, asked.names["message"]), channel)
 
     def _edit(self, asked: Asked) -> Payload:
-        return self._messages.edit(self._channel(asked), asked.names["message"], asked.body, by=self._world.bot)
+        channel, by = self._channel(asked), self._world.bot
+        return self._messages.edit(channel, asked.names["message"], asked.body, by=by, files=asked.files)
 
     def _react(self, asked: Asked) -> None:
         self._messages.get(self._channel(asked), asked.names["message"]).setdefault("marks", []).append(

@@ -98,7 +98,7 @@ class DiscordServer:
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         self._port = int(self._runner.addresses[0][1])
         self.gateway.url = self.gateway_url
-        self.people.cdn = f"http://127.0.0.1:{self._port}/cdn"
+        self.messages.cdn = f"http://127.0.0.1:{self._port}/cdn"
 
     async def stop(self) -> None:
         """Stop listening and cut what is open; a later `start` takes the same port."""

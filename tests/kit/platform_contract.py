@@ -18,6 +18,7 @@ import pytest
 from core.domain.effects import MarkKind
 from core.domain.entities import Button, Card
 from core.domain.errors import Refused
+from core.domain.files import AnswerFile
 from core.domain.keys import Audience, ButtonId, PersonKey, Place
 from core.engine.ports import AnswerState, Piece, Platform, Unreadable
 
@@ -44,8 +45,16 @@ class Stage(Protocol):
         """The person writes a message that begins a thread; its place, its ref, and the handle of its file."""
         ...
 
+    async def write(self, ref: str, piece: Piece) -> str:
+        """`write_answer`, which may take its time; returns what it returns."""
+        ...
+
     async def seen(self, place: Place) -> list[Seen]:
         """The bot's messages there, once everything that was sent has arrived."""
+        ...
+
+    async def files(self, place: Place) -> list[tuple[str, bytes]]:
+        """The bot's files there: names and bytes."""
         ...
 
     async def forget_everything(self) -> None:
@@ -60,6 +69,11 @@ class Stage(Protocol):
 def piece(text: str, state: AnswerState = AnswerState.DONE, *, n: int = 0, buttons: tuple[Button, ...] = ()) -> Piece:
     """A part of an answer."""
     return Piece(turn_id=TURN, n=n, text=text, state=state, buttons=buttons)
+
+
+def with_file(text: str, *files: AnswerFile) -> Piece:
+    """The last part of a finished answer that has files."""
+    return Piece(turn_id=TURN, n=0, text=text, state=AnswerState.DONE, files=files)
 
 
 def card(place: Place, text: str, *labels: str) -> Card:
@@ -105,6 +119,20 @@ class PlatformContract:
         at = await stage.platform.write_answer(at, piece("Done."))
         await stage.platform.write_answer(at, piece("Done."))
         assert await stage.seen(place) == [Seen("Done.")]
+
+    async def test_a_file_hangs_in_the_thread_once(self, stage: Stage) -> None:
+        """However often it is written, by however many processes: a reader sees the words and each file once."""
+        place, ref, _ = await stage.say("hello")
+        report = AnswerFile(name="report.csv", media_type="text/csv", text="a,b\n" * 1_000)
+        script = AnswerFile(name="größe.py", media_type="text/plain", text="print('<!channel> @everyone ü')\n")
+        at = await stage.platform.open_answer(place, f"{TURN}:0", ref, piece("Wait.", AnswerState.STREAMING))
+        at = await stage.platform.write_answer(at, piece("Wait, soon.", AnswerState.STREAMING))
+        for _ in range(2):
+            for _ in range(2):
+                at = await stage.write(at, with_file("Here it is.", report, script))
+            await stage.forget_everything()
+        assert await stage.seen(place) == [Seen("Here it is.")]
+        assert sorted(await stage.files(place)) == sorted((each.name, each.data) for each in (report, script))
 
     async def test_another_process_finishes_the_same_message(self, stage: Stage) -> None:
         """A new process knows nothing but the ref, and completes the message."""

@@ -103,7 +103,7 @@ def update(slack: Workspace, args: Json) -> Json:
     check_metadata(args.get("metadata"))
     _write(message, args)
     message.edits += 1
-    message.edited = True
+    message.edited = slack.ts()
     if "metadata" in args:
         message.metadata = args["metadata"]
     return {"channel": message.channel, "ts": message.ts, "text": message.text}
@@ -147,7 +147,7 @@ def show(message: Message, *, metadata: bool = False) -> Json:
     if metadata and message.metadata is not None:
         shown["metadata"] = message.metadata
     if message.edited:
-        shown["edited"] = {"user": message.user, "ts": message.ts}
+        shown["edited"] = {"user": message.user, "ts": message.edited}
     return shown
 
 
@@ -177,6 +177,7 @@ def _readable(slack: Workspace, args: Json) -> Channel:
     channel = slack.channel(args["channel"])
     if channel.unreadable:
         raise SlackError(channel.unreadable)
+    slack.land()
     for each in channel.messages.values():
         slack.age(each)
     return channel
@@ -333,20 +334,21 @@ def upload_url(slack: Workspace, args: Json) -> Json:
 
 
 def complete_upload(slack: Workspace, args: Json) -> Json:
-    """Show uploaded files in a conversation."""
+    """Show uploaded files in a conversation, each once, as soon as Slack likes (`share_after_ms`)."""
+    if len({each["id"] for each in args["files"]} & slack.uploads.keys()) != len(args["files"]):
+        raise SlackError("file_not_found")
+    channel = slack.channel(args["channel_id"], to_write=True) if args.get("channel_id") else None
     shown = []
     for each in args["files"]:
         if each["id"] not in slack.files:
-            raise SlackError("file_not_found")
-        shown.append(slack.files[each["id"]][0])
-    if args.get("channel_id"):
-        channel = slack.channel(args["channel_id"], to_write=True)
-        message = Message(
-            channel=channel.id, ts=slack.ts(), thread=args.get("thread_ts", ""), user=BOT_USER, bot_id=BOT_ID
-        )
-        message.text, message.files = args.get("initial_comment", ""), shown
-        channel.messages[message.ts] = message
-    return {"files": shown}
+            raise SlackError("file_not_found")  # its bytes never came
+        del slack.uploads[each["id"]]
+        shown.append(slack.files[each["id"]][0] | {"title": each.get("title", "")})
+    if channel is not None and slack.share_after_ms is not None:
+        message = Message(channel=channel.id, ts="", thread=args.get("thread_ts", ""), user=BOT_USER, bot_id=BOT_ID)
+        message.text, message.files, message.subtype = args.get("initial_comment", ""), shown, "file_share"
+        slack.shares.append((slack.clock.now_ms() + slack.share_after_ms, message))
+    return {"files": [{"id": each["id"], "title": each["title"]} for each in shown]}
 
 
 METHODS: dict[str, Callable[[Workspace, Json], Json]] = {

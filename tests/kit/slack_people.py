@@ -76,13 +76,20 @@ class People:
         """Change one's own message."""
         message = self.slack.channels[channel_id].messages[ts]
         before = slack_methods.show(message)
-        message.text, message.edited = text, True
+        message.text, message.edited = text, self.slack.ts()
         return self._changed(message, "message_changed", {"message": slack_methods.show(message)}, before)
 
     def remove(self, channel_id: str, ts: str) -> Envelope | None:
-        """Delete a message."""
-        message = self.slack.channels[channel_id].messages.pop(ts)
+        """Delete a message. One that others have replied to leaves a tombstone, and no `message_deleted` is told."""
+        channel = self.slack.channels[channel_id]
+        message = channel.messages.pop(ts)
         before = slack_methods.show(message)
+        if any(each.thread == ts for each in channel.messages.values()):
+            grave = Message(channel=channel_id, ts=ts, user="USLACKBOT", text="This message was deleted.")
+            grave.subtype = "tombstone"
+            channel.messages[ts] = grave
+            shown = slack_methods.show(grave) | {"hidden": True, "thread_ts": ts}
+            return self._changed(message, "message_changed", {"message": shown}, before)
         return self._changed(message, "message_deleted", {"deleted_ts": ts}, before)
 
     def announce(self, message: Message) -> Envelope | None:

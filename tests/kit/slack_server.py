@@ -25,7 +25,7 @@ from tests.kit.slack_faults import Call, Fault, Faults, Wrong
 from tests.kit.slack_feed import Feed
 from tests.kit.slack_people import People
 from tests.kit.slack_rules import METHODS, check_args
-from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, Json, SlackError, Time, Workspace
+from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, BOT_USER, Json, SlackError, Time, Workspace
 
 CLIENT_ID = "4242.4242"  # of the app, at Sign in with Slack
 _PAGE = "<html><body>upstream unavailable</body></html>"
@@ -46,6 +46,7 @@ class SlackServer:
         self.sign_in = SignIn(lambda: CLIENT_ID, lambda name: f"U0{name.upper()}")
         self.calls: list[Call] = []
         self.inflight = 0
+        self.upload_host = ""  # another one than ours
         self.refuse_sockets = ""  # the code that apps.connections.open is answered with
         self._tickets: set[str] = set()
         self._port = port
@@ -179,7 +180,10 @@ class SlackServer:
             return {"url": f"ws://127.0.0.1:{self._port}/ws?ticket={ticket}"}
         answer = slack_methods.METHODS[method](self.slack, args)
         if method == "files.getUploadURLExternal":
-            answer["upload_url"] = self.host + answer["upload_url"]
+            answer["upload_url"] = (self.upload_host or self.host) + answer["upload_url"]
+        if method == "files.completeUploadExternal":
+            for message in self.slack.land():
+                self.people.announce(message)
         if method in _ECHOED:
             self.people.announce(self.slack.channels[answer["channel"]].messages[answer["ts"]])
         return answer
@@ -243,11 +247,21 @@ class SlackServer:
 
     async def _upload(self, request: web.Request) -> web.StreamResponse:
         file_id, data = request.match_info["file"], await request.read()
-        wanted = self.slack.uploads[file_id]
+        wanted = self.slack.uploads.get(file_id)
+        if wanted is None or file_id in self.slack.files:  # an address takes bytes once
+            return web.Response(status=404)
         if len(data) != wanted["length"]:
             return web.Response(status=400)
-        shown = {"id": file_id, "name": wanted["filename"], "size": len(data)}
+        fault = self.faults.next("upload")
+        if fault is not None and fault.wrong not in _DONE_FIRST:
+            return self._spoil(request, "upload", {}, fault)
+        self._note("upload", {}, "ok" if fault is None else fault.wrong.value)
+        shown = {"id": file_id, "name": wanted["filename"], "size": len(data), "user": BOT_USER}
         self.slack.files[file_id] = (shown, data)
+        if fault is not None and fault.wrong is not Wrong.SLOW:
+            return self._lose(request, fault)
+        if fault is not None:
+            await self.clock.sleep(fault.seconds)
         return web.Response(text=f"OK - {len(data)}")
 
     # --------------------------------------------------------------------------- as its own process

@@ -111,7 +111,7 @@ class Message:
     metadata: Json | None = None
     files: list[Json] = field(default_factory=list)
     reactions: list[str] = field(default_factory=list)
-    edited: bool = False
+    edited: str = ""  # ts of the last change, "" when there was none
     subtype: str = ""
     client_msg_id: str = ""
     stream: Stream | None = None
@@ -240,7 +240,9 @@ class Workspace:
         self.homes: dict[str, Json] = {}
         self.privates: list[Private] = []
         self.files: dict[str, tuple[Json, bytes]] = {}
-        self.uploads: dict[str, Json] = {}
+        self.uploads: dict[str, Json] = {}  # addresses that were given away and not completed
+        self.share_after_ms: int | None = 0  # a completed file is seen so much later; None: never
+        self.shares: list[tuple[int, Message]] = []  # files that will be seen, and when
         self.triggers: dict[str, tuple[int, str]] = {}
         self.deleted: list[Message] = []
         self.violations: list[str] = []
@@ -282,6 +284,15 @@ class Workspace:
         """A new message id: seconds with six digits, unique and growing."""
         self._last_us = max(self._last_us + 1, self.clock.now_ms() * 1000)
         return f"{self._last_us // 1_000_000}.{self._last_us % 1_000_000:06d}"
+
+    def land(self) -> list[Message]:
+        """Show the files whose time has come; returns their messages."""
+        due = [message for at_ms, message in self.shares if at_ms <= self.clock.now_ms()]
+        self.shares = [each for each in self.shares if each[1] not in due]
+        for message in due:
+            message.ts = self.ts()
+            self.channels[message.channel].messages[message.ts] = message
+        return due
 
     def trigger(self, user: str) -> str:
         """A trigger id, good once and for three seconds."""

@@ -236,7 +236,12 @@ class SlackWorld:
 
     def answers(self, root: str, channel: str = GENERAL) -> list[str]:
         """The bot's words in a thread, as they were sent."""
-        return [each.shown for each in self.ours(root, channel)]
+        return [each.shown for each in self.ours(root, channel) if not each.files]
+
+    def files(self, root: str, channel: str = GENERAL) -> list[tuple[str, bytes]]:
+        """The files that the bot has put into a thread: names and bytes."""
+        found = [shared for message in self.ours(root, channel) for shared in message.files]
+        return [(each["name"], self.server.slack.files[each["id"]][1]) for each in found]
 
     def with_button(self, root: str, label: str, channel: str = GENERAL) -> Message:
         """The newest message of the bot with this button."""

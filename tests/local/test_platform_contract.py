@@ -11,7 +11,7 @@ from bots.local import ids
 from bots.local.adapter import LocalPlatform
 from core.domain.entities import FileCopy, FileRef
 from core.domain.keys import PersonKey, Place
-from core.engine.ports import Platform, Post
+from core.engine.ports import Piece, Platform, Post
 from storage import open_store
 from storage.sqlite import SqliteStore
 from tests.kit.clock import ManualClock
@@ -44,6 +44,15 @@ class LocalStage:
             files = (copy,)
         await self._local.put(post, files)
         return place, "t1", "t1.0"
+
+    async def write(self, ref: str, piece: Piece) -> str:
+        """See `Stage`."""
+        return await self.platform.write_answer(ref, piece)
+
+    async def files(self, place: Place) -> list[tuple[str, bytes]]:
+        """See `Stage`."""
+        refs = [ref for post in await self._local.posts(place) if not post.author for ref in post.files]
+        return [(ref.name, await self._local.fetch_file(ref.handle, 1_000_000)) for ref in refs]
 
     async def seen(self, place: Place) -> list[Seen]:
         """See `Stage`."""

@@ -48,6 +48,28 @@ async def test_a_mention_from_outside_gets_one_private_refusal(only: SlackWorld,
     assert await only.sessions() == []
 
 
+async def test_the_home_of_somebody_from_outside_says_so_and_costs_nothing(only: SlackWorld) -> None:
+    """Bob opens the app's Home: it stays empty or invites him, or his question of the day is refused without a word."""
+    for _ in range(2):
+        only.server.slack.homes.clear()
+        only.people.open_home(BOB)
+        await only.settle()
+        assert "I am not here for you" in str(only.server.slack.homes[BOB])
+        assert "Write to me" not in str(only.server.slack.homes[BOB])
+    only.ask("hello", user=BOB)
+    await only.settle()
+    assert any(SORRY in each.shown for each in only.server.slack.bots_messages())
+
+
+async def test_a_home_without_conversations_is_for_everybody_else(only: SlackWorld) -> None:
+    """Alice, who has no conversations yet, is shown nothing, or counts as somebody who has spoken."""
+    only.people.open_home(ALICE)
+    await only.settle()
+    assert "Write to me" in str(only.server.slack.homes[ALICE])
+    people = await only.store.read(lambda conn: conn.execute("SELECT count(*) FROM person").fetchone())
+    assert people == (0,)
+
+
 async def test_a_command_from_outside_is_refused_and_leaves_no_thread(only: SlackWorld) -> None:
     """A code brought by somebody from outside would open a thread, and perhaps a conversation."""
     envelope = only.people.command(BOB, GENERAL, "/resume", "ABCD-EFGH-JKMN-PQR7")

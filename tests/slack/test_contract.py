@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from bots.slack.adapter import SlackPlatform
 from bots.slack.ids import Ref, place
 from core.domain.keys import PersonKey, Place
-from core.engine.ports import Platform
+from core.engine.ports import Piece, Platform
 from tests.kit.platform_contract import PlatformContract, Seen
 from tests.kit.slack_state import BOT_TOKEN, TEAM, Message
 from tests.kit.slack_world import ALICE, DM, GENERAL, SlackWorld
@@ -44,6 +45,18 @@ class SlackStage:
         ref = str(Ref(channel=self._channel, ts=ts, thread=ts))
         return place(TEAM, self._channel, ts), ref, files[0] if files else ""
 
+    async def write(self, ref: str, piece: Piece) -> str:
+        """See `Stage`; whether a file is shared is looked at for some seconds."""
+        writing = asyncio.create_task(self.platform.write_answer(ref, piece))
+        while not writing.done():
+            await self.world.clock.advance(0.5)
+            await asyncio.sleep(0.002)
+        return await writing
+
+    async def files(self, place: Place) -> list[tuple[str, bytes]]:
+        """See `Stage`."""
+        return self.world.files(place.thread, place.channel)
+
     async def seen(self, place: Place) -> list[Seen]:
         """See `Stage`."""
         await self.world.run(10.0, step=1.0)
@@ -52,7 +65,7 @@ class SlackStage:
         return [
             Seen(html.unescape(read(each)), [button["text"]["text"] for button in each.buttons])
             for each in messages
-            if each.ours
+            if each.ours and not each.files
         ]
 
     async def forget_everything(self) -> None:

@@ -238,6 +238,26 @@ async def test_deaths_after_work_are_no_crash_loop(world: SlackWorld, tmp_path: 
     assert Boots(tmp_path).begin(world.clock.now_ms()) == 0.0
 
 
+async def test_an_app_token_that_is_taken_away_is_waited_for(world: SlackWorld) -> None:
+    """The app token is revoked and works again an hour later: nobody is heard until somebody restarts the bot."""
+    server = world.server
+    server.refuse_sockets = "token_revoked"
+    server.feed.cut()
+    for _ in range(500):
+        await asyncio.sleep(0.01)
+        if world.slack.trouble():
+            break
+    assert "token_revoked" in world.slack.trouble()
+    asked = len(server.called("apps.connections.open"))
+    await asyncio.sleep(0.5)
+    assert len(server.called("apps.connections.open")) <= asked + 1  # the other connection's
+    root = world.people.say(ALICE, DM, "hello")
+    server.refuse_sockets = ""
+    await world.run(70.0, step=1.0)
+    assert world.answers(root, DM) == ["Hello."]
+    assert world.slack.trouble() == ""
+
+
 async def test_a_thrown_out_app_keeps_everything(world: SlackWorld) -> None:
     """The app was uninstalled: nothing more is posted, everything is kept."""
     root = world.people.say(ALICE, DM, "hello")

@@ -9,6 +9,8 @@ import pytest
 
 from core.domain.entities import Button, FileCopy, FileRef
 from core.domain.keys import Place
+from core.domain.outline import Line, Outline
+from core.domain.tasking import StepState
 from core.engine.ports import Board, Post
 from tests.kit.store import NOW_MS, PLACE
 
@@ -66,6 +68,23 @@ class BoardContract:
         with pytest.raises(KeyError):
             await board.edit(post("unknown"))
 
+    async def test_the_steps_of_a_card_are_kept_and_changed(self, board: Board) -> None:
+        """After a reload of the page, the steps of a task stand where they were, or nowhere."""
+        steps = Outline(title="goal", lines=(Line(n=1, title="one", state=StepState.RUNNING),), foot="Working.")
+        stored = await board.put(post("a", author="", card=True, outline=steps))
+        assert (await board.get("id-a")) == stored
+        done = replace(steps, lines=(replace(steps.lines[0], state=StepState.DONE, detail="2 s"),), foot="Done.")
+        await board.edit(replace(stored, outline=done))
+        assert await board.get("id-a") == replace(stored, outline=done)
+        await board.edit(replace(stored, outline=None))
+        assert await board.get("id-a") == replace(stored, outline=None)
+
+    async def test_a_thread_that_begins_with_a_card_is_called_by_its_first_line(self, board: Board) -> None:
+        """The list shows the signs of Markdown, or what the bot says of its progress."""
+        await board.put(post("**compare 2\\*3 apples**\n\nI make a plan.", author="", card=True))
+        (line,) = await board.threads("home", 9)
+        assert line.title == "compare 2*3 apples"
+
     async def test_what_the_engine_has_not_taken_is_found(self, board: Board) -> None:
         """What was said just before a crash is never answered."""
         for name in ("a", "b", "c"):
@@ -99,6 +118,20 @@ class BoardContract:
         assert await board.file("unknown") is None
         assert await board.get("unknown") is None
         assert await board.find("unknown") is None
+
+    async def test_files_come_with_an_edit(self, board: Board) -> None:
+        """The file of an answer is lost, an old one is given, or one hangs on a post that was forgotten."""
+        stored = await board.put(post("a", author=""))
+        ref = FileRef(id="id-a.0", handle="id-a.0", name="r.csv", media_type="text/csv", size_bytes=3)
+        for data in ("YWJj", "eHl6"):
+            copy = FileCopy(file_id="id-a.0", session_id="", media_type="text/csv", data=data)
+            await board.edit(replace(stored, files=(ref,)), [copy])
+            assert await board.get("id-a") == replace(stored, files=(ref,))
+            assert await board.file("id-a.0") == copy
+        lost = FileCopy(file_id="gone.0", session_id="", media_type="text/csv", data="YWJj")
+        with pytest.raises(KeyError):
+            await board.edit(post("gone"), [lost])
+        assert await board.file("gone.0") is None
 
     async def test_time_moves_forward_only(self, board: Board) -> None:
         """`Let time pass` sets the clock back."""

@@ -111,6 +111,7 @@ class LeavingContract:
             unsaid="words",
             asked_back=True,
             retention_told_ms=7,
+            code_until_ms=9,
             retention_told_up_ms=8,
         )
         facts = (Fact(text="a", words="é", seq=3), Fact(text="b", words="c", seq=4))

@@ -246,6 +246,7 @@ CREATE TABLE session (
     unsaid TEXT NOT NULL,
     asked_back INTEGER NOT NULL,
     retention_told_ms INTEGER,
+    code_until_ms INTEGER,
     retention_told_up_ms INTEGER,
     language TEXT NOT NULL,
     tools TEXT NOT NULL

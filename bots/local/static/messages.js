@@ -136,7 +136,7 @@ function update({ row, parts }, message) {
   drawSteps(parts.steps, message.steps);
   renderInto(parts.body, message.steps ? message.steps.foot : message.text, { plain: !message.bot });
   parts.body.classList.toggle("empty", message.state === "streaming" && !message.text);
-  parts.files.replaceChildren(...(message.files || []).map((file) => h("li", {}, icon("file"), h("bdi", {}, file.name), h("span", {}, size(file.size_bytes)))));
+  parts.files.replaceChildren(...(message.files || []).map(fileRow));
   updateDownloads(parts.downloads, message);
   parts.status.replaceChildren(...status(message));
   parts.status.classList.toggle("bad", message.state === "failed" || Boolean(message.error));
@@ -153,6 +153,13 @@ function status(message) {
   if (message.unsent) return ["Stored, not taken yet: it will be, as soon as there is room."];
   const words = STATES[message.state] || MARKS[message.mark] || "";
   return words ? [words] : [];
+}
+
+/** A file that came with a message; one of ours can be had, as often as it is wanted. */
+function fileRow(file) {
+  const name = h("bdi", {}, file.name);
+  const shown = file.url ? h("a", { href: file.url, download: file.name }, icon("down"), name) : name;
+  return h("li", {}, ...(file.url ? [] : [icon("file")]), shown, h("span", {}, size(file.size_bytes)));
 }
 
 function updateDownloads(place, message) {

@@ -3,7 +3,8 @@
 Theory. Each list that is not empty has to name what an act comes from: its workspace, its channel, its person. A
 direct conversation is a channel that nobody could list, so the word `dm` stands for all of them. What comes from
 outside is treated as if it had never come: nothing of it is stored, nobody is asked, nothing is answered but one
-sentence, in private, once a day at most, and that only to somebody who spoke to the bot. Whoever was let in once and is
+sentence, in private, once a day at most, and that only to somebody who spoke to the bot: who only opens a page of it
+is shown nothing, and may still speak. Whoever was let in once and is
 not any more still gets, and deletes, what is their own (DESIGN section 10: for everybody).
 Must not know: platforms; to the rules an id is a text.
 """
@@ -44,6 +45,8 @@ def turned_away(view: View, event: Arrival, stamp: Stamp) -> Decision | None:
         return None
     message = isinstance(event, MessageReceived)
     if isinstance(event, MessageReceived) and event.address not in (Address.DIRECT, Address.MENTION):
+        return Decision()
+    if isinstance(event, CommandIssued) and event.unasked:
         return Decision()
     key = told_key(event.author.key)
     told_ms = next((each.times_ms for each in view.guesses if each.key == key), ())

@@ -30,7 +30,7 @@ from core.domain.rules.making import Making
 from core.domain.rules.outcomes import newest
 from core.domain.rules.resume import issue
 from core.domain.rules.telling import clock
-from core.domain.rules.timeline import idle_since, next_due
+from core.domain.rules.timeline import idle_since, step_due
 from core.domain.stamp import Stamp
 from core.domain.tasking import ASKS, Work
 from core.domain.words import say
@@ -38,6 +38,7 @@ from core.domain.words import say
 KEEP_MS = 24 * 3_600_000
 RECHECK_MAX_MS = 5 * 60_000  # how long running work postpones a step before it is looked at again
 STEPPED_BACK_MS = 60_000  # a last act further in the future than this: the wall clock was set back
+_WORDS = {Phase.WARNED: "idle.warned", Phase.PARKED: "idle.parked", Phase.EXPIRED: "idle.expired"}
 _WORK = (AskModel, Deliver, FetchFile, ReadThread)
 
 
@@ -47,11 +48,13 @@ def on_timer(view: View, event: TimerDue, stamp: Stamp) -> Decision:
     if session is None or session.due_ms is None or event.idle_epoch != session.idle_epoch:
         return Decision()
     making = Making(view, stamp, session)
-    due_ms = next_due(session, view.policy)
+    if session.code_until_ms is not None and session.code_until_ms <= stamp.now_ms:
+        _tell_code_over(making)
+    due_ms = step_due(session, view.policy)
     if session.last_human_ms > stamp.now_ms + STEPPED_BACK_MS:
-        making.session = replace(session, last_human_ms=stamp.now_ms)
+        making.session = replace(making.session, last_human_ms=stamp.now_ms)
     elif (session.retention_told_ms or 0) > stamp.now_ms + STEPPED_BACK_MS:
-        making.session = replace(session, retention_told_ms=stamp.now_ms)
+        making.session = replace(making.session, retention_told_ms=stamp.now_ms)
     elif due_ms is None:
         retention.take_back(making)
     elif due_ms > stamp.now_ms:
@@ -108,12 +111,11 @@ def _step(making: Making, due_ms: int) -> None:
     idle_ms = making.now_ms - idle_since(session, policy)
     quiet = making.now_ms - due_ms > policy.idle_park_ms
     if idle_ms >= policy.session_ttl_ms:
-        phase, code = Phase.EXPIRED, "idle.expired" if session.next_seq > 1 else "idle.parked"
-    elif idle_ms >= policy.idle_park_ms:
-        phase, code = Phase.PARKED, "idle.parked"
+        phase = Phase.EXPIRED
     else:
-        phase, code = Phase.WARNED, "idle.warned"
+        phase = Phase.PARKED if idle_ms >= policy.idle_park_ms else Phase.WARNED
     making.session = replace(session, phase=phase)
+    code = _words_of(making.session)
     if phase is not Phase.WARNED and (view.summary is None or view.summary.to_seq < session.next_seq - 1):
         returning.write_summary(making)
     notice = view.notice if view.notice is not None and view.notice.key == _key(session) else None
@@ -122,6 +124,24 @@ def _step(making: Making, due_ms: int) -> None:
     elif not quiet and at_stake(view, session):
         ticket = issue(making, private=False)
         making.card(_notice(making, code, ticket))
+        making.session = replace(making.session, code_until_ms=ticket.expires_ms)
+
+
+def _tell_code_over(making: Making) -> None:
+    """The code on the notice has expired: it does not stand there any more."""
+    notice, ticket = making.view.notice, making.view.ticket
+    making.session = replace(making.session, code_until_ms=None)
+    if notice is not None and notice.key == _key(making.session) and ticket is not None and _shows(notice, ticket):
+        making.card(newest(notice, text=_text(making, _words_of(making.session), ticket)))
+
+
+def _shows(notice: Card, ticket: Ticket) -> bool:
+    return placeholder(ticket.id, ticket.generation) in notice.text
+
+
+def _words_of(session: Session) -> str:
+    """What the notice says of a conversation; of one without a word there is nothing to summarise."""
+    return "idle.parked" if session.phase is Phase.EXPIRED and session.next_seq == 1 else _WORDS[session.phase]
 
 
 def _key(session: Session) -> str:
@@ -168,6 +188,8 @@ def _text(making: Making, code: str, ticket: Ticket | None) -> str:
     if ticket is not None and ticket.expires_ms > making.now_ms:
         shown = placeholder(ticket.id, ticket.generation)
         lines.append(say(language, "idle.code", code=shown, until=clock(ticket.expires_ms, making.now_ms)))
+    elif ticket is not None:
+        lines.append(say(language, "idle.code_over"))
     return "\n".join(lines)
 
 
@@ -191,7 +213,7 @@ def on_end(view: View, stamp: Stamp) -> Decision:
     """`[End]`: no more notices; nothing is deleted."""
     making, session = _begin(view, stamp)
     retention.take_back(making)
-    making.session = replace(making.session, phase=Phase.CLOSED, last_human_ms=stamp.now_ms)
+    making.session = replace(making.session, phase=Phase.CLOSED, last_human_ms=stamp.now_ms, code_until_ms=None)
     language = view.policy.language
     if view.notice is not None and view.notice.key == _key(session):
         resume = ButtonId(verb="resume", subject=session.id, version=session.idle_epoch)

@@ -3,7 +3,8 @@
 Knows: what a link changes. An account comes under the owner's identity with everything that it has (accounts that
 were linked to it before, its own conversations), so that nobody loses a conversation by linking. For 48 h either side
 can undo it: exactly what the link brought goes back, what the account took from the owner goes home, and every live
-code of the owner is worth nothing, because the account may have seen them.
+code of the owner is worth nothing, because the account may have seen them. Where the account had the conversation
+stands an empty one of its own that is over, so that a plain word of it is still for us, and begins a new one.
 Must not know: how the link came about (see `claiming` and `resume`), which both sides have agreed to.
 """
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from core.domain.decision import Decision, Private, Pulled, View
-from core.domain.entities import Forgotten, Person, Phase, TurnState
+from core.domain.entities import Binding, Forgotten, Person, Phase, Session, TurnState
 from core.domain.events import ButtonPressed
 from core.domain.keys import Audience, ButtonId, PersonKey, SessionKey
 from core.domain.leaving import Adoption, Link, Revocation
@@ -99,9 +100,9 @@ def _give_back(making: Making, pulled: Pulled, made: Link) -> None:
     """A conversation that the account brought to itself goes home; one that it began since is its own again."""
     session = pulled.session
     if session.id == making.session.id:
-        making.put(Forgotten(binding=pulled.keys))
+        _begin_anew(making, pulled, made)
     elif pulled.earlier is not None:
-        making.put(Forgotten(binding=pulled.keys))
+        _begin_anew(making, pulled, made)
         if has(made.account, session.home):
             # Who can read at the earlier place is not known here; until somebody writes there it is the narrowest.
             phase = Phase.PARKED if session.phase in (Phase.ACTIVE, Phase.WARNED) else session.phase
@@ -109,6 +110,21 @@ def _give_back(making: Making, pulled: Pulled, made: Link) -> None:
             making.put(replace(home, due_ms=next_due(home, making.view.policy)))
     elif session.created_ms >= made.at_ms:
         making.put(replace(session, owner=made.before))
+
+
+def _begin_anew(making: Making, pulled: Pulled, made: Link) -> None:
+    """Where the account had the conversation, what it says next begins one of its own: it has spoken to us there."""
+    making.put(Forgotten(binding=pulled.keys))
+    for key in pulled.keys:
+        fresh = Session(
+            id=making.stamp.ulid(f"fresh:{key}"),
+            owner=made.before,
+            home=key,
+            created_ms=making.now_ms,
+            last_human_ms=making.now_ms,
+            phase=Phase.CLOSED,
+        )
+        making.put(replace(fresh, due_ms=next_due(fresh, making.view.policy)), Binding(key=key, session_id=fresh.id))
 
 
 def _retell(making: Making, made: Link, code: str) -> None:

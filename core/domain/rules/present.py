@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from core.domain.entities import Button, ButtonStyle, Level, Turn, TurnState
+from core.domain.files import AnswerFile
 from core.domain.keys import ButtonId
 from core.domain.rules.split import closing
 from core.domain.rules.telling import hour
@@ -18,12 +19,18 @@ from core.domain.words import failure, say
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """An answer as it shall stand. `final` texts do not change any more by themselves."""
+    """An answer as it shall stand. `final` texts do not change any more by themselves.
+
+    `whole` is all of it as text; see `rules.attaching` for `files` and for the `sure_chars` of `text`.
+    """
 
     text: str
+    whole: str
     final: bool
     state: TurnState
     buttons: tuple[Button, ...]
+    sure_chars: int
+    files: tuple[AnswerFile, ...] = ()
 
 
 _HEADS = ("fresh", "unread_thread")  # notes that stand before the answer
@@ -38,6 +45,8 @@ def present(turn: Turn, text: str, language: str) -> Shown:
     body = head + text + (f"{closing(text)}\n\n_{foot}_" if foot and text else foot)
     return Shown(
         text=body,
+        whole=body,
+        sure_chars=len(body),
         final=turn.state.over,
         state=turn.state,
         buttons=_buttons(turn, language),

@@ -4,7 +4,8 @@ Knows: how a ticket is issued and used, and which cell of `access` a wish falls 
 
 * a code opens nothing by itself: it only says which conversation is meant; `access` says what its bearer may do;
 * an unknown, an expired, a used, a revoked code and one that is somebody else's all end in one place, `_refused`, with
-  the same words, so that nothing can be learned from a refusal; wrong ones are counted (`lockout`);
+  the same words, so that nothing can be learned from a refusal; wrong ones are counted (`lockout`). Only the owner of
+  what it once opened, who learns nothing by it, is told what became of it, and is offered the button;
 * the owner of what a right code opens never meets the lock; a button carries the session's id and needs no code, so
   it neither expires nor locks;
 * a use is one commit: the ticket that the view shows as live is used in the same transaction, and no other commit
@@ -129,12 +130,27 @@ def _by_code(view: View, event: ResumeAsked, stamp: Stamp) -> Decision:
             return claiming.ask_owner(view, event, ticket, stamp)
         if asked.verdict is not Verdict.DENY and (own or asked.links or not ticket.private):
             return _proceed(view, event, stamp, asked, ticket)
+    if own and session is not None and ticket is not None and session.phase is not Phase.ERASED:
+        return _over(view, event, session, ticket)
     counts = not own and not locked
     return _refused(view, lockout.counted(view.guesses, event.author.key, event.place, stamp.now_ms) if counts else ())
 
 
 def _live(ticket: Ticket, session: Session, now_ms: int) -> bool:
     return ticket.state is TicketState.LIVE and now_ms < ticket.expires_ms and session.phase is not Phase.ERASED
+
+
+def _over(view: View, event: ResumeAsked, session: Session, ticket: Ticket) -> Decision:
+    """The owner's own code, which opens nothing any more: they are told why, and offered what is left."""
+    language = view.policy.language
+    code = "resume.expired" if ticket.state is TicketState.LIVE else "resume.spent"
+    name = short(session.title, TITLE_CHARS) or say(language, "mine.untitled")
+    button = Button(
+        id=str(ButtonId(verb="resume", subject=session.id)),
+        label=say(language, "mine.resume", title=name),
+        for_user=event.author.key.user,
+    )
+    return Decision(reply=Private(text=say(language, code), buttons=(button,)))
 
 
 def _refused(view: View, rows: Sequence[Entity] = ()) -> Decision:

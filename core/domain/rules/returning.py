@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from core.domain.decision import Decision, Policy, Tail, View
 from core.domain.effects import Summarize
-from core.domain.entities import Button, Level, Phase, Role, Session
+from core.domain.entities import Binding, Button, Level, Phase, Role, Session
 from core.domain.events import Summarized
 from core.domain.keys import ButtonId
 from core.domain.leaving import Summary
@@ -77,6 +77,7 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
         unsaid=_lines(line, logins),
         summary_id=summary_id,
         keep_until_ms=None,
+        code_until_ms=None,
         tools=session.tools if session.phase is Phase.WARNED else "",  # after a break the tools are looked at anew
     )
     if tell:
@@ -84,10 +85,18 @@ def come_back(making: Making, *, tell: bool = True) -> Level:
     return level
 
 
-def act(making: Making) -> None:
-    """Somebody does something here: a conversation that sleeps comes back, one that was ended stays so."""
-    if making.session.phase in AWAY:
+def act(making: Making, *, reopens: bool = False) -> None:
+    """Somebody does something about a conversation where it lives: if it sleeps it comes back.
+
+    One that was ended stays so unless the act `reopens` it. One in whose place another has begun stays as it is: who
+    writes there means the other.
+    """
+    session, there = making.session, making.view.there
+    if there is not None and there.home == session.home:
+        making.session = replace(session, last_human_ms=making.now_ms)
+    elif session.phase in AWAY or (reopens and session.phase is Phase.CLOSED):
         come_back(making)
+        making.put(Binding(key=session.home, session_id=session.id))
     else:
         making.human_act()
 

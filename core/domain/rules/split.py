@@ -11,11 +11,11 @@ import re
 from dataclasses import dataclass
 
 LEAST_MAX_CHARS = 200  # below it the reserve and a reopened fence would leave hardly any room for text
-_RESERVE_CHARS = 40  # room for closing a fence and for what a platform adds
+RESERVE_CHARS = 40  # room for closing a fence and for what a platform adds
 _MIN_FILL = 0.5  # a border in the first half of a part wastes too much
 _INFO_MAX_CHARS = 20  # of a reopened fence: the language, not the rest of its line
 # Three marks or more; more than ten are a ruled line to us, so that a fence always fits into the reserve.
-_FENCE = re.compile(r"[ \t]*(`{3,10}(?!`)|~{3,10}(?!~))(.*)")
+FENCE = re.compile(r"[ \t]*(`{3,10}(?!`)|~{3,10}(?!~))(.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class _Fence:
 
 def next_start(text: str, start: int, max_chars: int) -> int | None:
     """Where the part after the one at `start` begins; None while the rest fits."""
-    room = max_chars - _RESERVE_CHARS - len(_reopening(text[:start]))
+    room = max_chars - RESERVE_CHARS - len(_reopening(text[:start]))
     if len(text) - start <= room:
         return None
     window = text[start : start + room]
@@ -71,7 +71,7 @@ def _open_fence(text: str) -> _Fence | None:
     """
     fence: _Fence | None = None
     for line in text.split("\n"):
-        found = _FENCE.match(line)
+        found = FENCE.match(line)
         if found is None:
             continue
         marks, info = found[1], found[2].strip()

@@ -79,7 +79,8 @@ def _steer(making: Making, work: Work, event: ButtonPressed) -> Private:
     if verb not in _GO_ON:
         returning.act(making)
         return Private(text=say(language, _STEER[verb](making, work, event)))
-    returning.come_back(making)
+    at_home = moving.key_at(making.view, event.place, event.author.key) == making.session.home
+    returning.act(making, reopens=at_home)
     code = tasks.unpaid(making, work, anew=verb == "task_retry") if verb in _PAID else ""
     if code:
         return _cannot_pay(making, work, code)

@@ -14,6 +14,12 @@ _DAY_MINUTES = 24 * 60
 
 
 def next_due(session: Session, policy: Policy) -> int | None:
+    """Wall-clock milliseconds of the next step, or of the end of the code on the notice; None when none is due."""
+    due = (each for each in (step_due(session, policy), session.code_until_ms) if each is not None)
+    return None if session.phase is Phase.ERASED else min(due, default=None)
+
+
+def step_due(session: Session, policy: Policy) -> int | None:
     """Wall-clock milliseconds of the next step; None when none is due."""
     since_ms = idle_since(session, policy)
     match session.phase:

@@ -17,6 +17,12 @@ WORDS: dict[str, str] = {
     "answer.fresh": "I could not read our earlier conversation. It is kept, but this answer starts afresh.",
     "answer.cut_long": "This answer reached its longest length. Ask me to go on if you want more.",
     "answer.empty": "I have nothing to add to that.",
+    # a block of an answer as a file
+    "file.grows": "`{name}` is being written and comes as a file.",
+    "file.lines": "As a file: `{name}`, {lines} lines",
+    "file.line": "As a file: `{name}`, one line",
+    "file.unsure": "I cannot see here whether the file arrived, so its content stands above.",
+    "file.stem": "answer",
     # why an answer failed
     "failed.model_auth": "The key for the language model is not accepted. Whoever runs me has to mend that; your message is kept.",
     "failed.model_permission": "The key for the language model may not use this model. Whoever runs me has to mend that; your message is kept.",
@@ -85,6 +91,7 @@ WORDS: dict[str, str] = {
     "idle.parked": "This conversation is parked. Everything is kept; write here or press Resume to go on.",
     "idle.expired": "This conversation is parked. Everything is kept; when you come back I go on from a summary and the last messages.",
     "idle.code": "To go on elsewhere: `/resume {code}` (until {until}).",
+    "idle.code_over": "The code that stood here has expired. Resume still works, and `/why` gives a new code for going on elsewhere.",
     "idle.kept": "Kept open until {until}.",
     "idle.ended": "Ended. Everything is kept, and nothing more will be posted here.",
     "idle.muted_here": "No more notices in this place. /notices changes that.",
@@ -170,6 +177,8 @@ WORDS: dict[str, str] = {
     "command.privacy": "what is kept, where, how long, and who gets it",
     # going on, here or elsewhere
     "command.resume": "go on with a conversation here: the only one, one you choose, or the one of a code",
+    "resume.expired": "That code has expired; your conversation has not. Resume goes on with it here.",
+    "resume.spent": "That code was used, or another one took its place. Your conversation is kept, and Resume goes on with it here.",
     "resume.refused": "That code does not work here. `/sessions` shows yours.",
     "resume.not_yours": "Only the person whose conversation this is can go on with it.",
     "resume.none": "There is nothing to resume. Write here and a conversation begins.",
@@ -229,7 +238,7 @@ WORDS: dict[str, str] = {
     "link.undone": "That is undone: it is back here, the accounts are apart, and no code of yours works any more.",
     "link.undone_there": "That was undone.",
     "link.undone_reply": "Done. The accounts are apart, the conversation is back where it was, and none of your codes works any more.",
-    "link.taken_back": "This conversation has gone back to where it came from.",
+    "link.taken_back": "This conversation has gone back to where it came from. What you write here begins a new one.",
     "link.too_late": "This could be undone for 48 hours. `/sessions` brings conversations back to you.",
     "link.button.yes": "Yes, both are me",
     "link.button.unlink": "Unlink",

@@ -30,7 +30,7 @@ class Post:
     n: int = 0  # order on the board, given by the board
     taken: bool = True  # False: a person's post that the engine has not accepted yet
     mark: str = ""
-    files: tuple[FileRef, ...] = ()  # what came with a person's post; the bytes are found by `FileRef.id`
+    files: tuple[FileRef, ...] = ()  # what came with a post; the bytes are found by `FileRef.id`
     card: bool = False  # a card of ours: the placeholders in its text are revealed to whoever reads it
     outline: Outline | None = None  # of a card that is about steps
 
@@ -55,8 +55,11 @@ class Board(Protocol):
         """
         ...
 
-    async def edit(self, post: Post) -> None:
-        """Replace text, state, buttons, mark, outline of the post with this id. Raises `KeyError`."""
+    async def edit(self, post: Post, files: Sequence[FileCopy] = ()) -> None:
+        """Replace text, state, buttons, mark, outline, files of the post with this id. Raises `KeyError`.
+
+        `files` are the bytes of those that are new.
+        """
         ...
 
     async def take(self, post_id: str) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 from core.domain.effects import MarkKind
 from core.domain.entities import Button, Card
 from core.domain.events import Event
+from core.domain.files import AnswerFile
 from core.domain.keys import Audience, PersonKey, Place
 from core.engine.ports.store import Accepted, Claim
 
@@ -39,13 +40,19 @@ class AnswerState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """One part of an answer as it shall stand now: full Markdown text, latest wins."""
+    """One part of an answer as it shall stand now: full Markdown text, latest wins.
+
+    `files` hang in the thread once the piece is written, each once however often that is repeated. Only a final piece
+    has any; one that cannot be had is `Refused`, and the engine writes the piece again with their text in it. Code
+    `file_unsure`: the platform cannot say whether an earlier try has brought it.
+    """
 
     turn_id: str
     n: int
     text: str
     state: AnswerState
     buttons: tuple[Button, ...] = ()
+    files: tuple[AnswerFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +84,10 @@ class Platform(Protocol):
         ...
 
     async def write_answer(self, ref: str, piece: Piece) -> str:
-        """Make the part read `piece.text`, latest wins; returns its ref, another one after a roll-over."""
+        """Make the part read `piece.text`, latest wins, its files in the same thread.
+
+        Returns its ref, another one after a roll-over.
+        """
         ...
 
     async def show(self, place: Place, key: str, card: Card, ref: str) -> str:
