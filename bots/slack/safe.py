@@ -72,6 +72,8 @@ def _line(line: str, state: _State, *, open_end: bool) -> str:
             return line
         return _code(line, open_end=open_end)
     if fence is not None and (fence[1][0] == "~" or "`" not in fence[2]):
+        if open_end and state.span == len(fence[1]) and fence[1][0] == "`":
+            return line[: fence.end(1)]  # one more backtick in this line, and the marks end inline code
         state.fence, state.span = fence[1], 0
         return _code(line, open_end=open_end)
     return _text(line, state, open_end=open_end)

@@ -24,6 +24,7 @@ ALLOWED = {
     "json",
     "re",
     "typing",
+    "unicodedata",
     "urllib.parse",
 }
 FORBIDDEN_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint", "__import__", "globals", "hash", "id"}

@@ -66,7 +66,9 @@ def test_the_bot_has_a_name_and_files_and_marks_are_shown() -> None:
         True,
         "q",
     )
-    assert shown["files"] == [{"name": "a.txt", "media_type": "text/plain", "size_bytes": 5}]
+    described = {"name": "a.txt", "media_type": "text/plain", "size_bytes": 5}
+    assert shown["files"] == [described | {"url": "/api/files/p/0?person=bob"}]
+    assert render.message(replace(POST, files=(ref,)), "bob")["files"] == [described], "what people bring is not served"
 
 
 def test_a_card_shows_its_steps() -> None:

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bots.slack import limits, render
@@ -48,6 +48,8 @@ def test_nothing_that_a_model_writes_pings(text: str) -> None:
 
 @settings(max_examples=600)
 @given(MARKDOWN)
+@example("-```\n```<-`")  # marks that open a block until a backtick follows, and then end inline code
+@example("a```\n```@here`")
 def test_a_growing_text_only_grows(text: str) -> None:
     """What was appended to a stream could not be taken back."""
     whole, before = safe(text), ""

@@ -119,6 +119,20 @@ class BoardContract:
         assert await board.get("unknown") is None
         assert await board.find("unknown") is None
 
+    async def test_files_come_with_an_edit(self, board: Board) -> None:
+        """The file of an answer is lost, an old one is given, or one hangs on a post that was forgotten."""
+        stored = await board.put(post("a", author=""))
+        ref = FileRef(id="id-a.0", handle="id-a.0", name="r.csv", media_type="text/csv", size_bytes=3)
+        for data in ("YWJj", "eHl6"):
+            copy = FileCopy(file_id="id-a.0", session_id="", media_type="text/csv", data=data)
+            await board.edit(replace(stored, files=(ref,)), [copy])
+            assert await board.get("id-a") == replace(stored, files=(ref,))
+            assert await board.file("id-a.0") == copy
+        lost = FileCopy(file_id="gone.0", session_id="", media_type="text/csv", data="YWJj")
+        with pytest.raises(KeyError):
+            await board.edit(post("gone"), [lost])
+        assert await board.file("gone.0") is None
+
     async def test_time_moves_forward_only(self, board: Board) -> None:
         """`Let time pass` sets the clock back."""
         assert await board.time_offset_ms() == 0
