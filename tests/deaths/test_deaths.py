@@ -94,7 +94,7 @@ async def test_deaths_at_some_points(name: str, tmp_path: Path) -> None:
 
     spots = [(n, story, Spot(point=point, hit=hit)) for n, (story, point, hit) in enumerate(SAMPLE)]
     ended = await asyncio.gather(*(one(*each) for each in spots))
-    assert [each for wrong, _ in ended for each in wrong] == []
+    assert "\n".join(each for wrong, _ in ended for each in wrong) == ""
     assert [deaths for _, deaths in ended] == [1] * len(SAMPLE)
 
 
