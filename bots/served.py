@@ -178,10 +178,10 @@ def provers_of(settings: Settings, clock: Clock) -> dict[str, Prover]:
 def _slack_prover(settings: Settings, clock: Clock) -> Prover:
     from bots.slack import proof  # noqa: PLC0415
 
-    del clock
     return proof.SlackProver(
         settings.slack_client_id or "",
         _secret(settings.slack_client_secret),
+        clock,
         api=settings.slack_api_url or proof.API,
         authorize=settings.slack_authorize_url or proof.AUTHORIZE,
     )

@@ -58,7 +58,7 @@ class Signing:
         point: Point = nowhere,
     ) -> None:
         self._provers = dict(provers or {})
-        self._parts = Parts(servers=servers, rows=rows, seal=seal, clock=clock, wire=Wire(), point=point)
+        self._parts = Parts(servers=servers, rows=rows, seal=seal, clock=clock, wire=Wire(clock.now_ms), point=point)
         self.vault = OAuthVault(self._parts)
 
     @property

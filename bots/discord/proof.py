@@ -29,7 +29,7 @@ class DiscordProver:
         self._secret = secret
         self._authorize = authorize
         self._rest = Rest(token, clock, api=api)
-        self._wire = Wire(agent=AGENT)
+        self._wire = Wire(clock.now_ms, agent=AGENT)
         self._app = ""
 
     @property

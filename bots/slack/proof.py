@@ -16,6 +16,7 @@ from core.domain.keys import PersonKey
 from core.domain.secret import Secret
 from core.drivers.oauth_tokens import claims
 from core.drivers.oauth_wire import Wire
+from core.engine.ports import Clock
 from core.engine.proving import Asking
 
 AUTHORIZE = "https://slack.com/openid/connect/authorize"
@@ -29,12 +30,14 @@ _PASSING = frozenset({"ratelimited", "internal_error", "fatal_error", "service_u
 class SlackProver:
     """Implements `core.engine.proving.Prover`. `api` and `authorize`: where Slack is, for tests."""
 
-    def __init__(self, client_id: str, secret: Secret, *, api: str = API, authorize: str = AUTHORIZE) -> None:
+    def __init__(
+        self, client_id: str, secret: Secret, clock: Clock, *, api: str = API, authorize: str = AUTHORIZE
+    ) -> None:
         self._client_id = client_id
         self._secret = secret
         self._api = api.rstrip("/")
         self._authorize = authorize
-        self._wire = Wire()
+        self._wire = Wire(clock.now_ms)
 
     @property
     def platform(self) -> str:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import html
 from functools import partial
-from importlib import resources
 
 from aiohttp import web
 
 from bots.web.landing import style_of
+from bots.web.pages import template
 from core.domain.links import LIFE_MS, PATH
 from core.domain.secret import Secret
 from core.domain.words import say
@@ -47,7 +47,7 @@ class Connect:
         self._logins = logins
         self._language = language
         self._secure = secure
-        self._template = resources.files("bots.web").joinpath("static/connect.html").read_text("utf-8")
+        self._template = template("connect")
 
     def routes(self) -> list[web.RouteDef]:
         """The link, the way back from a tool server, and that from each platform which says whose browser it is."""

@@ -11,10 +11,10 @@ import base64
 import hashlib
 import html
 import re
-from importlib import resources
 
 from aiohttp import web
 
+from bots.web.pages import template
 from core.domain.words import say
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
@@ -22,13 +22,12 @@ _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 def page(language: str) -> str:
     """The page in a language."""
-    source = resources.files("bots.web").joinpath("static/resume.html").read_text("utf-8")
 
     def words(found: re.Match[str]) -> str:
         name = found[1]
         return html.escape(language if name == "language" else say(language, f"landing.{name}"))
 
-    return _SLOT.sub(words, source)
+    return _SLOT.sub(words, template("resume"))
 
 
 def policy(text: str) -> str:

@@ -12,9 +12,7 @@ never chained, printed or stored, only their status, type, code and a short, cle
 
 from __future__ import annotations
 
-import math
 import re
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 import anthropic
@@ -23,10 +21,10 @@ from pydantic import SecretStr
 
 from core.domain.errors import Fault, NotSent, OutsideError, Refused
 from core.drivers.claude_call import Call
+from core.drivers.retry_after import retry_ms
 from core.engine.ports import Cut
 
 _DETAIL_CHARS = 240
-_WAIT_CAP_S = 366 * 86_400  # beyond any meaning; the domain's own cap is 15 min a wait
 _OVERLOADED = 529
 
 _NEVER_LEFT = (
@@ -97,7 +95,7 @@ class Reporter:
             return Refused(code=code, detail=detail, fault=fault)
         busy = status in (HTTPStatus.TOO_MANY_REQUESTS, _OVERLOADED) or error.type == "overloaded_error"
         code = "model_busy" if busy else "model_down"
-        return NotSent(code=code, detail=detail, retry_ms=_retry_ms(error.response.headers, now_ms))
+        return NotSent(code=code, detail=detail, retry_ms=retry_ms(error.response.headers, now_ms))
 
     def _detail(self, error: Exception) -> str:
         """For operators: never the SDK's own text of an unknown error, which may hold request or key."""
@@ -132,23 +130,3 @@ def _refused_as(error: anthropic.APIStatusError) -> str | None:
         words = error.api_message or ""
         return next((code for pattern, code in _BY_WORDS if pattern.search(words)), "model_invalid")
     return _BY_STATUS.get(status, "model_invalid")
-
-
-def _retry_ms(headers: httpx2.Headers, now_ms: int) -> int | None:
-    """When to come back, from `retry-after` in seconds or as a date; None when it says nothing usable."""
-    said = headers.get("retry-after", "").strip()
-    try:
-        wait_s = float(said)
-    except ValueError:
-        wait_s = _seconds_until(said, headers.get("date", ""))
-    if not math.isfinite(wait_s) or not 0 <= wait_s <= _WAIT_CAP_S:
-        return None
-    return now_ms + math.ceil(wait_s * 1000)
-
-
-def _seconds_until(said: str, now: str) -> float:
-    """Between two HTTP dates: the provider's clock is measured by itself, ours may differ."""
-    try:
-        return (parsedate_to_datetime(said) - parsedate_to_datetime(now)).total_seconds()
-    except (ValueError, TypeError):
-        return math.nan

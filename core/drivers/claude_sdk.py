@@ -20,10 +20,12 @@ from pydantic import SecretStr
 from core.domain.errors import OutsideError
 from core.drivers.claude_call import Call
 from core.drivers.claude_faults import Reporter
+from core.drivers.claude_inputs import WholeInputs
 from core.engine.ports import Finished, ModelRequest
 
 if TYPE_CHECKING:
-    from anthropic import Omit
+    from anthropic import AsyncStream, Omit
+    from anthropic.types import RawMessageStreamEvent
 
 Effort = Literal["low", "medium", "high", "xhigh", "max"]
 
@@ -72,7 +74,8 @@ class Connection:
         call.end(last)
 
     async def _read(self, request: ModelRequest, call: Call) -> Finished | OutsideError:
-        async with self._client.messages.stream(
+        raw = await self._client.messages.create(
+            stream=True,
             model=request.model,
             max_tokens=request.max_tokens,
             messages=cast("list[MessageParam]", [dict(message) for message in request.messages]),
@@ -82,7 +85,10 @@ class Connection:
             thinking=_thinking(request.model),
             output_config=_effort(request),
             metadata={"user_id": request.asker} if request.asker else anthropic.omit,
-        ) as stream:
+        )
+        whole = cast("AsyncStream[RawMessageStreamEvent]", WholeInputs(raw))
+        stream: AsyncMessageStream[None] = AsyncMessageStream(whole, output_format=anthropic.not_given)
+        async with stream:
             call.begun = True
             call.beat()
             stopped = False

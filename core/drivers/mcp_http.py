@@ -10,12 +10,14 @@ from __future__ import annotations
 import functools
 import ssl
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx2
 from pydantic import SecretStr
+
+from core.drivers.retry_after import retry_ms
 
 CAP_BYTES = 4_000_000  # of one response
 CONNECT_S = 5.0
@@ -24,11 +26,15 @@ _MUST_FOLLOW_S = 15 * 60.0  # the call's own time limit ends it before
 
 @dataclass(slots=True)
 class Notes:
-    """What happened below a connection since `clear`. `sent`: a request may have reached the server."""
+    """What happened below a connection since `clear`. `sent`: a request may have reached the server.
 
+    `retry_ms`: from when on (wall-clock, by `now_ms`) it wants to be asked again.
+    """
+
+    now_ms: Callable[[], int]
     bearer: SecretStr | None = None
     status: int = 0
-    retry_after: str = ""
+    retry_ms: int | None = None
     sent: bool = False
     too_large: bool = False
     unreachable: bool = False
@@ -36,7 +42,7 @@ class Notes:
 
     def clear(self) -> None:
         """Before a call."""
-        self.status, self.retry_after = 0, ""
+        self.status, self.retry_ms = 0, None
         self.sent = self.too_large = self.unreachable = False
 
     def end(self) -> None:
@@ -89,7 +95,7 @@ class Noting(httpx2.AsyncBaseTransport):
         self._notes.sent = True
         if request.method == "POST":
             self._notes.status = response.status_code
-            self._notes.retry_after = response.headers.get("retry-after", "")
+            self._notes.retry_ms = retry_ms(response.headers, self._notes.now_ms())
         if response.headers.get("content-encoding", "identity") != "identity":
             self._notes.too_large = True
             await response.aclose()

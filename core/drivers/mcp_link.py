@@ -127,9 +127,9 @@ class Link:
             work.cancel()
 
 
-async def connect(server: ToolServer, bearer: SecretStr | None) -> Link:
+async def connect(server: ToolServer, bearer: SecretStr | None, now_ms: Callable[[], int]) -> Link:
     """Open a connection. Raises what `Tools.call` raises; nothing can have happened then."""
-    notes = Notes(bearer=bearer)
+    notes = Notes(now_ms=now_ms, bearer=bearer)
     ready: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
     closing = asyncio.Event()
     host = asyncio.create_task(_host(server, notes, ready, closing), name="mcp-link")
@@ -179,7 +179,7 @@ def _refused(error: MCPError, notes: Notes) -> ToolAnswer:
     if notes.status == 403:  # noqa: PLR2004
         raise Refused(code="tool_denied", detail="403") from error
     if notes.status in _BUSY:
-        raise NotSent(code="tool_busy", detail=str(notes.status)) from error
+        raise NotSent(code="tool_busy", detail=str(notes.status), retry_ms=notes.retry_ms) from error
     if notes.status == 404:  # noqa: PLR2004
         raise Gone from error
     code = error.error.code
@@ -215,5 +215,5 @@ def _not_connected(host: asyncio.Task[None], notes: Notes, otherwise: str) -> Ou
     if notes.status == 403:  # noqa: PLR2004
         return Refused(code="tool_denied", detail="403")
     if notes.status in _BUSY:
-        return NotSent(code="tool_busy", detail=str(notes.status))
+        return NotSent(code="tool_busy", detail=str(notes.status), retry_ms=notes.retry_ms)
     return NotSent(code="tool_unreachable", detail="" if notes.unreachable else otherwise)

@@ -158,7 +158,7 @@ class McpTools:
             if link.alive:
                 link.notes.bearer = _token(server, bearer)
                 return link
-        opened: Link = await (await self._loaded()).connect(server.settings, _token(server, bearer))
+        opened: Link = await (await self._loaded()).connect(server.settings, _token(server, bearer), self._clock.now_ms)
         return opened
 
     def give_back(self, server: _Server, link: Link, bearer: Bearer | None, *, whole: bool) -> None:
@@ -177,7 +177,7 @@ class McpTools:
         async with server.opening:
             link = server.shared
             if link is None or not link.alive:
-                link = server.shared = await (await self._loaded()).connect(server.settings, None)
+                link = server.shared = await (await self._loaded()).connect(server.settings, None, self._clock.now_ms)
             return link
 
     async def _loaded(self) -> ModuleType:

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ import httpx2
 
 from core.codec import Json
 from core.domain.errors import NotSent, Refused
+from core.drivers.retry_after import retry_ms
 
 TIMEOUT_S = 15.0  # a person waits for it
 BODY_MAX_BYTES = 1 << 20  # metadata and tokens are some kilobytes
@@ -30,10 +32,32 @@ _SERVER_ERRORS = 500
 Object = Mapping[str, Json]
 
 
-class Wire:
-    """Makes the requests. `agent`: who we say that we are, where that matters. `close` it at the end."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """An answer. `retry_ms`: from when on it wants to be asked again."""
 
-    def __init__(self, *, agent: str = "") -> None:
+    status: int
+    body: bytes
+    retry_ms: int | None
+
+    @property
+    def passes(self) -> bool:
+        """Whether it says nothing but that it is not up to it now."""
+        return self.status >= _SERVER_ERRORS or self.status in _BUSY
+
+    def down(self, url: str) -> NotSent:
+        """The error for that."""
+        return NotSent(code="oauth_down", detail=f"{_host(url)} answered {self.status}", retry_ms=self.retry_ms)
+
+
+class Wire:
+    """Makes the requests. `now_ms`: the wall clock; `agent`: who we say that we are, where that matters.
+
+    `close` it at the end.
+    """
+
+    def __init__(self, now_ms: Callable[[], int], *, agent: str = "") -> None:
+        self._now_ms = now_ms
         self._headers = {"User-Agent": agent} if agent else {}
         self._client: httpx2.AsyncClient | None = None
 
@@ -48,10 +72,10 @@ class Wire:
         headers = {"Accept": "application/json"}
         if bearer:
             headers["Authorization"] = f"Bearer {bearer}"
-        status, body = await self._ask("GET", url, headers=headers)
-        if status >= _SERVER_ERRORS or status in _BUSY:
-            raise NotSent(code="oauth_down", detail=f"{_host(url)} answered {status}")
-        return _object(body) if status == httpx2.codes.OK else None
+        said = await self._ask("GET", url, headers=headers)
+        if said.passes:
+            raise said.down(url)
+        return _object(said.body) if said.status == httpx2.codes.OK else None
 
     async def challenge(self, url: str) -> str:
         """The `WWW-Authenticate` header that a tool server answers a request without a token with, "" for none."""
@@ -65,21 +89,20 @@ class Wire:
 
     async def post(self, url: str, form: Mapping[str, str], *, basic: tuple[str, str] | None = None) -> Object:
         """The answer to a form. Raises `NotSent`, or `Refused` with the server's error code."""
-        status, body = await self._ask("POST", url, headers={"Accept": "application/json"}, data=form, auth=basic)
-        return _verdict(url, status, body)
+        said = await self._ask("POST", url, headers={"Accept": "application/json"}, data=form, auth=basic)
+        return _verdict(url, said)
 
     async def post_json(self, url: str, value: Object) -> Object:
         """The answer to a JSON object. Raises as `post`."""
-        status, body = await self._ask("POST", url, headers={"Accept": "application/json"}, json=dict(value))
-        return _verdict(url, status, body)
+        return _verdict(url, await self._ask("POST", url, headers={"Accept": "application/json"}, json=dict(value)))
 
     async def revoke(self, url: str, form: Mapping[str, str], basic: tuple[str, str] | None) -> None:
         """Revoke a token. Raises `NotSent`; what the endpoint does not know is as good as revoked."""
-        status, _ = await self._ask("POST", url, data=form, auth=basic)
-        if status >= _SERVER_ERRORS or status in _BUSY:
-            raise NotSent(code="oauth_down", detail=f"{_host(url)} answered {status}")
+        said = await self._ask("POST", url, data=form, auth=basic)
+        if said.passes:
+            raise said.down(url)
 
-    async def _ask(self, method: str, url: str, **more: object) -> tuple[int, bytes]:
+    async def _ask(self, method: str, url: str, **more: object) -> _Said:
         try:
             async with self._http().stream(method, url, **more) as answer:  # type: ignore[arg-type]
                 body = b""
@@ -87,7 +110,8 @@ class Wire:
                     body += chunk
                     if len(body) > BODY_MAX_BYTES:
                         raise NotSent(code="oauth_down", detail=f"{_host(url)} answered with too much")
-                return answer.status_code, body
+                retry = retry_ms(answer.headers, self._now_ms())
+                return _Said(status=answer.status_code, body=body, retry_ms=retry)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise _not_sent(url, error) from None
 
@@ -101,12 +125,12 @@ def _not_sent(url: str, error: Exception) -> NotSent:
     return NotSent(code="oauth_down", detail=f"{_host(url)}: {type(error).__name__}")
 
 
-def _verdict(url: str, status: int, body: bytes) -> Object:
+def _verdict(url: str, said: _Said) -> Object:
     """What an endpoint said; some answer an error with 200."""
-    answer = _object(body)
+    answer, status = _object(said.body), said.status
     code = _code(answer)
-    if status >= _SERVER_ERRORS or status in _BUSY or code in _PASSING:
-        raise NotSent(code="oauth_down", detail=f"{_host(url)} answered {status}")
+    if said.passes or code in _PASSING:
+        raise said.down(url)
     if code:
         raise Refused(code=code, detail=f"{_host(url)} answered {status}")
     if status not in (httpx2.codes.OK, httpx2.codes.CREATED) or answer is None:

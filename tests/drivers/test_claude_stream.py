@@ -98,6 +98,29 @@ async def test_blocks_stay_as_they_came(model: ClaudeModel, server: ClaudeServer
     assert json.loads(last.blocks) == [{"type": "text", "text": "Let me see."}, strange, tool]
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 5, 100])
+@pytest.mark.parametrize(
+    ("given", "comes"),
+    [
+        ("half \ud800 of one", "half \ufffd of one"),
+        ("\udc00", "\ufffd"),
+        ("both \U0001f600 halves", "both \U0001f600 halves"),
+        ("\ud83d" + "\ude00", "\U0001f600"),
+        ("plain", "plain"),
+    ],
+)
+async def test_half_a_character_in_an_input_costs_no_answer(
+    model: ClaudeModel, server: ClaudeServer, given: str, comes: str, chunk: int
+) -> None:
+    """The model writes half of an emoji into what it gives a tool, and the person gets no answer at all."""
+    tool = {"type": "tool_use", "id": "toolu_1", "name": "search", "input": {"q": given, "n": [given]}}
+    server.push(Behaviour(text="", blocks=(tool,), stop_reason="tool_use", chunk=chunk))
+    _, last = await listen(model, request("Hello"))
+    (block,) = json.loads(last.blocks)
+    assert block["input"] == {"q": comes, "n": [comes]}
+    last.blocks.encode()
+
+
 @pytest.mark.parametrize("reason", ["refusal", "max_tokens", "model_context_window_exceeded", "from_the_future"])
 async def test_stop_reason_is_passed_on(model: ClaudeModel, server: ClaudeServer, reason: str) -> None:
     """The person is told why an answer ended, also for a reason that does not exist yet."""

@@ -22,6 +22,7 @@ from core.drivers.clock import SystemClock
 from core.drivers.mcp_tools import McpTools
 from core.engine.tool_ports import Bearer, ToolAnswer, Unauthorized
 from core.tool_settings import ToolServer
+from tests.kit.clock import ManualClock
 from tests.kit.tools import ToolProcess, connected, counted, free_port, http, piped
 
 
@@ -242,6 +243,8 @@ def rpc(answer: object) -> object:
 
 
 def _raw(answer: object) -> web.Response:
+    if isinstance(answer, web.Response):
+        return answer
     if isinstance(answer, int):
         return web.Response(status=answer)
     body = answer if isinstance(answer, bytes) else str(answer).encode()
@@ -269,6 +272,20 @@ async def test_garbage_and_refusals(answer: object, kind: type[OutsideError], co
         tools = McpTools({"kit": ToolServer(url=url, timeout=timedelta(seconds=3))}, SystemClock())
         error = await failed(tools, "any")
         assert (type(error), error.code) == (kind, code)
+        await tools.close()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("said", "wait_ms"), [("7", 7_000), ("0", 0), ("", None), ("soon", None), ("-1", None)])
+async def test_a_busy_server_says_when(status: int, said: str, wait_ms: int | None) -> None:
+    """A server that asks to be left alone for a while is asked again at once."""
+    busy = web.Response(status=status, headers={"Retry-After": said} if said else None)
+    async with serving(rpc(busy)) as url:
+        clock = ManualClock()
+        tools = McpTools({"kit": ToolServer(url=url, timeout=timedelta(seconds=3))}, clock)
+        error = await failed(tools, "any")
+        assert isinstance(error, NotSent)
+        assert error.retry_ms == (None if wait_ms is None else clock.now_ms() + wait_ms)
         await tools.close()
 
 

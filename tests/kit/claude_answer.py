@@ -103,10 +103,12 @@ class Answer:
             await self._stop()
 
     async def _block(self, block: Mapping[str, object]) -> None:
-        """Any other block; a tool's input goes as one piece of JSON."""
+        """Any other block; a tool's input goes in pieces of JSON, as text does."""
         if block.get("type") == "tool_use":
             await self._start({**block, "input": {}})
-            await self._delta({"type": "input_json_delta", "partial_json": json.dumps(block.get("input", {}))})
+            whole, size = json.dumps(block.get("input", {})), self._behaviour.chunk
+            for start in range(0, len(whole), size):
+                await self._delta({"type": "input_json_delta", "partial_json": whole[start : start + size]})
         else:
             await self._start(block)
         await self._stop()

@@ -38,6 +38,7 @@ class ToolHouse:
         self.provider = Provider()
         self.calls: list[tuple[str, str]] = []  # tool, who
         self.failing: list[int] = []  # statuses that the next requests to the token endpoint get instead
+        self.retry_after = ""  # what it says with them
         self.lost = 0  # so many answers of the token endpoint are lost on the way
         self.gate: asyncio.Event | None = None  # what the token endpoint has done is not told before it
         self.names_people = True
@@ -161,7 +162,8 @@ class _Faulty:
         house = self._house
         house.provider.counts["token_requests"] += 1
         if house.failing:
-            await JSONResponse({"error": "busy"}, house.failing.pop(0))(scope, receive, send)
+            headers = {"Retry-After": house.retry_after} if house.retry_after else None
+            await JSONResponse({"error": "busy"}, house.failing.pop(0), headers)(scope, receive, send)
             return
         request = Request(scope, receive)
         sent = await request.body()

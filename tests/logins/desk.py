@@ -51,7 +51,7 @@ class Desk:
         self.clock = SystemClock()
         self.rows = SqliteCredentials(store)
         self.seal = SealedVault(keys)
-        self.wire = Wire()
+        self.wire = Wire(self.clock.now_ms)
         self.told: list[SignedIn] = []
         self.strayed: list[str] = []
         servers = {

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from core.domain.errors import NotSent, Refused
 from core.domain.secret import Secret
+from core.drivers.clock import SystemClock
 from core.drivers.oauth_discovery import Provider, discover, for_people
 from core.drivers.oauth_tokens import Client, Grant, refreshed, registered
 from core.drivers.oauth_wire import BODY_MAX_BYTES, Wire
@@ -74,7 +75,7 @@ async def site() -> AsyncIterator[Site]:
 @pytest.fixture
 async def wire() -> AsyncIterator[Wire]:
     """Give what makes the requests."""
-    made = Wire()
+    made = Wire(SystemClock().now_ms)
     yield made
     await made.close()
 

@@ -51,7 +51,7 @@ async def gate(desk: Desk) -> AsyncIterator[Gate]:
     """Give a sign-in that asks Slack."""
     async with SlackServer() as slack:
         prover = SlackProver(
-            CLIENT_ID, Secret(SECRET), api=slack.url, authorize=f"{slack.host}/openid/connect/authorize"
+            CLIENT_ID, Secret(SECRET), desk.clock, api=slack.url, authorize=f"{slack.host}/openid/connect/authorize"
         )
         provers = {"slack": prover, "discord": prover}
         yield Gate(desk, slack, OAuthLogins(desk.parts, accept=desk.accept, base=lambda: BASE, provers=provers))

@@ -8,7 +8,7 @@ from core.domain.decision import Private
 from core.domain.tooling import CallState, LoginState
 from core.engine.vault import Step
 from tests.kit.oauth_server import ToolHouse
-from tests.kit.scripted import Use
+from tests.kit.scripted import ScriptedModel, Use
 from tests.logins.people import CONNECT, ISSUES, People, labels, said
 
 ANSWER = "You have three open issues."
@@ -200,6 +200,45 @@ async def test_another_conversation_is_not_said_to_wait_when_it_does_not(people:
     await people.world.run(3)
     texts = [each.text for each in await people.cards("t2") if labels(each)]
     assert [each.startswith("**jira** needs a login") for each in texts] == [True]
+
+
+async def asking_a_busy_server(people: People, retry_after: str) -> None:
+    """Alice asks when her token has to be renewed, and the server wants to be left alone."""
+    people.script([CONNECT], ["Connected."])
+    await people.world.say("alice", "connect")
+    await people.world.run(3)
+    await people.sign_in()
+    await people.world.settle()
+    people.house.provider.revoke_access()
+    people.house.failing, people.house.retry_after = [429], retry_after
+    people.script([ISSUES], [ANSWER])
+    await people.world.say("alice", "what is open?")
+
+
+async def test_a_login_server_that_says_when_is_asked_then(people: People) -> None:
+    """A server that asks for two minutes of peace is asked every second."""
+    await asking_a_busy_server(people, "120")
+    before = people.house.provider.counts["token_requests"]
+    await people.world.run(100, step=1)
+    assert people.house.provider.counts["token_requests"] == before + 1
+    assert "does not answer now" in (await people.answers())[-1]
+    await people.world.run(30, step=1)
+    await people.world.settle()
+    assert people.house.provider.counts["token_requests"] == before + 2
+    assert (await people.answers())[-1] == ANSWER
+
+
+async def test_a_login_server_that_wants_too_long_is_not_waited_for(people: People) -> None:
+    """An answer stands still for an hour because a server says so; or nobody learns why it lacks something."""
+    await asking_a_busy_server(people, "3600")
+    await people.world.run(10)
+    await people.world.settle()
+    assert (await people.answers())[-1].startswith(ANSWER)
+    assert "jira" in (await people.answers())[-1]
+    model = people.world.model
+    assert isinstance(model, ScriptedModel)
+    assert "sign-in does not answer" in str(model.requests[-1].messages)
+    assert [each.failure for each in await people.calls()][-1:] == ["oauth_down"]
 
 
 async def test_a_login_server_that_is_down_is_told(people: People) -> None:

@@ -1,8 +1,8 @@
 """What the model is told instead of a tool's own result.
 
 Knows: stable codes and plain English, which every model reads. Must not know: what a person sees (see `words`).
-Failure codes of the outside begin with "tool_"; those in `SERVER_FAULTS` are the server's doing and are also told to
-the person under the answer.
+Failure codes of the outside begin with "tool_" or "oauth_"; those in `SERVER_FAULTS` are the server's doing and are
+also told to the person under the answer.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ TEXTS: dict[str, str] = {
     "tool_too_many": "Too many calls at once. This one was not made; ask for it again if it is still needed.",
     "tool_unreachable": "The tool server cannot be reached. Nothing was done. Tell the person, and go on without it.",
     "tool_busy": "The tool server is too busy. Nothing was done. Tell the person, and go on without it.",
+    "oauth_down": "The tool server's sign-in does not answer, and without it the call could not be made. Nothing was "
+    "done. Tell the person, and go on without it.",
     "tool_cut": "The connection to the tool server broke during the call. Tell the person.",
     "tool_timeout": "The tool server did not answer in time. Tell the person.",
     "tool_garbage": "The tool server answered with something that cannot be understood. Tell the person.",
@@ -54,6 +56,7 @@ SERVER_FAULTS = frozenset(
         "tool_too_large",
         "tool_error",
         "tool_denied",
+        "oauth_down",
     }
 )
 MAY_HAVE_HAPPENED = frozenset(

@@ -18,9 +18,9 @@ WORDS: dict[str, str] = {
     "answer.cut_long": "This answer reached its longest length. Ask me to go on if you want more.",
     "answer.empty": "I have nothing to add to that.",
     # a block of an answer as a file
-    "file.grows": "`{name}` is being written and comes as a file.",
-    "file.lines": "As a file: `{name}`, {lines} lines",
-    "file.line": "As a file: `{name}`, one line",
+    "file.grows": "`{name}` is still being written; all of it comes as a file.",
+    "file.lines": "All of it as a file: `{name}`, {lines} lines",
+    "file.line": "All of it as a file: `{name}`, one line",
     "file.unsure": "I cannot see here whether the file arrived, so its content stands above.",
     "file.stem": "answer",
     # why an answer failed
