@@ -59,7 +59,7 @@ HEARD_ELSEWHERE = (
     "SELECT m.id FROM message AS m JOIN session AS s ON s.num = m.id >> ? WHERE m.role = 'heard' AND m.author = ?"
     " AND s.home >= ? AND s.home < ?"
 )
-_OPEN_CALL = "kind = 'AskModel' AND state IN ('pending', 'started')"
+_OPEN_CALL = "kind IN ('AskModel', 'AskModel:task') AND state IN ('pending', 'started')"
 _PAY = "UPDATE spend SET reserved = max(reserved - ?, 0), settled = settled + ? WHERE account = ? AND day = ?"
 # A question to sign in that was put here first, and that another conversation waits for too, is that one's from now on.
 _STANDS = "SELECT session_id FROM card WHERE key = 'login:' || login.id AND session_id <> ?1"

@@ -5,11 +5,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.kit import loopback
 
 loopback.guard()
+hypothesis.settings.register_profile("rejoinder", deadline=None)  # no test asserts on a time
+hypothesis.settings.load_profile("rejoinder")
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ more (30046) is followed by a new one.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from http import HTTPStatus
@@ -31,11 +32,15 @@ from bots.discord.sender import NONCE_SURE_S, Sender, Standing
 from bots.discord.threads import Threads, reply_in
 from core.domain.effects import MarkKind
 from core.domain.entities import Card
-from core.domain.errors import BadInput, OutsideError, Refused
+from core.domain.errors import Ambiguous, BadInput, NotSent, OutsideError, Refused
 from core.domain.keys import Audience, PersonKey, Place
+from core.engine.nofiles import FILE_UNSURE
 from core.engine.ports import AnswerState, Clock, Heard, Limits, Piece, Unreadable
 
 TEXT_MAX_CHARS = 1_900  # of Discord's 2,000: fences and tables need room
+BLOCK_MAX_CHARS = 5_500  # three messages
+FILE_TRIES_MAX = 3  # half a minute; something on the way may let no file through
+_TRIES_KEPT = 1_000
 FILE_MAX_BYTES = 20_000_000  # DESIGN section 10
 THREAD_MAX = 100  # one page
 
@@ -50,7 +55,7 @@ class DiscordPlatform:
     """Implements `Platform`."""
 
     name = ids.PLATFORM
-    limits = Limits(max_text_chars=TEXT_MAX_CHARS, file_cap_bytes=FILE_MAX_BYTES)
+    limits = Limits(max_text_chars=TEXT_MAX_CHARS, block_max_chars=BLOCK_MAX_CHARS, file_cap_bytes=FILE_MAX_BYTES)
 
     def __init__(
         self,
@@ -74,6 +79,7 @@ class DiscordPlatform:
         self._reveal = reveal
         self._language = language
         self._files = Files(rest)
+        self._tries: OrderedDict[str, int] = OrderedDict()  # to bring the files of an answer
 
     # ------------------------------------------------------------------------------------- answers
 
@@ -95,6 +101,10 @@ class DiscordPlatform:
             return ref
         try:
             await self.editor.settle(channel, message, body, piece.files)
+        except NotSent as late:
+            if piece.files and isinstance(late.__cause__, Ambiguous):
+                self._count(ref)
+            raise
         except Denied as no:
             if no.number != faults.OLD_EDITS:
                 raise
@@ -102,6 +112,15 @@ class DiscordPlatform:
             standing = await self._sender.post(channel, name, body, reply_to=message, files=piece.files)
             return ids.ref(standing.channel, standing.id)
         return ref
+
+    def _count(self, ref: str) -> None:
+        """One more try to bring an answer's files of which nobody knows the end; raises `Refused` after some."""
+        self._tries[ref] = self._tries.pop(ref, 0) + 1
+        if self._tries[ref] >= FILE_TRIES_MAX:
+            del self._tries[ref]
+            raise Refused(code=FILE_UNSURE, detail="the files of an answer do not reach Discord")
+        if len(self._tries) > _TRIES_KEPT:
+            self._tries.popitem(last=False)
 
     def _answer(self, key: str, piece: Piece) -> Body:
         return render.body(piece.text, piece.buttons, key=key, language=self._language)

@@ -45,6 +45,7 @@ from core.engine.ports import (
 )
 
 TEXT_MAX_CHARS = 100_000  # more than any model says in one answer, so an answer is one message
+BLOCK_MAX_CHARS = 20_000  # the page scrolls, and has a button that copies a block
 FULL_RETRY_MS = 5_000  # a full disk is looked at again after this time
 FILLED_LIMIT = 100  # as many as are read when the bot is called into a thread
 THREADS_LIMIT = 500  # threads in the list on the left
@@ -72,7 +73,7 @@ class LocalPlatform:
     """
 
     name = ids.PLATFORM
-    limits = Limits(max_text_chars=TEXT_MAX_CHARS, file_cap_bytes=wire.FILE_MAX_BYTES)
+    limits = Limits(max_text_chars=TEXT_MAX_CHARS, block_max_chars=BLOCK_MAX_CHARS, file_cap_bytes=wire.FILE_MAX_BYTES)
 
     def __init__(self, board: Board, clock: Clock, reveal: Callable[[str], str] = str) -> None:
         self.hub = Hub()

@@ -50,7 +50,11 @@ class SlackPlatform:
     """One workspace. `stopped` is called when Slack's own Stop has ended the stream of a turn."""
 
     name = ids.PLATFORM
-    limits = Limits(max_text_chars=limits.ANSWER_MAX_CHARS, file_cap_bytes=limits.FILE_CAP_BYTES)
+    limits = Limits(
+        max_text_chars=limits.ANSWER_MAX_CHARS,
+        block_max_chars=limits.BLOCK_MAX_CHARS,
+        file_cap_bytes=limits.FILE_CAP_BYTES,
+    )
 
     def __init__(
         self,

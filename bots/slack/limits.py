@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # Sizes
 ANSWER_MAX_CHARS = 12_000  # of one `markdown` block, and of one append
+BLOCK_MAX_CHARS = 8_000  # of code or a table in the thread: two hundred lines, twice what stands before "See more"
 UPDATE_MAX_CHARS = 4_000  # chat.update refuses more (a probe of others; verify live)
 FALLBACK_MAX_CHARS = 1_500  # the text beside blocks: notifications and screen readers
 SECTION_MAX_CHARS = 3_000

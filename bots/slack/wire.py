@@ -127,7 +127,7 @@ def _as_command(heard: MessageReceived, *, bare_mention: bool) -> MessageReceive
     if heard.files or heard.address is Address.OTHER:
         return heard
     mentioned = heard.address is not Address.PLAIN
-    form = typed.filled(heard.text) if mentioned else None
+    form = typed.filled(heard.text)
     if form is not None:
         return ButtonPressed(
             source_keys=heard.source_keys,

@@ -21,7 +21,7 @@ from core.domain.entities import Card, EffectRow, Part, TurnState
 from core.domain.errors import Refused
 from core.domain.events import CardShown, Delivered, EffectDone, FileFetched, Outcome
 from core.domain.keys import Place
-from core.domain.rules.attaching import certain, over_chars, unsure, with_files
+from core.domain.rules.attaching import certain, unsure, with_files
 from core.domain.rules.present import Shown, present
 from core.domain.rules.split import next_start, part_text
 from core.engine.live import LiveAnswer, LiveAnswers
@@ -140,7 +140,7 @@ class Delivering:
         shown = present(live.turn, live.text, language)
         if refused or self._no_files.at(live.turn.place):
             return _View(unsure(shown, language) if refused == FILE_UNSURE and shown.final else shown, 0, language)
-        most_chars = over_chars(platform.limits.max_text_chars)
+        most_chars = platform.limits.block_max_chars
         return _View(with_files(shown, most_chars, language), most_chars, language)
 
     async def _bring_up(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from core.domain.effects import MarkKind
 from core.domain.entities import Card
 from core.domain.errors import Ambiguous, NotSent
 from core.domain.keys import Audience, PersonKey, Place
-from core.engine.ports import Clock, Heard, Limits, Piece, Unreadable
+from core.engine.ports import Clock, Heard, Piece, Unreadable
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ class Shaky:
     name = LocalPlatform.name
 
     def __init__(self, real: LocalPlatform, clock: Clock, wobbles: deque[Wobble], part_chars: int) -> None:
-        self.limits = Limits(max_text_chars=part_chars, file_cap_bytes=real.limits.file_cap_bytes)
+        self.limits = replace(real.limits, max_text_chars=part_chars, block_max_chars=3 * part_chars)
         self._real = real
         self._clock = clock
         self._wobbles = wobbles

@@ -53,10 +53,13 @@ class Mortal:
         self._watching = asyncio.create_task(self._watch(), name="mortal")
 
     async def stop(self) -> int:
-        """End it calmly; the exit code."""
+        """End it calmly; the exit code, which is `KILLED` when it has died of its fuse meanwhile."""
         if self._watching is not None:
             self._watching.cancel()
-        return await self.bot.stop()
+        code = await self.bot.stop()
+        self.alive = False
+        self.deaths += code == KILLED
+        return code
 
     async def kill(self) -> None:
         """End it, whatever it does."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.crash.fuse import Spot
-from tests.deaths.mortal import Mortal
+from tests.deaths.mortal import KILLED, Mortal
 from tests.deaths.on_discord import OnDiscord
 from tests.deaths.on_slack import OnSlack
 from tests.deaths.seats import Act, Seat
@@ -116,18 +116,22 @@ class Stage:
 
     async def rest(self) -> None:
         """Wait until nothing is left to do, and end the program calmly."""
+        await self._quiet()
+        while (code := await self.mortal.stop()) == KILLED:
+            await self.mortal.start()
+            await self._quiet()
+        if code:
+            self.mortal.wrong.append(f"it ended with {code}: {self.mortal.bot.said[-1000:]}")
+        self.mortal.wrong.extend(self.seat.problems)
+
+    async def _quiet(self) -> None:
         quiet = 0
         for _ in range(round(PATIENCE_S / 0.1)):
             quiet = quiet + 1 if self.mortal.alive and not self.one(OPEN) else 0
             if quiet > QUIET_LOOKS:
-                break
+                return
             await asyncio.sleep(0.1)
-        else:
-            self.mortal.wrong.append("it does not come to rest")
-        code = await self.mortal.stop()
-        if code:
-            self.mortal.wrong.append(f"it ended with {code}: {self.mortal.bot.said[-1000:]}")
-        self.mortal.wrong.extend(self.seat.problems)
+        self.mortal.wrong.append("it does not come to rest")
 
 
 @asynccontextmanager

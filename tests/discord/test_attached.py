@@ -7,17 +7,21 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
+from bots.discord.adapter import BLOCK_MAX_CHARS
 from core.domain.files import AnswerFile
 from core.domain.keys import Place
+from core.domain.words import say
 from core.engine.ports import AnswerState, Piece
 from tests.kit.discord_faults import Fault, Kind
 from tests.kit.discord_house import House
 from tests.kit.discord_world import ATTACH_FILES
 from tests.kit.platform_contract import TURN, piece
 
-ROWS = "city,people @everyone\n" * 150
+ROW = "city,people @everyone\n"
+ROWS = ROW * 400
+HEAD = ROW * ((BLOCK_MAX_CHARS - len("```csv\n")) // len(ROW))
 ANSWER = f"Here is `report.csv`:\n\n```csv\n{ROWS}```\n\nAnything else?"
-SHOWN = "Here is `report.csv`:\n\nAs a file: `report.csv`, 150 lines\n\nAnything else?"
+LINE = "All of it as a file: `report.csv`, 400 lines\n\nAnything else?"
 FILE = ("report.csv", ROWS.encode())
 UNSEEN = "\u200b\u200c\u200d\u2060"
 PATCH = r"/messages/\d+$"
@@ -34,12 +38,19 @@ def files(house: House, thread: str) -> list[tuple[str, bytes]]:
     return [(each["filename"], house.discord.world.files[each["id"]]) for each in shown]
 
 
+def reads(texts: list[str]) -> bool:
+    """Whether an answer reads as it shall: three messages of the block, then the line."""
+    rows = "".join(texts).count(ROW.strip()) == HEAD.count("\n")
+    return rows and texts[-1].endswith(LINE) and all(each and each.count("```") % 2 == 0 for each in texts)
+
+
 async def hangs(house: House, thread: str) -> None:
     """The answer stands with its file, and nothing more comes."""
-    await house.answered(thread, SHOWN)
+    await house.discord.until(lambda: reads(house.discord.texts(thread)))
     await house.discord.until(lambda: files(house, thread))
     await settled(house)
-    assert (house.discord.texts(thread), files(house, thread)) == ([SHOWN], [FILE])
+    assert reads(house.discord.texts(thread))
+    assert files(house, thread) == [FILE]
 
 
 async def settled(house: House) -> None:
@@ -50,40 +61,38 @@ async def settled(house: House) -> None:
 
 
 async def test_a_long_block_hangs_on_its_message(house: House) -> None:
-    """A hundred and fifty rows fill three messages, the file is missing, or the history has only the line about it."""
+    """Four hundred rows fill five messages, the file is missing, or the history has only the line about it."""
     house.script([ANSWER])
     thread = ask(house)
     await hangs(house, thread)
     sent = next(each for each in house.discord.rest.log if each.files)
     assert sent.body is not None
     assert sent.body["allowed_mentions"] == {"parse": [], "replied_user": False}
-    model = house.script(["A hundred and fifty."])
+    model = house.script(["Four hundred."])
     house.discord.people.say("alice", house.discord.world.channels[thread], "How many rows has it?")
-    await house.answered(thread, SHOWN, "A hundred and fifty.")
+    await house.discord.until(lambda: house.discord.texts(thread)[-1] == "Four hundred.")
     assert ROWS.strip() in str(model.requests[-1].messages).replace("\\n", "\n")
     assert files(house, thread) == [FILE]
 
 
 @pytest.mark.parametrize("words", [100, 200])
-async def test_a_block_that_grows_opens_no_message(house: House, words: int) -> None:
-    """While it is being written two messages begin, which stand there empty in the end."""
+async def test_a_block_that_grows_goes_on_in_the_file(house: House, words: int) -> None:
+    """While it is being written five messages begin, or lines that were read disappear again."""
     small, large = asyncio.Event(), asyncio.Event()
     prose = "Words. " * words
-    house.script([f"{prose}\n\n", ANSWER[:900], small, ANSWER[900:2_500], large, ANSWER[2_500:]])
+    house.script([f"{prose}\n\n", ANSWER[:900], small, ANSWER[900:7_000], large, ANSWER[7_000:]])
     thread = ask(house)
-    await house.discord.until(lambda: "Words." in "".join(house.discord.texts(thread)))
-    await asyncio.sleep(1.0)  # what is saved by then might open a second one
-    assert len(house.discord.texts(thread)) == 1
+    await house.discord.until(lambda: ROW.strip() in "".join(house.discord.texts(thread)))
     small.set()
-    grows = "`report.csv` is being written and comes as a file."
+    grows = "`report.csv` is still being written; all of it comes as a file."
     await house.discord.until(lambda: grows in "".join(house.discord.texts(thread)))
+    count = len(house.discord.texts(thread))
     large.set()
-    await house.answered(thread, f"{prose}\n\n{SHOWN}")
-    await settled(house)
-    assert files(house, thread) == [FILE]
+    await hangs(house, thread)
+    assert len(house.discord.texts(thread)) == count
 
 
-async def test_a_block_of_one_post_is_text(house: House) -> None:
+async def test_a_block_of_two_posts_is_text(house: House) -> None:
     """A script of a screen's length has to be downloaded, or its end is missing where the message is full."""
     script = "```py\n" + "x = 1\n" * 250 + "```"
     house.script(["Words. " * 100 + "\n\n", script[:700], 0.7, script[700:], 0.7, "\n\nBye."])
@@ -100,11 +109,11 @@ async def test_a_block_of_one_post_is_text(house: House) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(kind=Kind.DROP_BEFORE, method="PATCH", path=PATCH),
-        Fault(kind=Kind.DROP_AFTER, method="PATCH", path=PATCH, times=3),
-        Fault(kind=Kind.STATUS_AFTER, method="PATCH", path=PATCH, times=5),
-        Fault(kind=Kind.LIMIT_USER, method="PATCH", path=PATCH, seconds=0.3),
-        Fault(kind=Kind.PAGE, method="PATCH", path=PATCH),
+        Fault(kind=Kind.DROP_BEFORE, method="PATCH", path=PATCH, form=True),
+        Fault(kind=Kind.DROP_AFTER, method="PATCH", path=PATCH, form=True, times=3),
+        Fault(kind=Kind.STATUS_AFTER, method="PATCH", path=PATCH, form=True, times=5),
+        Fault(kind=Kind.LIMIT_USER, method="PATCH", path=PATCH, form=True, seconds=0.3),
+        Fault(kind=Kind.PAGE, method="PATCH", path=PATCH, form=True),
     ],
     ids=lambda fault: f"{fault.kind}-{fault.times}",
 )
@@ -119,12 +128,9 @@ async def test_one_bad_request_leaves_one_file(house: House, fault: Fault) -> No
 
 async def test_a_death_after_the_request_leaves_one_file(house: House) -> None:
     """The process dies when Discord has the file and has not said so."""
-    gate = asyncio.Event()
-    house.script(["Here", 0.2, ANSWER[4:20], gate, ANSWER[20:]])
+    house.discord.faults.add(Fault(kind=Kind.HANG, method="PATCH", path=PATCH, form=True))
+    house.script([ANSWER])
     thread = ask(house)
-    await house.discord.until(lambda: ANSWER[:20] in house.discord.texts(thread))  # no draft for a beat after it
-    house.discord.faults.add(Fault(kind=Kind.HANG, method="PATCH", path=PATCH))
-    gate.set()
     await house.discord.until(lambda: files(house, thread))
     await house.crash()
     await house.start()
@@ -144,10 +150,23 @@ async def test_without_the_permission_it_is_text_as_before(house: House) -> None
             await house.discord.until(lambda: "Anything else?" in "".join(house.discord.texts(thread)))  # noqa: B023
             await settled(house)
             texts = house.discord.texts(thread)
-            assert "".join(texts).count("city,people") == 150
+            assert "".join(texts).count("city,people") == 400
             assert all(each.count("```") % 2 == 0 for each in texts)
             assert files(house, thread) == []
     assert [each["code"] for each in logs if "stays text" in each["event"]] == ["no_permission"]
+
+
+@pytest.mark.soak  # half a minute of real pauses
+async def test_a_file_that_never_arrives_does_not_hold_up_the_answer(house: House) -> None:
+    """A proxy lets no file through, and for a day the answer is not there either."""
+    house.discord.faults.add(Fault(kind=Kind.STATUS_BEFORE, method="PATCH", path=PATCH, form=True, times=100))
+    house.script([ANSWER])
+    thread = ask(house)
+    unsure = say("en", "file.unsure")
+    await house.discord.until(lambda: unsure in "".join(house.discord.texts(thread)), patience_s=90)
+    await settled(house)
+    assert "".join(house.discord.texts(thread)).count(ROW.strip()) == 400
+    assert files(house, thread) == []
 
 
 async def test_what_becomes_text_again_is_cut_at_its_lines(house: House) -> None:
@@ -161,7 +180,7 @@ async def test_what_becomes_text_again_is_cut_at_its_lines(house: House) -> None
     await house.discord.until(lambda: "The end." in "".join(house.discord.texts(thread)))
     await settled(house)
     texts = house.discord.texts(thread)
-    assert sum(each.count("city,people @everyone") for each in texts) == 150
+    assert sum(each.count("city,people @everyone") for each in texts) == 400
     assert sum(each.count(" stands here.") for each in texts) == 150
     assert all(each.rstrip().endswith((".", "?", "```")) for each in texts)
     assert all(each.count("```") % 2 == 0 for each in texts)

@@ -137,7 +137,8 @@ async def test_a_failure_is_said_plainly_and_tried_again(house: House) -> None:
 async def test_a_long_answer_stands_whole_in_several_messages(house: House) -> None:
     """9,000 characters with code in them: in order, nothing lost, every fence closed and opened again."""
     lines = [f"print({n}, 'a line of code that is long enough to matter')" for n in range(100)]
-    text = "Look:\n\n```python\n" + "\n".join(lines) + "\n```\n\nAnd then:\n\n" + "words and more words. " * 150
+    blocks = ["```python\n" + "\n".join(lines[at : at + 25]) + "\n```" for at in range(0, 100, 25)]  # none is a file
+    text = "Look:\n\n" + "\n\n".join(blocks) + "\n\nAnd then:\n\n" + "words and more words. " * 150
     house.script([text[at : at + 400] for at in range(0, len(text), 400)])
     thread = await asked(house, "long please")
     discord = house.discord

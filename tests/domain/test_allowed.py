@@ -51,6 +51,13 @@ def test_direct_conversations_are_let_in_by_one_word() -> None:
     assert not outside(Policy(allow_channels=("other", "dm")), direct)
 
 
+def test_who_only_opens_a_page_has_not_spoken() -> None:
+    """A stranger who looks at the app's Home would have no word left for their question."""
+    looked = replace(issued("sessions", by=BOB), unasked=True)
+    assert decided(looked) == Decision()
+    assert REFUSAL in reply_of(decided(replace(looked, unasked=False)))
+
+
 @pytest.mark.parametrize(
     "event",
     [said("hi", by=BOB), said("hi", by=BOB, address=Address.MENTION), issued("sessions", by=BOB), RESUMES],

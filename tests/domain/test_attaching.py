@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.domain.entities import TurnState
-from core.domain.rules.attaching import FILES_MAX, LONG_CHARS, Divided, certain, divide, over_chars, unsure, with_files
+from core.domain.rules.attaching import FILES_MAX, Divided, certain, divide, unsure, with_files
 from core.domain.rules.present import Shown
 
 MOST = 100
 ROWS = "a,b\n" * 40
+HEAD = "```csv\n" + "a,b\n" * 23 + "```\n\n"  # of it, in the thread
 LONG = f"Here it is:\n\n```csv\n{ROWS}```\n\nBye."
 SECOND = "```py\n" + "x = 1\n" * 40 + "```\n"
 
@@ -32,13 +33,19 @@ def called(info: str, before: str = "") -> str:
     return file.name
 
 
-def test_a_large_block_is_a_file_and_one_line_stands_in_its_place() -> None:
+def test_a_large_block_is_a_file_and_its_first_lines_stand_in_the_thread() -> None:
     """A CSV of hundreds of lines fills the thread, or its content is not what was said."""
     divided = final(LONG)
-    assert divided.text == "Here it is:\n\nAs a file: `answer.csv`, 40 lines\n\nBye."
+    assert divided.text == f"Here it is:\n\n{HEAD}All of it as a file: `answer.csv`, 40 lines\n\nBye."
     (file,) = divided.files
     assert (file.name, file.media_type, file.text) == ("answer.csv", "text/csv", ROWS)
-    assert "Als Datei: `antwort.csv`, 40 Zeilen" in divide(LONG, MOST, "de", final=True).text
+    assert "Das Ganze als Datei: `antwort.csv`, 40 Zeilen" in divide(LONG, MOST, "de", final=True).text
+
+
+def test_a_block_of_one_endless_line_is_only_a_file() -> None:
+    """An empty code block stands in the thread."""
+    divided = final("So:\n```json\n" + "1," * 400 + "\n```\nBye.")
+    assert divided.text == "So:\nAll of it as a file: `answer.json`, one line\nBye."
 
 
 def test_a_small_block_stays_where_it_is() -> None:
@@ -47,12 +54,6 @@ def test_a_small_block_stays_where_it_is() -> None:
     assert len(text) == MOST
     assert final(text) == Divided(text=text, sure_chars=len(text))
     assert final(text.replace("x", "xx", 1)).files
-
-
-def test_what_is_large_follows_the_platform() -> None:
-    """On Discord a script is cut into three messages, or on the web a page of prose becomes a download."""
-    assert over_chars(1_900) < 1_900
-    assert over_chars(12_000) == over_chars(100_000) == LONG_CHARS
 
 
 def test_prose_is_never_a_file() -> None:
@@ -77,14 +78,16 @@ def test_a_block_of_a_list_loses_its_indentation() -> None:
 def test_a_fence_that_nobody_closed_goes_on_to_the_end() -> None:
     """A model forgets three marks, and the script stands in the thread after all."""
     divided = final(f"So:\n```py\n{ROWS}")
-    assert divided.text == "So:\nAs a file: `answer.py`, 40 lines"
+    assert divided.text == f"So:\n{HEAD.replace('csv', 'py')}All of it as a file: `answer.py`, 40 lines"
     assert divided.files[0].text == ROWS
 
 
 def test_a_large_table_is_a_spreadsheet() -> None:
     """A table of two hundred rows is unreadable on a phone, and cannot be opened anywhere else."""
     divided = final("Look:\n\n| a | b |\n|:--|--:|\n" + '| 1 | x, "y" \\| z |\n' * 20 + "\nBye.")
-    assert divided.text == "Look:\n\nAs a file: `answer.csv`, 21 lines\n\nBye."
+    head, _, rest = divided.text.partition("\n\nAll of it")
+    assert head == "Look:\n\n| a | b |\n|:--|--:|\n" + "\n".join(['| 1 | x, "y" \\| z |'] * 4)
+    assert rest == " as a file: `answer.csv`, 21 lines\n\nBye."
     assert divided.files[0].text == "a,b\n" + '1,"x, ""y"" | z"\n' * 20
 
 
@@ -152,19 +155,24 @@ def test_an_answer_has_only_so_many_files() -> None:
 # ----------------------------------------------------------------------------------- while it grows
 
 
-def test_a_growing_block_is_text_until_it_is_large_and_then_one_line() -> None:
-    """The thread fills with a script that then disappears, or nothing is seen of a short one."""
+def test_a_growing_block_is_text_until_it_is_large_and_then_goes_on_in_a_file() -> None:
+    """What was shown disappears, or nothing is seen of a block before it is whole."""
     begins = LONG.index("```csv")
     small = divide(LONG[: begins + 50], MOST, "en", final=False)
-    assert (small.text, small.sure_chars) == (LONG[: begins + 50], begins)
+    assert small.text == LONG[: begins + 50]
+    assert small.text[small.sure_chars :] == "a,b", "the line may turn out too long"
     large = divide(LONG[: begins + 150], MOST, "en", final=False)
-    assert large.text == LONG[:begins] + "`answer.csv` is being written and comes as a file."
-    assert (large.sure_chars, large.files) == (begins, ())
+    assert large.text == f"{LONG[:begins]}{HEAD}`answer.csv` is still being written; all of it comes as a file."
+    assert (large.text[: large.sure_chars], large.files) == (LONG[:begins] + HEAD[:-5], ())
     closed = divide(LONG, MOST, "en", final=False)
     assert (closed.text, closed.sure_chars, closed.files) == (final(LONG).text, len(closed.text), ())
 
 
-@given(st.lists(st.sampled_from(["Words.\n\n", LONG, SECOND, "```\nx\n```\n", "| a |\n|---|\n", "| b |\n", "\n"])))
+@given(
+    st.lists(
+        st.sampled_from(["Words.\n\n", LONG, SECOND, "```\nx\n```\n", "| a |\n|---|\n", "| b |\n", "\n"]), max_size=12
+    )
+)
 def test_what_is_decided_stays(pieces: list[str]) -> None:
     """The part of an answer that is already read changes under the eyes, or a message stands there for nothing."""
     whole = "".join(pieces)
@@ -187,7 +195,7 @@ def test_a_message_is_opened_only_for_what_a_crash_would_leave() -> None:
     """After a crash an empty message stands in the thread."""
     growing = with_files(shown(LONG, TurnState.OPEN), MOST, "en")
     assert certain(growing, len(LONG), MOST, "en") == growing.text
-    assert certain(growing, LONG.index("```") + 30, MOST, "en") == "Here it is:\n\n"
+    assert certain(growing, LONG.index("```") + 30, MOST, "en") == "Here it is:\n\n```csv\n" + "a,b\n" * 5
     assert certain(growing, 4, MOST, "en") == "Here"
     assert certain(growing, 40, 0, "en") == LONG[:40]
     assert certain(with_files(shown(LONG), MOST, "en"), 4, MOST, "en") == final(LONG).text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.domain.decision import Policy
+from core.domain.decision import Policy, Private
 from core.domain.tasking import TaskState
 from tests.engine.test_tasks import CUT, begin, card, labels, poisoned, reply, work
 from tests.kit.planner import ANSWER, PLAN, plan
@@ -79,6 +79,24 @@ async def test_a_card_is_edited_at_a_readers_pace_and_ends_right(tmp_path: Path)
     assert len(edits) <= 4
     await world.settle()
     assert "Done." in (await card(world)).text
+    await world.close()
+
+
+@pytest.mark.parametrize("what", ["this", "everything"])
+async def test_a_forgotten_task_keeps_no_money_reserved(tmp_path: Path, what: str) -> None:
+    """Whoever forgets a task that runs has used up a part of the day's budget until midnight."""
+    world, _ = await begin(tmp_path)
+    await world.command("alice", "task compare three apples")
+    await world.run(2.0)
+    asked = (await world.command("alice", f"forget {what}")).decision.reply
+    assert isinstance(asked, Private)
+    await world.press_id("alice", asked.buttons[0].id)
+    await world.settle()
+    sql = "SELECT account, reserved, settled FROM spend"
+    found = await world.store.read(lambda conn: [tuple(row) for row in conn.execute(sql)])
+    assert {reserved for _, reserved, _ in found} == {0}
+    assert all(settled > 100_000 for _, _, settled in found), "forgetting is not the way around a budget"
+    assert found
     await world.close()
 
 

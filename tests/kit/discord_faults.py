@@ -38,6 +38,7 @@ class Fault:
     code: int = 0  # Discord's JSON error code
     seconds: float = 0.5
     skip: int = 0  # so many matching requests pass before
+    form: bool = False  # only one that brings files
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,10 +70,15 @@ class Faults:
         self._requests.clear()
         self._events.clear()
 
-    def take(self, method: str, path: str) -> Fault | None:
+    def take(self, method: str, path: str, *, form: bool = False) -> Fault | None:
         """The fault that this request suffers, if any."""
         for each in self._requests:
-            if each.times <= 0 or (each.method and each.method != method) or not re.search(each.path, path):
+            if (
+                each.times <= 0
+                or (each.form and not form)
+                or (each.method and each.method != method)
+                or not re.search(each.path, path)
+            ):
                 continue
             if each.skip > 0:
                 each.skip -= 1

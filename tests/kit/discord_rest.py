@@ -169,7 +169,7 @@ class Rest:
         seen = Seen(method=request.method, path=path, body=body, query=dict(request.query), files=files)
         self.log.append(seen)
         self._note()
-        fault = self._faults.take(request.method, path)
+        fault = self._faults.take(request.method, path, form=request.content_type == "multipart/form-data")
         if fault is not None:
             seen.fault = fault.kind
             early = await self._before(request, fault)

@@ -6,11 +6,17 @@ import json
 
 import pytest
 
+from bots.local.adapter import BLOCK_MAX_CHARS
 from tests.local.conftest import House
 
-ROWS = "city,people <b>\n" * 400
-ANSWER = f"Here is `städte.csv`:\n\n```csv\n{ROWS}```\n\n```html\n<script>alert(1)</script>\n{'<p>' * 2_000}\n```\nBye."
-SHOWN = "Here is `städte.csv`:\n\nAs a file: `städte.csv`, 400 lines\n\nAs a file: `answer.html`, 2 lines\nBye."
+ROW = "city,people <b>\n"
+ROWS = ROW * 2_000
+ANSWER = f"Here is `städte.csv`:\n\n```csv\n{ROWS}```\n\n```html\n<script>alert(1)</script>\n{'<p>' * 8_000}\n```\nBye."
+HEAD = ROW * ((BLOCK_MAX_CHARS - len("```csv\n")) // len(ROW))
+SHOWN = (
+    f"Here is `städte.csv`:\n\n```csv\n{HEAD}```\n\nAll of it as a file: `städte.csv`, 2000 lines\n\n"
+    "```html\n<script>alert(1)</script>\n```\n\nAll of it as a file: `answer.html`, 2 lines\nBye."
+)
 
 
 async def asked(house: House, **fields: list[dict[str, str]]) -> dict[str, object]:
@@ -29,7 +35,7 @@ def url(answer: dict[str, object], index: int = 0) -> str:
 
 
 async def test_a_long_block_is_a_file_beside_the_answer(house: House) -> None:
-    """Four hundred rows fill the page, the file cannot be had twice, or it is shown as a page of ours."""
+    """Two thousand rows fill the page, the file cannot be had twice, or it is shown as a page of ours."""
     answer = await asked(house)
     assert answer["text"] == SHOWN
     names = [(each["name"], each["media_type"]) for each in answer["files"]]  # type: ignore[attr-defined]
@@ -75,7 +81,7 @@ async def test_what_is_no_file_of_ours_is_not_given(house: House, path: str) -> 
 
 async def test_a_crash_at_any_moment_leaves_one_file(house: House) -> None:
     """After a crash the file is missing, or an older one is given."""
-    house.script(ANSWER[:3_000], 5.0, ANSWER[3_000:])
+    house.script(ANSWER[:23_000], 5.0, ANSWER[23_000:])
     taken = await house.say("All cities, please.")
     await house.world.run(3.0)
     assert (await house.messages(taken["thread"]))[1].get("files") is None

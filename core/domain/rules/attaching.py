@@ -1,12 +1,12 @@
-"""Which blocks of an answer are better as a file, and what stands in their place. Pure.
+"""Which blocks of an answer are better as a file, and how much of them still stands in the thread. Pure.
 
 Knows: fenced code and tables, what a file is called, and how large is too large to be read in a thread. History keeps
 the whole text: this is how a platform shows it. Must not know: how a platform takes a file.
 
-The rule. A block that does not fit into one post would be cut, and nobody copies a script out of three posts; one of
-more than 4,000 characters (about a hundred lines) is scrolled over by everybody who reads the thread. While an answer
-grows, a block is text until it is too large, then one line, and it never goes back. A block that is still open is
-undecided: `sure_chars` ends before it, so that no post is opened for text that is a file a moment later.
+The rule. Nobody copies a script out of four posts, and one of two hundred lines is scrolled over by everybody who reads
+the thread; how much that is, the platform says. Of such a block the first lines stand there, as many as are allowed,
+and under them a line that names the file, which has all of it. What was shown while the answer grew therefore stays;
+only the last line of an open block is undecided, for it may turn out too long: `sure_chars` ends before it.
 
 A name comes from the model, so it is untrusted: letters, digits, dot, dash and underscore only, which leaves out
 paths, control characters and those that turn the direction of writing.
@@ -14,6 +14,7 @@ paths, control characters and those that turn the direction of writing.
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -23,10 +24,9 @@ from core.domain.entities import TurnState
 from core.domain.files import AnswerFile
 from core.domain.rules.csv_of import csv_of
 from core.domain.rules.present import Shown
-from core.domain.rules.split import FENCE, LEAST_MAX_CHARS, RESERVE_CHARS, closing
+from core.domain.rules.split import FENCE, closing
 from core.domain.words import say
 
-LONG_CHARS = 4_000  # about a hundred lines, and as much as Slack shows before "See more"
 FILES_MAX = 5  # of one answer; what is beyond stays text. Discord takes ten with a message
 FILE_MAX_CHARS = 250_000  # of one file, at most 1 MB: more than a model says in one answer, less than platforms take
 STEM_MAX_CHARS = 60
@@ -75,35 +75,34 @@ class Divided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
-    """The lines `first..last` (without) of a text, of which `body` is the content."""
+    """The lines `first..last` (without) of a text, of which `body` is the content, and what ends it after any line."""
 
     first: int
     last: int
     body: tuple[str, ...]
     info: str
+    end: str = ""
     table: bool = False
     whole: bool = True  # False: it may go on
 
 
-def over_chars(max_text_chars: int) -> int:
-    """A block of more characters is better as a file, where a post takes `max_text_chars`."""
-    return max(LEAST_MAX_CHARS, min(max_text_chars - RESERVE_CHARS, LONG_CHARS))
-
-
 def divide(text: str, most_chars: int, language: str, *, final: bool) -> Divided:
-    """Put a line in the place of every block of more than `most_chars` characters."""
+    """Of every block of more than `most_chars` characters keep the first lines, and name its file under them."""
     lines, kept, files, sure = text.split("\n"), list[str](), list[AnswerFile](), -1
     at = 0
     for block in _blocks(lines):
-        size = sum(len(each) + 1 for each in lines[block.first : block.last]) - 1
         kept += lines[at : block.first]
         at = block.first
-        if not block.whole and len(files) < FILES_MAX:
-            sure = sum(len(each) + 1 for each in kept)
-        if size <= most_chars or size > FILE_MAX_CHARS or len(files) == FILES_MAX:
+        may = len(files) < FILES_MAX
+        if not block.whole and may:
+            sure = _size(kept) + _size(_head(lines[block.first : block.last - 1], most_chars))
+        size = _size(lines[block.first : block.last]) - 1
+        if size <= most_chars or size > FILE_MAX_CHARS or not may:
             continue
         file = _file(block, _named_before(lines, block.first), [each.name for each in files], language)
         files.append(file)
+        if head := _head(lines[block.first : block.last], most_chars):
+            kept += [*head, block.end, ""] if block.end else [*head, ""]
         kept.append(_line(file, len(block.body), language, whole=final or block.whole))
         at = block.last
     shown = "\n".join([*kept, *lines[at:]])
@@ -112,8 +111,19 @@ def divide(text: str, most_chars: int, language: str, *, final: bool) -> Divided
     )
 
 
+def _size(lines: list[str]) -> int:
+    return sum(len(each) + 1 for each in lines)
+
+
+def _head(lines: list[str], most_chars: int) -> list[str]:
+    """The first lines of a block, as many as fit; none when it is the opening one alone."""
+    sizes = itertools.accumulate(len(each) + 1 for each in lines)
+    head = [line for line, size in zip(lines, sizes, strict=True) if size <= most_chars]
+    return head if len(head) > 1 else []
+
+
 def with_files(shown: Shown, most_chars: int, language: str) -> Shown:
-    """An answer with its large blocks as files; 0 = all of it stays text.
+    """An answer with its large blocks as files, too; 0 = all of it stays text.
 
     So does one that failed: it may go on in a moment, and what it says by then is another file.
     """
@@ -179,7 +189,14 @@ def _fenced(lines: list[str], first: int) -> _Block | None:
         body = body[:-1]
     whole = last + 1 < len(lines)  # the line of the closing marks may go on, and then they close nothing
     bare = tuple(each[min(indent, len(each) - len(each.lstrip(" \t"))) :] for each in body)
-    return _Block(first=first, last=min(last + 1, len(lines)), body=bare, info=info, whole=whole)
+    return _Block(
+        first=first,
+        last=min(last + 1, len(lines)),
+        body=bare,
+        info=info,
+        end=lines[first][:indent] + marks,
+        whole=whole,
+    )
 
 
 def _table(lines: list[str], first: int) -> _Block | None:

@@ -18,9 +18,9 @@ WORDS: dict[str, str] = {
     "answer.cut_long": "This answer reached its longest length. Ask me to go on if you want more.",
     "answer.empty": "I have nothing to add to that.",
     # a block of an answer as a file
-    "file.grows": "`{name}` is being written and comes as a file.",
-    "file.lines": "As a file: `{name}`, {lines} lines",
-    "file.line": "As a file: `{name}`, one line",
+    "file.grows": "`{name}` is still being written; all of it comes as a file.",
+    "file.lines": "All of it as a file: `{name}`, {lines} lines",
+    "file.line": "All of it as a file: `{name}`, one line",
     "file.unsure": "I cannot see here whether the file arrived, so its content stands above.",
     "file.stem": "answer",
     # why an answer failed
@@ -149,7 +149,7 @@ WORDS: dict[str, str] = {
     "notices.button_here_on": "Notices here again",
     "forget.unknown": "I know these: `/forget this` for the conversation here, `/forget everything` for all that I keep of you.",
     "forget.nothing_here": "There is no conversation of yours here. `/forget everything` covers all of them.",
-    "forget.ask_this": "Forget “{title}” for good? That deletes its {count} messages, yours and mine, with summaries, files, notices and codes. It cannot be undone.",
+    "forget.ask_this": "Forget “{title}” for good? That deletes its {count} messages, yours and mine, with tasks, summaries, files, notices and codes. It cannot be undone.",
     "forget.ask_everything": "Forget everything for good? That deletes your {count} conversations ({places}) with all messages, summaries, files, notices and codes, your words in other people's threads with me, your linked accounts and your choices. It cannot be undone.",
     "forget.button": "Forget for good",
     "forget.button_keep": "Keep",

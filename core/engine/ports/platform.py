@@ -21,9 +21,14 @@ from core.engine.ports.store import Accepted, Claim
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a platform can do. `max_text_chars` is for one part of an answer."""
+    """What a platform can do. `max_text_chars` is for one part of an answer.
+
+    `block_max_chars`: so much of a block of code or a table stands in the thread; a larger one comes as a file, too.
+    0: none does.
+    """
 
     max_text_chars: int
+    block_max_chars: int = 0
     can_stream: bool = True
     can_private: bool = True
     file_cap_bytes: int = 20_000_000
