@@ -1,6 +1,7 @@
 """Timers that are due, and rows that have had their time.
 
-Knows: how long bookkeeping rows are kept. Must not know: what a timer means. Nothing a person said is deleted here.
+Knows: how long bookkeeping rows are kept, and that a list of tools is kept while a conversation is answered with it.
+Must not know: what a timer means. Nothing a person said is deleted here.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ _OLD_TICKETS = (
 _OLD_CLAIMS = (
     "DELETE FROM move_claim WHERE id IN"
     " (SELECT id FROM move_claim WHERE id < ?1 AND (state <> 'open' OR ask_owner = 0) ORDER BY id LIMIT ?2)"
+)
+_UNUSED_TOOL_LISTS = (
+    "DELETE FROM tool_list WHERE digest IN (SELECT t.digest FROM tool_list AS t"
+    " WHERE NOT EXISTS (SELECT 1 FROM session AS s WHERE s.tools = t.digest AND s.tools <> '') LIMIT ?)"
 )
 _OLD_GUESSES = "DELETE FROM guesses WHERE key IN (SELECT key FROM guesses WHERE last_ms < ? LIMIT ?)"
 
@@ -91,7 +96,8 @@ def sweep(conn: sqlite3.Connection, now_ms: int, after_key: str) -> Swept:
     conn.executemany("DELETE FROM source WHERE key = ?", old)
     effects = conn.execute(_OLD_EFFECTS, (SLICE_ROWS, now_ms - EFFECT_KEPT_MS)).rowcount
     last = keys[-1][0] if len(keys) == SLICE_ROWS else ""
-    return Swept(rows=len(old) + effects + _sweep_codes(conn, now_ms), last_key=last)
+    lists = conn.execute(_UNUSED_TOOL_LISTS, (SLICE_ROWS,)).rowcount
+    return Swept(rows=len(old) + effects + lists + _sweep_codes(conn, now_ms), last_key=last)
 
 
 def _sweep_codes(conn: sqlite3.Connection, now_ms: int) -> int:

@@ -59,6 +59,7 @@ CREATE TABLE session (
     tools TEXT NOT NULL
 ) STRICT;
 CREATE INDEX session_owner ON session (owner);
+CREATE INDEX session_tools ON session (tools) WHERE tools <> '';
 CREATE INDEX session_due ON session (due_ms) WHERE due_ms IS NOT NULL;
 
 CREATE TABLE binding (

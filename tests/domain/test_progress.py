@@ -44,6 +44,16 @@ def test_a_pause_for_money_names_its_day_whenever_it_is_shown(language: str) -> 
     assert "25 Nov, 00:00 UTC" in text
 
 
+def test_a_card_that_waits_tells_no_duration() -> None:
+    """A card that has stood for three days says "0 s"."""
+    asks = (replace(step(1), state=StepState.WAITING_FOR_YOU, failure="asking"),)
+    for state in (TaskState.PAUSED, TaskState.RUNNING):
+        task = replace(TASK, state=state, reason="person", paused_ms=NOW, started_ms=NOW)
+        text = progress.text(Work(task=task, steps=asks), "en", NOW + 1_000)
+        assert "Begun on 24 Nov, 16:00 UTC." in text
+        assert "1 s" not in text
+
+
 def test_a_task_stands_at_the_step_that_could_not_be_paid() -> None:
     """[Resume at step 1] of a task whose second step waits for money."""
     steps = (step(1), replace(step(2), failure="budget_person"), step(3))

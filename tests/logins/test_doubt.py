@@ -61,6 +61,23 @@ async def test_another_account_than_before_is_held(people: People) -> None:
     assert await states(people) == [f"{OWN} needs_login", f"{OTHER} held"]
 
 
+async def test_alone_with_the_bot_the_card_itself_asks(people: People) -> None:
+    """In a direct conversation the question stands twice, or one has to press for it first."""
+    here = "home/dm:alice/d1"
+    await connected(people)
+    await ended(people)
+    await asked(people, thread=here)
+    assert (await people.sign_in(account=OTHER, thread=here)).step is Step.HELD
+    await people.world.run(3)
+    (card,) = await people.cards(here)
+    assert f"signed in as {OTHER}. Is that you?" in card.text
+    assert labels(card) == ["Yes, use it", "Not me"]
+    assert len(await whispered(people)) == 1  # that card
+    await people.world.press("alice", "Yes, use it", thread=here)
+    await people.world.settle()
+    assert await people.answers(here) == [ANSWER]
+
+
 async def test_who_says_yes_is_answered(people: People) -> None:
     """Alice has changed her account, says so, and has to ask again; or the old one lives on at the server."""
     await connected(people)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.kit.planner import chain
+from tests.kit.process import until
 from tests.kit.slack_world import ALICE, GENERAL
 from tests.logins.faces import OnDiscord, OnSlack
 from tests.logins.test_faces import Stage, staged
@@ -121,7 +122,7 @@ def discord_pings(face: OnDiscord) -> tuple[list[str], list[str]]:
 
 async def said_everything(stage: Stage) -> None:
     """A tool's result, an approval, an answer, a task that fails, and a list of titles: all of it with pings."""
-    await stage.shows("Approve")
+    await stage.says("May I use")  # where exactly it stands among the parts of a long answer is a matter of moments
     await stage.face.press("Approve")
     await stage.says(DONE)
     await stage.face.task(stage.bot, f"{MARK} {LOUD}")
@@ -144,6 +145,12 @@ async def test_nothing_pings_on_slack(tmp_path: Path) -> None:
         listed = people.command(ALICE, GENERAL, "/rejoinder", "sessions")
         await listed.acked.wait()
         assert MARK in str(listed.response)
+        people.command(ALICE, GENERAL, "/resume")
+
+        async def chosen() -> bool | None:
+            return any(MARK in str(each.view) for each in face.server.slack.modals.values()) or None
+
+        await until(chosen)
         said = list(slack_texts(face))
         assert slack_pings(said) == []
         calls = face.server.calls
@@ -164,6 +171,8 @@ async def test_nothing_pings_on_discord(tmp_path: Path) -> None:
         await said_everything(stage)
         listed = await face.server.told(people.slash("alice", people.channel("general"), "sessions"))
         assert MARK in listed.text
+        chosen = await face.server.told(people.slash("alice", people.channel("general"), "resume"))
+        assert MARK in str(chosen.buttons)
         wrong, said = discord_pings(face)
         assert wrong == []
         assert sum(MARK in text for text in said) > 10

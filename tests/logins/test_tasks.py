@@ -61,6 +61,29 @@ async def test_a_step_goes_on_without_a_login(people: People) -> None:
     assert people.house.calls == []
 
 
+async def test_a_step_that_is_left_out_takes_no_question_from_the_one_beside_it(
+    house: ToolHouse, tmp_path: Path
+) -> None:
+    """Two steps wait for one login; [Skip] of one takes the question away, and the other waits for ever."""
+    both = plan(("one", ()), ("two", ()), tools=["jira__connect", ISSUES.name])
+    opened = await People.open(house, tmp_path / "both.db", plan=both)
+    for title in ("one", "two"):
+        planner(opened).mishaps[title] += [(CONNECT,), (ISSUES,)]
+    await opened.world.command("alice", "task tell me what is open")
+    await opened.world.settle()
+    assert await states(opened.world) == [StepState.WAITING_FOR_YOU] * 2
+    await opened.world.press("alice", "Pause")
+    await opened.world.settle()
+    await opened.world.press("alice", "Skip")
+    await opened.world.settle()
+    assert await states(opened.world) == [StepState.SKIPPED, StepState.WAITING_FOR_YOU]
+    assert (await opened.sign_in()).step is Page.DONE
+    await opened.world.settle()
+    assert (await work(opened.world)).task.state is TaskState.DONE
+    assert opened.house.calls == [("open_issues", "alice@example.com")]
+    await opened.close()
+
+
 async def test_a_stopped_task_asks_nobody_to_sign_in(people: People) -> None:
     """The question stays after the task that asked it, and signing in brings nothing."""
     await people.world.press("alice", "Stop")

@@ -253,6 +253,7 @@ CREATE TABLE session (
 ) STRICT;
 CREATE INDEX session_due ON session (due_ms) WHERE due_ms IS NOT NULL;
 CREATE INDEX session_owner ON session (owner);
+CREATE INDEX session_tools ON session (tools) WHERE tools <> '';
 CREATE TABLE source (
     key TEXT PRIMARY KEY,
     at_ms INTEGER NOT NULL

@@ -9,6 +9,7 @@ import pytest
 from core.domain.leaving import ClaimState, Guesses, TicketState
 from core.domain.rules import lockout
 from core.domain.stamp import Stamp
+from core.domain.tooling import ToolList
 from storage import SqliteStore
 from storage.housekeeping import DAY_MS, GUESS_KEPT_MS, TICKET_KEPT_MS
 from tests.kit.store import NOW_MS, bound, given, session
@@ -35,6 +36,15 @@ async def test_old_tickets_go(store: SqliteStore, state: TicketState) -> None:
     assert await count(store, "ticket") == 1
     await store.sweep(NOW_MS + 2 * DAY_MS + TICKET_KEPT_MS + 1)
     assert await count(store, "ticket") == 0
+
+
+async def test_a_list_of_tools_goes_with_the_last_conversation_that_is_answered_with_it(store: SqliteStore) -> None:
+    """Every change of a server's tools stays for ever, or a running conversation loses the tools it was promised."""
+    await given(store, ToolList(digest="old", tools="[]"), ToolList(digest="used", tools="[]"))
+    await given(store, *bound(replace(session("s1"), tools="used")), *bound(session("s2", user="bob")))
+    await store.sweep(NOW_MS)
+    found = await store.read(lambda conn: [row[0] for row in conn.execute("SELECT digest FROM tool_list")])
+    assert found == ["used"]
 
 
 async def test_a_code_that_lives_long_is_kept(store: SqliteStore) -> None:

@@ -61,7 +61,7 @@ def outline(work: Work, language: str, now_ms: int) -> Outline | None:
 
 def _foot(work: Work, language: str, now_ms: int) -> str:
     """How it stands, and what it has taken."""
-    return "\n\n".join(filter(None, (state(work, language), _spent(work.task, language, now_ms))))
+    return "\n\n".join(filter(None, (state(work, language), _spent(work, language, now_ms))))
 
 
 def _detail(step: Step, language: str) -> str:
@@ -124,12 +124,14 @@ def _line(step: Step, language: str, most: int) -> str:
     return f"- {_SIGNS[step.state]} {step.n}. {quoted(step.title, most)}{told}"
 
 
-def _spent(task: Task, language: str, now_ms: int) -> str:
-    """Since when it runs, or how long it took; and what it has cost."""
-    parts = []
+def _spent(work: Work, language: str, now_ms: int) -> str:
+    """Since when it runs, or how long it took; and what it has cost. Of a card that may stand for days, no duration."""
+    task, parts = work.task, []
     if task.ended_ms is not None:
         since_ms = task.started_ms if task.started_ms is not None else task.created_ms
         parts.append(say(language, "task.took", time=lasted(language, task.ended_ms - since_ms)))
+    elif task.started_ms is not None and (task.state is TaskState.PAUSED or work.waits_for_person):
+        parts.append(say(language, "task.begun_at", at=f"{day(task.started_ms)}, {hour(task.started_ms)}"))
     elif task.started_ms is not None:
         time, since = lasted(language, now_ms - task.started_ms), hour(task.started_ms)
         parts.append(say(language, "task.since", time=time, since=since))

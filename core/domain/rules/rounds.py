@@ -104,11 +104,12 @@ def over(call: ToolCall, state: CallState, result: str, *, is_error: bool, failu
 
 
 def close(making: Making, turn: Turn, code: str, calls: tuple[ToolCall, ...]) -> tuple[Turn, tuple[str, ...]]:
-    """Close every one of `calls` that is not over; the turn, and the running effects that are to be interrupted."""
+    """Close the turn's own of `calls` that are not over; the turn, and the running effects to be interrupted."""
     stopped: list[str] = []
     running = {row.effect.call_id: row for row in making.view.open_effects if isinstance(row.effect, CallTool)}
+    calls = tuple(call for call in calls if call.turn_id == turn.id)
     for call in calls:
-        if call.over or call.turn_id != turn.id:
+        if call.over:
             continue
         row = running.get(call.id)
         if row is not None:

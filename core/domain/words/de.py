@@ -284,6 +284,7 @@ WORDS: dict[str, str] = {
     "task.step_skipped": "ausgelassen",
     "task.step_unknown": "unbekannt, ob es geschehen ist",
     "task.step_waiting_for_you": "wartet auf dich",
+    "task.begun_at": "Begonnen am {at} UTC.",
     "task.since": "Seit {since} UTC, {time}.",
     "task.took": "Es dauerte {time}.",
     "task.cost": "{dollars} $.",

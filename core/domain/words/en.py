@@ -301,6 +301,7 @@ WORDS: dict[str, str] = {
     "task.step_skipped": "left out",
     "task.step_unknown": "unknown whether it happened",
     "task.step_waiting_for_you": "waits for you",
+    "task.begun_at": "Begun on {at} UTC.",
     "task.since": "Since {since} UTC, {time}.",
     "task.took": "It took {time}.",
     "task.cost": "${dollars}.",
