@@ -22,7 +22,7 @@ async def test_no_death_loses_or_doubles_anything(journey: str, new_file: NewFil
     assert result.never_reached <= result.stories // 20
 
 
-ELSEWHERE = ("refresh.", "login.")  # their journeys are in tests/logins (test_deaths)
+ELSEWHERE = ("refresh.", "login.", "proof.")  # their journeys are in tests/logins (test_deaths) and tests/deaths
 
 
 async def test_the_journeys_pass_every_point(new_file: NewFile) -> None:
