@@ -26,7 +26,7 @@ from tests.deaths.stories import STORIES
 NAMES = ("slack", "discord")
 AT_ONCE = int(os.environ.get("SOAK_AT_ONCE", "3"))  # a story mostly waits
 WANTED = os.environ.get("SOAK_STORIES", " ".join(STORIES)).split()
-LONGEST_S = 60.0 * float(os.environ.get("SOAK_MINUTES", "inf"))  # after it no story begins; they come in any order
+LONGEST_S = 60.0 * float(os.environ.get("SOAK_MINUTES", "inf"))  # after it no story begins
 SAMPLE = (
     ("task", "accept.after_commit", 6),
     ("task", "platform.after_call", 2),
@@ -106,6 +106,16 @@ def chosen(passed: Counter[str]) -> Iterator[list[Spot]]:
             yield [Spot(point=point, hit=hit), Spot(point=point, hit=1)]
 
 
+def by_turns(spots: Sequence[tuple[str, list[Spot]]]) -> list[tuple[str, list[Spot]]]:
+    """In an order in which every point comes once before any comes a second time: a part of a sweep has them all."""
+    turns = Counter[str]()
+    numbered = []
+    for story, at in spots:
+        turns[at[0].point] += 1
+        numbered.append((turns[at[0].point], story, at))
+    return [(story, at) for _, story, at in sorted(numbered, key=lambda each: each[0])]
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("name", NAMES)
@@ -119,7 +129,8 @@ async def sweep(name: str, folder: Path, calm: dict[str, Counter[str]]) -> None:
     spots = [(story, each) for story, passed in calm.items() for each in chosen(passed)]
     seed = random.SystemRandom().getrandbits(32)
     random.Random(seed).shuffle(spots)
-    gate, wrong, counted = asyncio.Semaphore(AT_ONCE), list[str](), Counter[str]()
+    spots = by_turns(spots)
+    gate, wrong, counted, points = asyncio.Semaphore(AT_ONCE), list[str](), Counter[str](), set[str]()
     end = asyncio.get_running_loop().time() + LONGEST_S
 
     async def one(n: int, story: str, at: list[Spot]) -> None:
@@ -133,10 +144,12 @@ async def sweep(name: str, folder: Path, calm: dict[str, Counter[str]]) -> None:
             print(each, flush=True)  # noqa: T201 -- a sweep takes long
         wrong.extend(found)
         counted.update(stories=1, deaths=deaths, missed=not deaths)
+        points.update([at[0].point] if deaths else [])
 
     await asyncio.gather(*(one(n, *each) for n, each in enumerate(spots)))
     print(  # noqa: T201 -- the figure
-        f"{name}, seed {seed}: {counted['stories']} of {len(spots)} stories, {counted['deaths']} deaths, "
+        f"{name}, seed {seed}: {counted['stories']} of {len(spots)} stories, {counted['deaths']} deaths "
+        f"at {len(points)} points, "
         f"{counted['missed']} times a point was not reached, {len(wrong)} wrong"
     )
     assert not wrong, "\n".join(wrong[:10])
