@@ -11,7 +11,6 @@ more (30046) is followed by a new one.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import suppress
 from http import HTTPStatus
@@ -34,13 +33,12 @@ from core.domain.effects import MarkKind
 from core.domain.entities import Card
 from core.domain.errors import Ambiguous, BadInput, NotSent, OutsideError, Refused
 from core.domain.keys import Audience, PersonKey, Place
-from core.engine.nofiles import FILE_UNSURE
+from core.engine.nofiles import FILE_UNSURE, Tries
 from core.engine.ports import AnswerState, Clock, Heard, Limits, Piece, Unreadable
 
 TEXT_MAX_CHARS = 1_900  # of Discord's 2,000: fences and tables need room
 BLOCK_MAX_CHARS = 5_500  # three messages
 FILE_TRIES_MAX = 3  # half a minute; something on the way may let no file through
-_TRIES_KEPT = 1_000
 FILE_MAX_BYTES = 20_000_000  # DESIGN section 10
 THREAD_MAX = 100  # one page
 
@@ -79,7 +77,7 @@ class DiscordPlatform:
         self._reveal = reveal
         self._language = language
         self._files = Files(rest)
-        self._tries: OrderedDict[str, int] = OrderedDict()  # to bring the files of an answer
+        self._tries = Tries(FILE_TRIES_MAX - 1)  # to bring the files of an answer, before the last one
 
     # ------------------------------------------------------------------------------------- answers
 
@@ -102,8 +100,9 @@ class DiscordPlatform:
         try:
             await self.editor.settle(channel, message, body, piece.files)
         except NotSent as late:
-            if piece.files and isinstance(late.__cause__, Ambiguous):
-                self._count(ref)
+            if piece.files and isinstance(late.__cause__, Ambiguous) and self._tries.too_many(ref):
+                detail = "the files of an answer do not reach Discord"
+                raise Refused(code=FILE_UNSURE, detail=detail) from late
             raise
         except Denied as no:
             if no.number != faults.OLD_EDITS:
@@ -112,15 +111,6 @@ class DiscordPlatform:
             standing = await self._sender.post(channel, name, body, reply_to=message, files=piece.files)
             return ids.ref(standing.channel, standing.id)
         return ref
-
-    def _count(self, ref: str) -> None:
-        """One more try to bring an answer's files of which nobody knows the end; raises `Refused` after some."""
-        self._tries[ref] = self._tries.pop(ref, 0) + 1
-        if self._tries[ref] >= FILE_TRIES_MAX:
-            del self._tries[ref]
-            raise Refused(code=FILE_UNSURE, detail="the files of an answer do not reach Discord")
-        if len(self._tries) > _TRIES_KEPT:
-            self._tries.popitem(last=False)
 
     def _answer(self, key: str, piece: Piece) -> Body:
         return render.body(piece.text, piece.buttons, key=key, language=self._language)

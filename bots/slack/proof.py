@@ -7,10 +7,10 @@ know: what for. The token that Slack gives tells us the id of a person and nothi
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from bots.slack import ids
+from bots.slack.payload import text_at
 from core.domain.errors import NotSent, Refused
 from core.domain.keys import PersonKey
 from core.domain.secret import Secret
@@ -70,16 +70,16 @@ class SlackProver:
             said = await self._wire.post(f"{self._api}/openid.connect.token", form)
         except Refused as error:
             raise _passing(error) from None
-        told = claims(_text(said, "id_token"))
-        if not hmac.compare_digest(_text(told, "nonce").encode(), asking.nonce.reveal().encode()):
+        told = claims(text_at(said, "id_token"))
+        if not hmac.compare_digest(text_at(told, "nonce").encode(), asking.nonce.reveal().encode()):
             raise Refused(code="proof_other_nonce", detail="Slack's answer is about another sign-in")
-        return await self._named(_text(said, "access_token"))
+        return await self._named(text_at(said, "access_token"))
 
     async def _named(self, token: str) -> PersonKey:
         info = await self._wire.get(f"{self._api}/openid.connect.userInfo", bearer=token) or {}
-        user, team = _text(info, _USER), _text(info, _TEAM)
+        user, team = text_at(info, _USER), text_at(info, _TEAM)
         if not (user and team):
-            code = _text(info, "error") or "proof_no_account"
+            code = text_at(info, "error") or "proof_no_account"
             raise _passing(Refused(code=code, detail="Slack does not say who signed in"))
         return ids.person(team, user)
 
@@ -90,8 +90,3 @@ class SlackProver:
 
 def _passing(error: Refused) -> NotSent | Refused:
     return NotSent(code="slack_down", detail=error.code) if error.code in _PASSING else error
-
-
-def _text(found: Mapping[str, object], name: str) -> str:
-    value = found.get(name)
-    return value if isinstance(value, str) else ""

@@ -23,7 +23,7 @@ from bots.slack.sender import Sender
 from core.domain.errors import Ambiguous, NotSent, Refused
 from core.domain.files import AnswerFile
 from core.domain.keys import Place
-from core.engine.nofiles import FILE_UNSURE
+from core.engine.nofiles import FILE_UNSURE, Tries
 from core.engine.ports import Clock, Unreadable
 
 SHARED_S = 15.0  # a file that is not seen by then was not shared; some seconds are usual (slack_sdk issue 1329)
@@ -45,7 +45,7 @@ class Uploads:
         self._clock = clock
         self._begun_s = clock.monotonic()
         self._shown_s: OrderedDict[str, float] = OrderedDict()  # when Slack was asked to show a file
-        self._tries: OrderedDict[str, int] = OrderedDict()
+        self._tries = Tries(TRIES_MAX)
 
     async def put(self, place: Place, below: Ref, file: AnswerFile) -> None:
         """Let the file hang in the thread, once, below the message `below` of its answer."""
@@ -55,20 +55,12 @@ class Uploads:
         if await self._seen(place, below, file, until_s):
             return
         if shown_s is None:
-            self._count(name)
+            if self._tries.too_many(name):
+                raise Refused(code="file_stuck", detail="the bytes do not reach Slack")
             await self._show(place, name, file)
             if await self._seen(place, below, file, self._shown_s[name] + SHARED_S):
                 return
         raise Refused(code=FILE_UNSURE, detail="Slack was asked to show a file, and it is not seen")
-
-    def _count(self, name: str) -> None:
-        self._tries[name] = self._tries.get(name, 0) + 1
-        self._tries.move_to_end(name)
-        if self._tries[name] > TRIES_MAX:
-            del self._tries[name]
-            raise Refused(code="file_stuck", detail="the bytes do not reach Slack")
-        if len(self._tries) > _KEPT:
-            self._tries.popitem(last=False)
 
     async def _show(self, place: Place, name: str, file: AnswerFile) -> None:
         file_id = await files.upload(self._sender, file.name, file.data)

@@ -1,6 +1,7 @@
-"""Channels that take no files from us: what would be one there stays text, from the first word on.
+"""Channels that take no files from us, and files that do not get through: what would be one stays text.
 
-Knows: that a permission is missing, until somebody may have given it. Must not know: which permission it is.
+Knows: that a permission is missing, until somebody may have given it; how often a file was tried.
+Must not know: which permission it is.
 """
 
 from __future__ import annotations
@@ -41,3 +42,21 @@ class NoFiles:
             self._until_ms.move_to_end(channel)
             if len(self._until_ms) > _KEPT:
                 self._until_ms.popitem(last=False)
+
+
+class Tries:
+    """How often each file was tried by this process."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._counts: OrderedDict[str, int] = OrderedDict()
+
+    def too_many(self, name: str) -> bool:
+        """Count one more; whether that is above the most, and then the count begins anew."""
+        count = self._counts.pop(name, 0) + 1
+        if count > self._most:
+            return True
+        self._counts[name] = count
+        if len(self._counts) > _KEPT:
+            self._counts.popitem(last=False)
+        return False

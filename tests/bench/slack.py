@@ -20,7 +20,7 @@ from tests.kit.process import Bot
 from tests.kit.slack_feed import EVENT, Envelope
 from tests.kit.slack_people import MENTION
 from tests.kit.slack_server import SlackServer
-from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, BOT_USER, Kind
+from tests.kit.slack_state import BOT_USER, Kind
 from tests.kit.slack_world import ALICE
 
 CHANNELS = 50
@@ -68,7 +68,7 @@ async def running(folder: Path) -> AsyncIterator[SlackServer]:
     async with SlackServer() as server, aiohttp.ClientSession() as http:
         for n in range(CHANNELS):
             server.slack.add_channel(f"C1BENCH{n}", f"bench-{n}", Kind.PUBLIC, {ALICE, BOT_USER})
-        environment = {"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_APP_TOKEN": APP_TOKEN, "SLACK_API_URL": server.url}
+        environment = server.environment
         bot = Bot(http, folder / "data", environment)
         await bot.start()
         try:

@@ -15,7 +15,7 @@ from tests.kit.discord_server import DiscordServer
 from tests.kit.process import Bot
 from tests.kit.slack_people import MENTION
 from tests.kit.slack_server import SlackServer
-from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, StreamState
+from tests.kit.slack_state import StreamState
 from tests.kit.slack_world import GENERAL
 
 
@@ -59,11 +59,7 @@ class SlackOffice:
 
     def __init__(self, server: SlackServer) -> None:
         self._server = server
-        self.environment: Mapping[str, str] = {
-            "SLACK_BOT_TOKEN": BOT_TOKEN,
-            "SLACK_APP_TOKEN": APP_TOKEN,
-            "SLACK_API_URL": server.url,
-        }
+        self.environment: Mapping[str, str] = server.environment
 
     async def begin(self, bot: Bot, n: int) -> str:
         """See `Office`."""
@@ -90,11 +86,7 @@ class DiscordOffice:
     def __init__(self, server: DiscordServer) -> None:
         self._server = server
         server.people.channel("general")
-        self.environment: Mapping[str, str] = {
-            "DISCORD_TOKEN": server.token,
-            "DISCORD_API_URL": server.api_url,
-            "DISCORD_GATEWAY_URL": server.gateway_url,
-        }
+        self.environment: Mapping[str, str] = server.environment
 
     async def begin(self, bot: Bot, n: int) -> str:
         """See `Office`."""

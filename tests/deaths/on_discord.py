@@ -44,9 +44,7 @@ class OnDiscord:
         self._server = server
         server.people.channel("general")
         self.environment: Mapping[str, str] = {
-            "DISCORD_TOKEN": server.token,
-            "DISCORD_API_URL": server.api_url,
-            "DISCORD_GATEWAY_URL": server.gateway_url,
+            **server.environment,
             "DISCORD_CLIENT_SECRET": SECRET,
             "DISCORD_AUTHORIZE_URL": f"{server.host}/oauth2/authorize",
         }

@@ -12,7 +12,7 @@ from tests.kit.platform_signin import SECRET
 from tests.kit.slack_feed import EVENT, Envelope
 from tests.kit.slack_people import MENTION
 from tests.kit.slack_server import CLIENT_ID, SlackServer
-from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, Message, Private, StreamState
+from tests.kit.slack_state import Message, Private, StreamState
 from tests.kit.slack_world import ALICE, BOB, DM, GENERAL
 
 USERS = {"alice": ALICE, "bob": BOB}
@@ -51,9 +51,7 @@ class OnSlack:
     def __init__(self, server: SlackServer) -> None:
         self._server = server
         self.environment: Mapping[str, str] = {
-            "SLACK_BOT_TOKEN": BOT_TOKEN,
-            "SLACK_APP_TOKEN": APP_TOKEN,
-            "SLACK_API_URL": server.url,
+            **server.environment,
             "SLACK_CLIENT_ID": CLIENT_ID,
             "SLACK_CLIENT_SECRET": SECRET,
             "SLACK_AUTHORIZE_URL": f"{server.host}/openid/connect/authorize",

@@ -22,7 +22,7 @@ from tests.kit.discord_server import DiscordServer
 from tests.kit.discord_world import Channel
 from tests.kit.slack_people import MENTION
 from tests.kit.slack_server import SlackServer
-from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, Message
+from tests.kit.slack_state import Message
 from tests.kit.slack_world import ALICE, GENERAL
 
 T = TypeVar("T")
@@ -147,7 +147,7 @@ CALM = {"REJOINDER_IDLE_WARNING": "1h"}  # from the second process on: each noti
 async def test_from_slack_to_discord_and_back(discord: DiscordServer, tmp_path: Path) -> None:
     """Chat in Slack, press Resume, `/resume CODE` in Discord, consent there, go on, bring it back; killed each time."""
     async with SlackServer() as slack:
-        tokens = {"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_APP_TOKEN": APP_TOKEN, "SLACK_API_URL": slack.url}
+        tokens = slack.environment
         async with installed(tmp_path, discord, **SETTINGS, **tokens) as (bot, claude):
             await across(discord, bot, claude, InSlack(slack))
         assert slack.slack.violations == []

@@ -13,7 +13,6 @@ from tests.kit.discord_program import Installation, installed
 from tests.kit.discord_server import DiscordServer
 from tests.kit.planner import chain, name_of
 from tests.kit.slack_server import SlackServer
-from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN
 
 SCRIPT = {
     "rules": [
@@ -28,7 +27,7 @@ SCRIPT = {
 async def test_a_task_is_resumed_on_the_other_platform(discord: DiscordServer, tmp_path: Path) -> None:
     """A task that waits for its person stays behind when they go on elsewhere, or begins anew there."""
     async with SlackServer() as slack:
-        tokens = {"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_APP_TOKEN": APP_TOKEN, "SLACK_API_URL": slack.url}
+        tokens = slack.environment
         async with installed(tmp_path, discord, **SETTINGS, **tokens) as (bot, claude):
             claude.script.load(SCRIPT)
             await moved(discord, bot, claude, InSlack(slack))

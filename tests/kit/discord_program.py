@@ -23,9 +23,7 @@ class Installation:
     def __init__(self, folder: Path, discord: DiscordServer, claude: ClaudeServer, **more: str) -> None:
         environment = {
             "PYTHONPATH": str(Path(bots.__file__).parents[1]),  # this checkout's, whatever else is installed
-            "DISCORD_TOKEN": discord.token,
-            "DISCORD_API_URL": discord.api_url,
-            "DISCORD_GATEWAY_URL": discord.gateway_url,
+            **discord.environment,
             "ANTHROPIC_API_KEY": "sk-ant-loopback-0000",
             "ANTHROPIC_BASE_URL": claude.url,
         }

@@ -74,6 +74,15 @@ class DiscordServer:
         return f"http://127.0.0.1:{self._port}{API}"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """The settings that lead a program here."""
+        return {
+            "DISCORD_TOKEN": self.token,
+            "DISCORD_API_URL": self.api_url,
+            "DISCORD_GATEWAY_URL": self.gateway_url,
+        }
+
+    @property
     def host(self) -> str:
         """Where its pages are."""
         return f"http://127.0.0.1:{self._port}"

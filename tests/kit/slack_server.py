@@ -58,6 +58,11 @@ class SlackServer:
         return f"http://127.0.0.1:{self._port}/api/"
 
     @property
+    def environment(self) -> dict[str, str]:
+        """The settings that lead a program here, by Socket Mode."""
+        return {"SLACK_BOT_TOKEN": BOT_TOKEN, "SLACK_APP_TOKEN": APP_TOKEN, "SLACK_API_URL": self.url}
+
+    @property
     def host(self) -> str:
         """Where its files are."""
         return f"http://127.0.0.1:{self._port}"

@@ -17,7 +17,7 @@ from tests.kit.platform_signin import SECRET, SignIn
 from tests.kit.process import Bot, until
 from tests.kit.slack_people import MENTION
 from tests.kit.slack_server import CLIENT_ID, SlackServer
-from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, Message
+from tests.kit.slack_state import Message
 from tests.kit.slack_world import ALICE, BOB, DM, GENERAL
 
 _LINK = re.compile(r"http://127[^\s)|>]+/connect/\w+")
@@ -121,9 +121,7 @@ class OnSlack:
         self.server = server
         self._root = ""
         self.environment: Mapping[str, str] = {
-            "SLACK_BOT_TOKEN": BOT_TOKEN,
-            "SLACK_APP_TOKEN": APP_TOKEN,
-            "SLACK_API_URL": server.url,
+            **server.environment,
         }
         self.sign_in = server.sign_in
         self.proof: Mapping[str, str] = {
@@ -207,9 +205,7 @@ class OnDiscord:
         self._thread = ""
         server.people.channel("general")
         self.environment: Mapping[str, str] = {
-            "DISCORD_TOKEN": server.token,
-            "DISCORD_API_URL": server.api_url,
-            "DISCORD_GATEWAY_URL": server.gateway_url,
+            **server.environment,
         }
         self.sign_in = server.sign_in
         self.proof: Mapping[str, str] = {

@@ -23,7 +23,7 @@ from tests.kit.claude_script import make_text
 from tests.kit.process import Bot, Claude, until
 from tests.kit.slack_people import MENTION
 from tests.kit.slack_server import SlackServer
-from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, StreamState
+from tests.kit.slack_state import StreamState
 from tests.kit.slack_world import ALICE, DM, GENERAL
 
 SHORT = (1, 60, 200, 400)  # of about 450 characters
@@ -67,9 +67,7 @@ async def play(folder: Path, offsets: Sequence[int]) -> dict[int, Ended]:
         stack.push_async_callback(claude.end)
         await claude.start({"default": {"words": WORDS}})
         environment = {
-            "SLACK_BOT_TOKEN": BOT_TOKEN,
-            "SLACK_APP_TOKEN": APP_TOKEN,
-            "SLACK_API_URL": server.url,
+            **server.environment,
             "ANTHROPIC_API_KEY": "sk-ant-test",
             "ANTHROPIC_BASE_URL": claude.url,
         }

@@ -15,7 +15,7 @@ from tests.kit.process import Bot, Claude, until
 from tests.kit.slack_faults import Wrong
 from tests.kit.slack_people import MENTION
 from tests.kit.slack_server import SlackServer
-from tests.kit.slack_state import APP_TOKEN, BOT_TOKEN, StreamState
+from tests.kit.slack_state import StreamState
 from tests.kit.slack_world import ALICE, GENERAL
 from tests.slack.test_attached import ANSWER, CALLS, FILE, reads
 
@@ -40,9 +40,7 @@ async def test_a_kill_between_the_calls_leaves_one_file(tmp_path: Path) -> None:
         stack.push_async_callback(claude.end)
         await claude.start({"default": {"text": ANSWER, "chunk": 500}})
         environment = {
-            "SLACK_BOT_TOKEN": BOT_TOKEN,
-            "SLACK_APP_TOKEN": APP_TOKEN,
-            "SLACK_API_URL": server.url,
+            **server.environment,
             "ANTHROPIC_API_KEY": "sk-ant-test",
             "ANTHROPIC_BASE_URL": claude.url,
         }

@@ -61,6 +61,7 @@ ENDINGS = {**dict(zip(_SAME, _SAME, strict=True)), **_OTHERS}  # by the first wo
 _TYPES = {"csv": "text/csv", "json": "application/json", "md": "text/markdown"}
 _RESERVED = re.compile(r"(?i)con|prn|aux|nul|com\d|lpt\d")  # Windows keeps these names for itself
 _NAME = re.compile(r"[\w./\\-]*\w\.(\w{1,5})(?!\w)")
+_SIGNS = ("```", "~~~", "|")  # without one of them there is neither a fence nor a table
 _RULE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
 
 
@@ -88,6 +89,8 @@ class _Block:
 
 def divide(text: str, most_chars: int, language: str, *, final: bool) -> Divided:
     """Of every block of more than `most_chars` characters keep the first lines, and name its file under them."""
+    if not any(sign in text for sign in _SIGNS):  # prose, and this is asked with every piece that the model says
+        return Divided(text=text, sure_chars=len(text))
     lines, kept, files, sure = text.split("\n"), list[str](), list[AnswerFile](), -1
     at = 0
     for block in _blocks(lines):
