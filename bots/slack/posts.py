@@ -17,7 +17,7 @@ import structlog
 
 from bots.slack import ids, limits, render
 from bots.slack.identity import Identity
-from bots.slack.ids import Ref
+from bots.slack.ids import Me, Ref
 from bots.slack.payload import Payload, at, listed, text_at
 from bots.slack.render import Blocks
 from bots.slack.sender import Sender
@@ -145,7 +145,7 @@ class Posts:
         found = await self.read(place, since, inclusive=inclusive)
         if isinstance(found, Unreadable):
             return found
-        own = [each for each in found if text_at(each, "bot_id") == me.bot or text_at(each, "user") == me.user]
+        own = [each for each in found if is_own(each, me)]
         return [_standing(each, place) for each in own if not listed(each, "files")]
 
     async def read(
@@ -196,6 +196,11 @@ def stamp(key: str, digest: str = "") -> dict[str, object]:
     """The metadata of a message of ours; `digest` names the whole text that stands there for good."""
     payload = {"key": key, "digest": digest} if digest else {"key": key}
     return {"event_type": ids.METADATA_TYPE, "event_payload": payload}
+
+
+def is_own(message: Payload, me: Me) -> bool:
+    """Whether we wrote a message of the history."""
+    return text_at(message, "bot_id") == me.bot or text_at(message, "user") == me.user
 
 
 def _ref(answer: Payload, place: Place) -> Ref:

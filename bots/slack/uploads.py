@@ -18,7 +18,7 @@ from bots.slack import files
 from bots.slack.identity import Identity
 from bots.slack.ids import Ref
 from bots.slack.payload import Payload, listed, text_at
-from bots.slack.posts import Posts
+from bots.slack.posts import Posts, is_own
 from bots.slack.sender import Sender
 from core.domain.errors import Ambiguous, NotSent, Refused
 from core.domain.files import AnswerFile
@@ -92,7 +92,7 @@ class Uploads:
             raise NotSent(code=error.code, detail=error.detail) from error
         if isinstance(found, Unreadable):
             raise Refused(code=FILE_UNSURE, detail="nobody lets us look whether a file hangs there")
-        ours = [each for each in found if me.bot == text_at(each, "bot_id") or me.user == text_at(each, "user")]
+        ours = [each for each in found if is_own(each, me)]
         return any(_is(shared, file) for message in ours for shared in listed(message, "files"))
 
 
